@@ -1,0 +1,38 @@
+/** Stable codes of {@link Audio2VecError}: part of the public interface, never renamed. */
+export type ErrorCode =
+  /** An option or argument has a value outside what its documentation allows. */
+  | 'ERR_ARGUMENT'
+  /** The native addon could not be loaded. */
+  | 'ERR_NATIVE_ADDON'
+  /** An instruction set was asked for that this CPU or build does not have. */
+  | 'ERR_ISA'
+  /** A file or folder does not exist or cannot be read. */
+  | 'ERR_FILE'
+  /** Bytes that are not the audio format they claim to be, or a codec nobody here decodes. */
+  | 'ERR_AUDIO_FORMAT'
+  /** An optional decoder package is needed and not installed. */
+  | 'ERR_DECODER_MISSING'
+  /** A model, checkpoint, feature store or other file of ours is damaged or of another kind. */
+  | 'ERR_MODEL_FORMAT'
+  /** A folder holds nothing usable (no audio, too few clips, a label without examples …). */
+  | 'ERR_DATASET'
+  /** An exported model disagrees with the native encoder by more than the limit. */
+  | 'ERR_PARITY'
+  /** The loss or a gradient stopped being finite. */
+  | 'ERR_DIVERGED';
+
+/** Every error this package throws on purpose. `code` is stable; `message` names the culprit and says what to do. */
+export class Audio2VecError extends Error {
+  readonly code: ErrorCode;
+  constructor(code: ErrorCode, message: string, options?: { cause?: unknown }) {
+    super(message, options);
+    this.name = 'Audio2VecError';
+    this.code = code;
+  }
+}
+
+/** The error for a wrong argument: `argument("hop", "a positive integer (frames)", -1)`. */
+export function argumentError(name: string, expected: string, got: unknown): Audio2VecError {
+  const shown = typeof got === 'string' ? JSON.stringify(got) : String(got);
+  return new Audio2VecError('ERR_ARGUMENT', `${name} must be ${expected}, got ${shown}.`);
+}

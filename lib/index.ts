@@ -1,0 +1,2 @@
+export * from './errors.js';
+export { type Capabilities, capabilities } from './native.js';

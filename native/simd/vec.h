@@ -1,0 +1,35 @@
+// One vector type for every instruction set: a GCC/Clang vector extension of LANES elements of REAL, always the
+// native register width (wider ones are split badly). Everything here is inside the including file's anonymous
+// namespace, because this text is compiled once per instruction set with different flags (see kernels.cc).
+#pragma once
+
+#ifndef LANES
+#error "compile through kernels.cc: LANES, REAL and ISA come from CMakeLists.txt"
+#endif
+
+#define A2V_INLINE inline __attribute__((always_inline))
+#define A2V_UNROLL _Pragma("GCC unroll 64")
+
+namespace {
+
+typedef REAL real;
+enum { V = LANES };  // elements in a vector
+
+typedef real vec __attribute__((vector_size(V * sizeof(real)), may_alias));
+typedef real vec_unaligned __attribute__((vector_size(V * sizeof(real)), aligned(sizeof(real)), may_alias));
+// Integers as wide as `real`, for comparison masks (0 or -1) and shuffle indices.
+typedef decltype(vec{} < vec{}) mask;
+typedef decltype(mask{}[0] + 0) mask_int;
+
+A2V_INLINE vec load(const real* p) { return *reinterpret_cast<const vec_unaligned*>(p); }
+A2V_INLINE void store(real* p, vec x) { *reinterpret_cast<vec_unaligned*>(p) = x; }
+A2V_INLINE vec splat(real x) { return vec{} + x; }
+A2V_INLINE vec vmax(vec a, vec b) { return a > b ? a : b; }
+A2V_INLINE vec vmin(vec a, vec b) { return a < b ? a : b; }
+A2V_INLINE real sum(vec x) {
+  real s = 0;
+  A2V_UNROLL for (int i = 0; i < V; i++) s += x[i];
+  return s;
+}
+
+}  // namespace
