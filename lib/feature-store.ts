@@ -1,0 +1,13 @@
+/** A corpus as log-mel on disk, memory-mapped. (Interface; the implementation is on its way.) */
+export interface FeatureStore {
+  /** Frames in all clips together. */
+  readonly frames: number;
+  readonly bands: number;
+  /** First frame of each clip, and one past the last frame of the last: clips + 1 entries. */
+  readonly clipStarts: Float64Array;
+  /** Path of each clip, relative to the corpus folder. */
+  readonly clipNames: readonly string[];
+  /** Per-band statistics over all frames. */
+  readonly mean: Float32Array;
+  readonly std: Float32Array;
+}
