@@ -18,6 +18,8 @@ export interface Capabilities {
 /** The addon's functions. Internal: the public API wraps each of them. */
 export interface Native {
   capabilities(): Capabilities;
+  /** FLOP/s of nothing but multiply-adds, all threads together. */
+  fmaPeak(isa: string, milliseconds: number, threads: number): Promise<number>;
 }
 
 // From lib/ (tests) and from dist/ the package root is one level up.

@@ -6,6 +6,8 @@ struct KernelTable {
   const char* isa;  // "avx512", "avx2", "neon", "portable", "float64"
   int lanes;        // elements in a vector
   int real_bytes;   // 4, or 8 for float64
+
+  double (*fma_burst)(long rounds, void* out);  // simd/fma_burst.h
 };
 
 namespace audio2vec {

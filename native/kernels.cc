@@ -2,6 +2,7 @@
 // is in anonymous namespaces (an inline function that leaked out as a weak symbol, compiled for AVX-512, could be the
 // copy that the linker keeps for everybody), and only the table at the end has external linkage.
 #include "kernel_table.h"
+#include "simd/fma_burst.h"
 #include "simd/vec.h"
 
 #define A2V_JOIN2(a, b) a##b
@@ -15,5 +16,6 @@ const KernelTable A2V_JOIN(kernels_, ISA) = {
     A2V_TEXT(ISA),
     LANES,
     sizeof(REAL),
+    fma_burst,
 };
 }
