@@ -16,7 +16,8 @@ enum { FMA_CHAINS = 12 };
 // optimised away.
 double fma_burst(long rounds, void* out) {
   vec acc[FMA_CHAINS];
-  A2V_UNROLL for (int i = 0; i < FMA_CHAINS; i++) acc[i] = splat(static_cast<real>(i));
+  // Not from 1, the fixed point, which the compiler would find.
+  A2V_UNROLL for (int i = 0; i < FMA_CHAINS; i++) acc[i] = splat(static_cast<real>(i + 2));
   const vec b = splat(real(0.999)), c = splat(real(0.001));
   for (long r = 0; r < rounds; r++) {
     A2V_UNROLL for (int i = 0; i < FMA_CHAINS; i++) acc[i] = acc[i] * b + c;
