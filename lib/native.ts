@@ -48,6 +48,8 @@ export interface Native {
     parameters: number,
     ranges: Float64Array,
   ) => NativeNetwork;
+  /** FLOP/s of nothing but multiply-adds, all threads together. */
+  fmaPeak(isa: string, milliseconds: number, threads: number): Promise<number>;
 }
 
 // From lib/ (tests) and from dist/ the package root is one level up.

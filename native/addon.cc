@@ -3,6 +3,7 @@
 #include <napi.h>
 
 #include "bindings.h"
+#include "fma_peak.h"
 #include "kernel_table.h"
 
 namespace audio2vec {
@@ -26,6 +27,7 @@ Napi::Value capabilities(const Napi::CallbackInfo& info) {
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("capabilities", Napi::Function::New(env, capabilities));
   register_engine(env, exports);
+  exports.Set("fmaPeak", Napi::Function::New(env, fma_peak));
   return exports;
 }
 

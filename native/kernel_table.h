@@ -10,6 +10,8 @@ struct KernelTable {
   int real_bytes;    // 4, or 8 for float64
   int accumulators;  // vectors that a micro-kernel may keep
 
+  double (*fma_burst)(long rounds, void* out);  // simd/fma_burst.h
+
   // engine/: see the files named there. void* are arrays of the table's real type.
   void (*steps[STEP_COUNT])(const Step&, const Range&);
   void (*map_weights)(const ConvShape&, int flip, int* map);

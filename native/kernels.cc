@@ -12,6 +12,7 @@
 #include "engine/max_pool.h"
 #include "engine/reshape.h"
 #include "engine/upsample.h"
+#include "simd/fma_burst.h"
 
 #define A2V_JOIN2(a, b) a##b
 #define A2V_JOIN(a, b) A2V_JOIN2(a, b)
@@ -21,11 +22,12 @@
 extern "C" {
 extern const KernelTable A2V_JOIN(kernels_, ISA);
 const KernelTable A2V_JOIN(kernels_, ISA) = {
-    A2V_TEXT(ISA),  LANES,       sizeof(REAL),    A2V_ACCUMULATORS,
+    A2V_TEXT(ISA),      LANES,     sizeof(REAL),    A2V_ACCUMULATORS,  fma_burst,
 #define X(name) step_##name,
     {A2V_STEPS(X)},
 #undef X
-    map_weights,    pack_conv,   unpack_gradient, finish_statistics,  use_running_statistics, finish_reduce,
-    adam,           write_input, read_output,     doubles_from_reals, reals_from_doubles,
+    map_weights,        pack_conv, unpack_gradient, finish_statistics, use_running_statistics,
+    finish_reduce,      adam,      write_input,     read_output,       doubles_from_reals,
+    reals_from_doubles,
 };
 }
