@@ -28,7 +28,10 @@ export function checkFeatures(name: string, f: LabelledFeatures): void {
   const labelOf = new Map<number, number>();
   f.clips.forEach((clip, i) => {
     if ((labelOf.get(clip) ?? f.labels[i]) !== f.labels[i]) {
-      throw argumentError(`${name}.labels`, 'the same for all rows of a clip', `different ones in clip ${clip}`);
+      throw new Audio2VecError(
+        'ERR_ARGUMENT',
+        `${name}.labels must be the same for all rows of a clip, unlike clip ${clip}'s.`,
+      );
     }
     labelOf.set(clip, f.labels[i]);
   });
@@ -38,7 +41,7 @@ export function checkFeatures(name: string, f: LabelledFeatures): void {
 export function checkMatrix(name: string, values: Float32Array, dim: number): void {
   if (!Number.isInteger(dim) || dim < 1) throw argumentError('dim', 'a positive integer', dim);
   if (values.length === 0 || values.length % dim) {
-    throw argumentError(name, `a matrix with rows of ${dim} values`, `${values.length} values`);
+    throw argumentError(`${name}.length`, `a positive multiple of dim (${dim})`, values.length);
   }
   const bad = values.findIndex((v) => !Number.isFinite(v));
   if (bad >= 0) {
