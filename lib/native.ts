@@ -18,6 +18,11 @@ export interface Capabilities {
 /** The addon's functions. Internal: the public API wraps each of them. */
 export interface Native {
   capabilities(): Capabilities;
+  /**
+   * Fills `output` with the recording as mono at 16 kHz. Resolves to -1, to the first frame that is not finite, or to
+   * -2 when `cancel[0]` was set. See native/audio/convert.h.
+   */
+  toMono16k(layout: object, rate: number, output: Float32Array, cancel: Int32Array): Promise<number>;
 }
 
 // From lib/ (tests) and from dist/ the package root is one level up.

@@ -2,10 +2,16 @@
 // dispatch.cc picks one when the addon loads. Nothing with a vector type or a template crosses this line.
 #pragma once
 
+namespace audio2vec {
+struct ResampleBlock;
+}
+
 struct KernelTable {
   const char* isa;  // "avx512", "avx2", "neon", "portable", "float64"
   int lanes;        // elements in a vector
   int real_bytes;   // 4, or 8 for float64
+  // audio/resample_kernel.h; float32 also in float64
+  void (*resample)(const audio2vec::ResampleBlock&);
 };
 
 namespace audio2vec {

@@ -1,6 +1,7 @@
 // The one place where kernel bodies become machine code. CMake compiles this file once per instruction set; all of it
 // is in anonymous namespaces (an inline function that leaked out as a weak symbol, compiled for AVX-512, could be the
 // copy that the linker keeps for everybody), and only the table at the end has external linkage.
+#include "audio/resample_kernel.h"
 #include "kernel_table.h"
 #include "simd/vec.h"
 
@@ -15,5 +16,6 @@ const KernelTable A2V_JOIN(kernels_, ISA) = {
     A2V_TEXT(ISA),
     LANES,
     sizeof(REAL),
+    resample,
 };
 }
