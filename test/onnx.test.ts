@@ -27,12 +27,14 @@ describe('log-mel in', () => {
     const logMel = [0, 1].flatMap((i) => [...logMel64(wave.subarray(i * sliceSamples, (i + 1) * sliceSamples))]);
     const bytes = onnxBytes(buildOnnx(model, { input: 'waveform' }));
     console.log(bytes.length);
-    console.log(await measureParity(bytes, [
-      { input: wave, shape: [2, sliceSamples], expected: embed64(Float32Array.from(logMel)) },
-    ]));
+    console.log(
+      await measureParity(bytes, [
+        { input: wave, shape: [2, sliceSamples], expected: embed64(Float32Array.from(logMel)) },
+      ]),
+    );
     const any = onnxBytes(buildOnnx(model, { input: 'waveform', samples: 'any', hop: 40 }));
     const s = await InferenceSession.create(any);
-    for (const n of [1, 15599, 15600, 15601, 15600 + 160*40-1, 15600+160*40, 60000]) {
+    for (const n of [1, 15599, 15600, 15601, 15600 + 160 * 40 - 1, 15600 + 160 * 40, 60000]) {
       const r = await s.run({ waveform: new Tensor('float32', new Float32Array(n).fill(0.1), [1, n]) });
       console.log(n, r.embedding!.dims);
     }
@@ -43,7 +45,10 @@ function embed64(logMel: Float32Array): Float32Array {
   const { graph, input, output } = encoderGraph(model.config);
   const out: number[] = [];
   for (let s = 0; s < logMel.length; s += frames * bands) {
-    const x = Float64Array.from(logMel.subarray(s, s + frames * bands), (v, i) => (v - model.mean[i % bands]!) / model.std[i % bands]!);
+    const x = Float64Array.from(
+      logMel.subarray(s, s + frames * bands),
+      (v, i) => (v - model.mean[i % bands]!) / model.std[i % bands]!,
+    );
     out.push(...forward64(graph.nodes, model.weights, { [input.name]: x }).get(output.name)!);
   }
   return Float32Array.from(out);
