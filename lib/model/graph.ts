@@ -21,7 +21,8 @@ export interface Parameter {
 }
 
 /** What a node computes. "Same" zero padding; batch norm eps 1e-5, momentum 0.1; max-pool is 2×2 with stride 2,
- * upsample is nearest by 2×2; `reshape` turns rows × vectors into one vector, or a vector (in C, T, F order) into a map. */
+ * upsample is nearest by 2×2; `reshape` turns rows × vectors into one vector, or a vector (in C, T, F order) into a map;
+ * `select` keeps rows [from, from + rows) of each example. */
 export type Op =
   | { op: 'input' }
   | { op: 'conv'; kernel: readonly [3, 1] | readonly [1, 3] | readonly [1, 1]; bias: boolean }
@@ -33,10 +34,12 @@ export type Op =
   | { op: 'upsample' }
   | { op: 'dense'; bias: boolean }
   | { op: 'reshape' }
+  | { op: 'select'; from: number }
   | { op: 'loss'; loss: LossKind; weight: number; margin?: number };
 
-/** mse(prediction, target); bce(logit, target in [0, 1]); triplet(z: rows anchor, positive, negative);
- * contrastive(u, z: each one row per example, same index = positive); softmax(logits, class index). */
+/** mse(prediction map of C channels, target: C rows of one-channel maps, row c for channel c); bce(logit, target in
+ * [0, 1]); triplet(z: rows anchor, positive, negative); contrastive(u, z: each one row per example, same index =
+ * positive); softmax(logits, class index). */
 export type LossKind = 'mse' | 'bce' | 'triplet' | 'contrastive' | 'softmax';
 
 export type Node = Op & {
@@ -139,6 +142,11 @@ export class Graph {
     const size = (s: Shape) => s.reduce((a, b) => a * b, 1);
     if (size(x.shape) * x.rows !== size(shape) * rows) throw argumentError('reshape', 'of the same size', shape);
     return this.push({ op: 'reshape', name, inputs: [x.name], shape, rows, params: [] });
+  }
+
+  select(name: string, x: Ref, from: number, count: number): Ref {
+    if (from < 0 || count < 1 || from + count > x.rows) throw argumentError('rows', `within 0 … ${x.rows - 1}`, from);
+    return this.push({ op: 'select', from, name, inputs: [x.name], shape: x.shape, rows: count, params: [] });
   }
 
   loss(name: string, loss: LossKind, inputs: readonly Ref[], weight = 1, margin?: number): Ref {
