@@ -1,6 +1,7 @@
 // A graph made runnable: the native engine with its parameters, gradients and Adam state.
 import type { FeatureStore } from '../feature-store.js';
 import type { Node } from '../model/graph.js';
+import type { Augmentation } from './augmentation.js';
 
 /** What one input node of the graph is fed, `rows` values for each example, example-major. */
 export type BatchInput =
@@ -8,17 +9,6 @@ export type BatchInput =
   | { frames: Float64Array; augment?: Augmentation }
   /** Values as they are (already normalised slices, TemporalGap's δ, class indices). */
   | { values: Float32Array };
-
-/** How gathered slices are altered on the way, in this order, before normalisation (masking after it). Every array has
- * one entry a slice, in the order of `frames`. */
-export interface Augmentation {
-  /** A second slice added in the power domain, x ← ln(exp(x) + exp(y + gain)); slices with gain -Infinity have none. */
-  mix?: { frames: Float64Array; gain: Float32Array };
-  /** Added to the log-mel values: ln of a power ratio. */
-  gain?: Float32Array;
-  /** `[t0, t1, f0, f1]` each: frames t0 … t1 - 1 and bands f0 … f1 - 1 become 0, the corpus mean. */
-  mask?: Int16Array;
-}
 
 /** One training batch: the number of examples and what each input node is fed, by its name. */
 export interface Batch {

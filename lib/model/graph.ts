@@ -22,7 +22,7 @@ export interface Parameter {
 
 /** What a node computes. "Same" zero padding; batch norm eps 1e-5, momentum 0.1; max-pool is 2×2 with stride 2,
  * upsample is nearest by 2×2; `reshape` turns rows × vectors into one vector, or a vector (in C, T, F order) into a map;
- * `select` keeps rows [from, from + rows) of each example. */
+ * `select` picks `rows` of each example's vectors from `first` on. */
 export type Op =
   | { op: 'input' }
   | { op: 'conv'; kernel: readonly [3, 1] | readonly [1, 3] | readonly [1, 1]; bias: boolean }
@@ -34,12 +34,11 @@ export type Op =
   | { op: 'upsample' }
   | { op: 'dense'; bias: boolean }
   | { op: 'reshape' }
-  | { op: 'select'; from: number }
+  | { op: 'select'; first: number }
   | { op: 'loss'; loss: LossKind; weight: number; margin?: number };
 
-/** mse(prediction map of C channels, target: C rows of one-channel maps, row c for channel c); bce(logit, target in
- * [0, 1]); triplet(z: rows anchor, positive, negative); contrastive(u, z: each one row per example, same index =
- * positive); softmax(logits, class index). */
+/** mse(prediction, target); bce(logit, target in [0, 1]); triplet(z: rows anchor, positive, negative);
+ * contrastive(u, z: each one row per example, same index = positive); softmax(logits, class index). */
 export type LossKind = 'mse' | 'bce' | 'triplet' | 'contrastive' | 'softmax';
 
 export type Node = Op & {
@@ -144,9 +143,10 @@ export class Graph {
     return this.push({ op: 'reshape', name, inputs: [x.name], shape, rows, params: [] });
   }
 
-  select(name: string, x: Ref, from: number, count: number): Ref {
-    if (from < 0 || count < 1 || from + count > x.rows) throw argumentError('rows', `within 0 … ${x.rows - 1}`, from);
-    return this.push({ op: 'select', from, name, inputs: [x.name], shape: x.shape, rows: count, params: [] });
+  select(name: string, x: Ref, first: number, rows: number): Ref {
+    if (first < 0 || first + rows > x.rows)
+      throw argumentError('select', `within ${x.rows} rows`, `${first} + ${rows}`);
+    return this.push({ op: 'select', first, name, inputs: [x.name], shape: x.shape, rows, params: [] });
   }
 
   loss(name: string, loss: LossKind, inputs: readonly Ref[], weight = 1, margin?: number): Ref {

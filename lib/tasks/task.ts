@@ -58,9 +58,9 @@ export interface Task<O extends object = object> {
   nearest?(example: Example): readonly number[];
 }
 
-/** The encoded slices of a joint graph belong to several tasks; a head's inputs and nodes are named after its own. */
-export function targetSlices(g: Graph, { encoder, prefix }: HeadContext<object>, rows: number): Ref {
-  return g.input(`${prefix}target`, [encoder.frames, encoder.bands, 1], rows);
+/** The input of a head that must predict `count` slices, one a channel, as a decoder gives them. */
+export function targetSlices(g: Graph, { encoder, prefix }: HeadContext<object>, count: number): Ref {
+  return g.input(`${prefix}target`, [encoder.frames, encoder.bands, count]);
 }
 
 /** Throws `ERR_ARGUMENT` unless `value` is an integer from `min` to `max`. */

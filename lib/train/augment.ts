@@ -1,6 +1,6 @@
 // Random alterations of the slices an encoder sees (never of the slices a decoder must rebuild). Drawn here as plain
 // data, applied natively while slices are gathered.
-import type { Augmentation } from '../engine/network.js';
+import type { Augmentation } from '../engine/augmentation.js';
 import { argumentError } from '../errors.js';
 import type { EncoderConfig } from '../model/audio2vec.js';
 import type { Random } from '../random.js';
