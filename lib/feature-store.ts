@@ -15,4 +15,6 @@ export interface FeatureStore {
   readonly std: Float32Array;
   /** A copy of `count` frames from `start` on, `[count, bands]`, not normalised. */
   read(start: number, count: number): Float32Array;
+  /** What the addon reads frames from. */
+  readonly native: object;
 }

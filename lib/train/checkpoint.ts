@@ -1,8 +1,8 @@
 // A run's state between two steps, as one safetensors file. Nothing in it depends on the clock, so two runs that took
 // the same steps have the same bytes.
-import type { NetworkState } from '../engine/network.js';
+import type { Arrays, NetworkState } from '../engine/network.js';
 import { Audio2VecError } from '../errors.js';
-import { readSafetensors, type Tensor, writeSafetensors } from '../formats/safetensors.js';
+import { readSafetensors, type Tensor, type TensorData, writeSafetensors } from '../formats/safetensors.js';
 import type { Parameter } from '../model/graph.js';
 import type { TrainableNetwork } from './engine.js';
 import type { History } from './history.js';
@@ -27,7 +27,7 @@ export async function saveCheckpoint(file: string, c: Checkpoint, parameters: re
   const shapes = new Map(parameters.map((p) => [p.name, p.shape]));
   for (const key of ['params', 'm', 'v'] as const) {
     for (const [name, data] of c.state[key]) {
-      if (key === 'params' && !data.every(Number.isFinite)) {
+      if (key === 'params' && !allFinite(data)) {
         throw new Audio2VecError(
           'ERR_DIVERGED',
           `${name} is not finite after step ${c.step}. Start again with a lower learning rate.`,
@@ -72,18 +72,28 @@ export async function loadCheckpoint(file: string): Promise<Checkpoint> {
     const slash = name.indexOf('/');
     const [kind, rest] = [name.slice(0, slash), name.slice(slash + 1)];
     if (kind === 'losses' && data instanceof Float64Array && data.length === step) losses[rest] = Array.from(data);
-    else if ((kind === 'params' || kind === 'm' || kind === 'v') && data instanceof Float32Array) {
+    else if ((kind === 'params' || kind === 'm' || kind === 'v') && isReal(data)) {
       state[kind].set(rest, data);
     } else throw bad(`the array ${name} does not belong in it`);
   }
   return { step, steps, state, history: { losses, heldOut }, run };
 }
 
+/** A network computes in single or in double precision. */
+function isReal(data: TensorData): data is Float32Array | Float64Array {
+  return data instanceof Float32Array || data instanceof Float64Array;
+}
+
+function allFinite(data: Float32Array | Float64Array): boolean {
+  for (const x of data) if (!Number.isFinite(x)) return false;
+  return true;
+}
+
 /** Gives a network the state of a checkpoint; `ERR_MODEL_FORMAT` if the checkpoint is of another network. */
 export function restoreNetwork(network: TrainableNetwork, { state }: Checkpoint, file: string): void {
   const own = network.getState();
   for (const key of ['params', 'm', 'v'] as const) {
-    const sizes = (map: Map<string, Float32Array>) => [...map].map(([name, a]) => `${name} ${a.length}`).sort();
+    const sizes = (map: Arrays) => [...map].map(([name, a]) => `${name} ${a.length}`).sort();
     const [wanted, there] = [sizes(own[key]), sizes(state[key])];
     const missing = wanted.find((w) => !there.includes(w)) ?? there.find((t) => !wanted.includes(t));
     if (missing) {

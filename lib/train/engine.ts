@@ -1,4 +1,4 @@
-import type { Network, NetworkOptions } from '../engine/network.js';
+import { Network, type NetworkOptions } from '../engine/network.js';
 import type { Node } from '../model/graph.js';
 
 /** What training uses of a network. */
@@ -6,3 +6,5 @@ export type TrainableNetwork = Pick<Network, 'step' | 'evaluate' | 'forward' | '
 
 /** Makes a graph runnable. */
 export type NetworkFactory = (nodes: readonly Node[], options: NetworkOptions) => TrainableNetwork;
+
+export const nativeNetwork: NetworkFactory = (nodes, options) => new Network(nodes, options);

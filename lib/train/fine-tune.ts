@@ -11,9 +11,9 @@ import { slicesInput } from '../tasks/training-graph.js';
 import { augments, drawAugmentation } from './augment.js';
 import { ClipDraw } from './clip-draw.js';
 import { type TrainingConfig, type TrainingOptions, trainingConfig } from './config.js';
-import type { NetworkFactory, TrainableNetwork } from './engine.js';
+import { type NetworkFactory, nativeNetwork, type TrainableNetwork } from './engine.js';
 import { emptyHistory } from './history.js';
-import { initialParameters } from './init.js';
+import { encoderWeights, initialParameters } from './init.js';
 import { type Step, trainLoop } from './loop.js';
 
 export interface FineTuneOptions extends TrainingOptions {
@@ -26,7 +26,8 @@ export interface FineTuneOptions extends TrainingOptions {
   /** Pretrained encoder to start from, which then decides shape and normalisation; default: random. */
   from?: EncoderModel;
   signal?: AbortSignal;
-  createNetwork: NetworkFactory;
+  /** The engine; default: the native one. */
+  createNetwork?: NetworkFactory;
 }
 
 /** A trained classifier of clips. */
@@ -51,7 +52,7 @@ const logitsNode = 'classifier';
  * Throws `ERR_ARGUMENT`, `ERR_DATASET` (a clip shorter than a slice, a class without clips), `ERR_DIVERGED`, and an
  * `AbortError` when `signal` aborts. */
 export async function* fineTune(options: FineTuneOptions): AsyncGenerator<Step, FineTuned> {
-  const { corpus: store, labels, classes, from } = options;
+  const { corpus: store, labels, classes, from, createNetwork = nativeNetwork } = options;
   const config = trainingConfig({ ...options, encoder: from?.config ?? options.encoder });
   const { frames, bands } = config.encoder;
   if (store.bands !== bands) throw argumentError('encoder.bands', `${store.bands}, as the corpus has`, bands);
@@ -60,7 +61,7 @@ export async function* fineTune(options: FineTuneOptions): AsyncGenerator<Step, 
   const mean = from?.mean ?? store.mean;
   const std = from?.std ?? store.std;
   const make = (of: FeatureStore) =>
-    options.createNetwork(graph.nodes, {
+    createNetwork(graph.nodes, {
       maxExamples: config.batchSize,
       threads: config.threads,
       store: of,
@@ -93,15 +94,15 @@ export async function* fineTune(options: FineTuneOptions): AsyncGenerator<Step, 
       frontEnd: from?.frontEnd ?? store.frontEnd,
       mean,
       std,
-      weights: new Map([...trained].filter(([name]) => name.startsWith('encoder.'))),
+      weights: encoderWeights(trained),
       provenance: {
         supervised: { classes, clips: clips.length, steps: progress.steps, seed: config.seed },
         from: from?.provenance,
       },
     },
     classes,
-    weight: trained.get(`${logitsNode}.weight`)!,
-    bias: trained.get(`${logitsNode}.bias`)!,
+    weight: Float32Array.from(trained.get(`${logitsNode}.weight`)!),
+    bias: Float32Array.from(trained.get(`${logitsNode}.bias`)!),
     predict: (of, which = Array.from({ length: of.clipNames.length }, (_, i) => i)) => {
       const reader = of === store ? network : make(of);
       if (reader !== network) reader.setState({ ...reader.getState(), params: trained });

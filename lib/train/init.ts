@@ -1,5 +1,6 @@
 // Fresh parameters. Each array is drawn by a generator of its own, named after it, so that the same seed gives the same
 // encoder whatever task sits on top of it: "untrained" means the same network in every comparison.
+import type { Arrays } from '../engine/network.js';
 import type { Graph } from '../model/graph.js';
 import { sizeOf } from '../model/graph.js';
 import { Random } from '../random.js';
@@ -17,4 +18,10 @@ export function initialParameters(graph: Graph, seed: number): Map<string, Float
       return [name, data.map(() => rng.uniform(-bound, bound))];
     }),
   );
+}
+
+/** The encoder's part of a network's parameters, as a model file holds them. */
+export function encoderWeights(params: Arrays): Map<string, Float32Array> {
+  const own = [...params].filter(([name]) => name.startsWith('encoder.'));
+  return new Map(own.map(([name, data]) => [name, Float32Array.from(data)]));
 }

@@ -9,10 +9,10 @@ import { type TrainingGraph, trainingGraph } from '../tasks/training-graph.js';
 import { type Checkpoint, loadCheckpoint, restoreNetwork, saveCheckpoint } from './checkpoint.js';
 import { type PretrainingConfig, type PretrainingOptions, pretrainingConfig } from './config.js';
 import { type CorpusFacts, corpusFacts } from './corpus.js';
-import type { NetworkFactory, TrainableNetwork } from './engine.js';
+import { type NetworkFactory, nativeNetwork, type TrainableNetwork } from './engine.js';
 import { type HeldOutOptions, reportHeldOut } from './held-out.js';
 import { curve, emptyHistory } from './history.js';
-import { initialParameters } from './init.js';
+import { encoderWeights, initialParameters } from './init.js';
 import { type Step, trainLoop } from './loop.js';
 import { type RunLog, readRunLog, runFiles, writeRunLog } from './run-log.js';
 import { BatchSampler } from './sampler.js';
@@ -30,8 +30,8 @@ interface Surroundings {
   signal?: AbortSignal;
   /** Seconds from one checkpoint to the next. Default 60. */
   checkpointSeconds?: number;
-  /** The engine. */
-  createNetwork: NetworkFactory;
+  /** The engine; default: the native one. */
+  createNetwork?: NetworkFactory;
 }
 
 export interface PretrainOptions extends PretrainingOptions, Surroundings {}
@@ -95,7 +95,7 @@ interface Run {
   heldOut?: BatchSampler;
 }
 
-function prepare(config: PretrainingConfig, { corpus: store, createNetwork }: Surroundings): Run {
+function prepare(config: PretrainingConfig, { corpus: store, createNetwork = nativeNetwork }: Surroundings): Run {
   const { encoder, seed, batchSize, augmentation, threads } = config;
   if (store.bands !== encoder.bands)
     throw argumentError('encoder.bands', `${store.bands}, as the corpus has`, encoder.bands);
@@ -183,11 +183,6 @@ async function* train(run: Run, progress: Checkpoint, options: Surroundings): As
     provenance: { ...provenance(config, facts), steps: progress.step, tasks },
   });
   await log('finished', { tasks });
-}
-
-/** The encoder's part of a network's parameters. */
-export function encoderWeights(params: ReadonlyMap<string, Float32Array>): Map<string, Float32Array> {
-  return new Map([...params].filter(([name]) => name.startsWith('encoder.')));
 }
 
 /** What the model file says about its making: nothing of the clock or of this machine, so that equal runs make equal

@@ -1,7 +1,7 @@
 // A stand-in for the native engine, to test the control flow around it: a bowl whose bottom moves with each batch.
 // Every parameter is pulled to a value computed from all frames of the batch, by a real Adam in float32, so that a
 // batch, a moment or a step count that went astray changes the bits.
-import type { AdamOptions, Batch, Losses, NetworkState } from '../../lib/engine/network.js';
+import type { AdamOptions, Arrays, Batch, Losses, NetworkState } from '../../lib/engine/network.js';
 import { sizeOf } from '../../lib/model/graph.js';
 import type { NetworkFactory, TrainableNetwork } from '../../lib/train/engine.js';
 
@@ -63,7 +63,7 @@ export function fakeNetworkFactory(options: FakeNetworkOptions = {}): NetworkFac
       }
     }
 
-    const copy = (map: Map<string, Float32Array>) => new Map([...map].map(([name, a]) => [name, a.slice()]));
+    const copy = (map: Arrays) => new Map([...map].map(([name, a]) => [name, a.slice()]));
     const network: TrainableNetwork = {
       step: (batch, how) =>
         alone(() => {

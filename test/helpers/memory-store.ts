@@ -41,6 +41,7 @@ export function memoryStore(lengths: readonly number[], bands = 64, seed = 1): F
     clipNames: lengths.map((_, i) => `clip-${i}.wav`),
     mean,
     std,
+    native: data,
     read: (start, count) => data.slice(start * bands, (start + count) * bands),
   };
 }
