@@ -20,18 +20,19 @@ export function trusted(text: string): Html {
   return new Html(text);
 }
 
-/** A file name or label: control characters made visible, and its writing direction kept from spilling over. */
+/** A file name or label, its writing direction kept from spilling over. */
 export function name(text: string): Html {
-  return html`<bdi>${visible(text)}</bdi>`;
+  return html`<bdi>${text}</bdi>`;
 }
 
-/** Control characters, half characters and direction overrides as the replacement character, so that a name looks like what it is. */
+/** Control characters, half characters and direction overrides as the replacement character, so that a name looks like
+ * what it is. */
 export function visible(text: string): string {
   return text.replace(/[\p{Cc}\p{Cs}\u202a-\u202e\u2066-\u2069]/gu, '\ufffd');
 }
 
 export function escapeHtml(text: string): string {
-  return text.replace(/[&<>"'`]/g, (c) => `&#${c.charCodeAt(0)};`);
+  return visible(text).replace(/[&<>"'`]/g, (c) => `&#${c.charCodeAt(0)};`);
 }
 
 /** JSON for the inside of a `<script>`: nothing in it can end the element or start a comment. */

@@ -44,7 +44,7 @@ export function confusionSection(matrices: readonly ConfusionMatrix[]): Html {
     <h2 id="confusion-title">What is taken for what</h2>
     <p class="how">Test clips by their true label (rows) and what the probe said (columns). Colour is the share of the
       row, so that rare labels are as visible as frequent ones.</p>
-    ${matrices.map(confusionTable)}
+    <div class="matrices">${matrices.map(confusionTable)}</div>
   </section>`;
 }
 

@@ -54,7 +54,7 @@ function heatmap(values: Float32Array, data: Reconstructions, range: Range, titl
   const { left, top, width, height, bottom } = plot;
   const seconds = frames * hopSeconds;
   const image = pngDataUri(paint(values, frames, bands, range), frames, bands, heatColours);
-  const timeTicks = ticks(0, seconds, 4).map((t) => {
+  const timeTicks = ticks(0, seconds, 5).map((t) => {
     const x = left + (t / seconds) * width;
     return html`<path d="M${x} ${top + height}v3"/><text x="${x}" y="${top + height + 11}" text-anchor="middle">${t}</text>`;
   });
@@ -93,7 +93,10 @@ function bandPositions(bandHz: ArrayLike<number>): { hz: number; band: number }[
   for (const hz of [125, 250, 500, 1000, 2000, 4000, 8000, 16000]) {
     for (let band = 0; band + 1 < bandHz.length; band++) {
       const [below, above] = [bandHz[band], bandHz[band + 1]];
-      if (hz >= below && hz < above) found.push({ hz, band: band + (hz - below) / (above - below) });
+      const at = band + (hz - below) / (above - below);
+      // Low octaves are narrow on the mel scale: their labels would overlap.
+      const crowded = at - (found.at(-1)?.band ?? -Infinity) < bandHz.length / 14;
+      if (hz >= below && hz < above && !crowded) found.push({ hz, band: at });
     }
   }
   return found;
@@ -102,12 +105,12 @@ function bandPositions(bandHz: ArrayLike<number>): { hz: number; band: number }[
 function colourBar(range: Range, unit: string): Html {
   const all = Uint8Array.from({ length: 256 }, (_, i) => i);
   const marks = ticks(range[0], range[1], 6).map((v) => {
-    const x = 4 + (240 * (v - range[0])) / (range[1] - range[0]);
-    return html`<path d="M${x} 12v3"/><text x="${x}" y="24" text-anchor="middle">${v}</text>`;
+    const x = 12 + (276 * (v - range[0])) / (range[1] - range[0]);
+    return html`<path d="M${x} 12v3"/><text x="${x}" y="25" text-anchor="middle">${v}</text>`;
   });
-  return html`<svg class="colourbar" role="img" viewBox="0 0 440 28">
-    <title>Colour scale from ${short(range[0])} to ${short(range[1])}, ${unit}</title>
-    <image x="4" y="2" width="240" height="10" preserveAspectRatio="none" href="${pngDataUri(all, 256, 1, heatColours)}"/>
-    <g class="axis">${marks}<text x="254" y="11">${unit}</text></g>
-  </svg>`;
+  return html`<div class="scale"><svg class="colourbar" role="img" viewBox="0 0 300 28">
+    <title>Colour scale from ${short(range[0])} to ${short(range[1])}</title>
+    <image x="12" y="2" width="276" height="10" preserveAspectRatio="none" href="${pngDataUri(all, 256, 1, heatColours)}"/>
+    <g class="axis">${marks}</g>
+  </svg><span class="quiet">${unit}</span></div>`;
 }

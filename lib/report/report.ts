@@ -9,7 +9,7 @@ import { Audio2VecError } from '../errors.js';
 import { type ClipAudioOptions, clipAudio } from './audio-clips.js';
 import type { ReportData } from './data.js';
 import { glanceSection } from './glance.js';
-import { type Html, html, name, scriptJson, trusted, visible } from './html.js';
+import { type Html, html, name, scriptJson, trusted } from './html.js';
 import { lossPlot, lossSection } from './losses.js';
 import { mapData, mapSection } from './map.js';
 import { confusionSection, probeSection } from './probes.js';
@@ -40,7 +40,7 @@ export function renderReport(data: ReportData, options: ReportOptions = {}): str
 <meta http-equiv="Content-Security-Policy" content="${policy}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
-<title>${visible(data.title)}</title>
+<title>${data.title}</title>
 <style>${uplotStyle}</style>
 <style>${style}</style>
 </head>

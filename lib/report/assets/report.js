@@ -62,8 +62,26 @@
       series: [{ label: 'step' }, ...series],
       axes: [axis('training step', 36), axis(plot.unit, 56)],
       cursor: { points: { size: 7 } },
+      hooks: { draw: [(chart) => nameReferences(chart, plot)] },
     };
     charts.push({ element, chart: new uPlot(options, plot.columns, element) });
+  }
+
+  /** Names on the dashed lines themselves: nobody should have to match dashes with a legend. */
+  function nameReferences(chart, plot) {
+    const { ctx, bbox } = chart;
+    ctx.save();
+    ctx.font = `${12 * devicePixelRatio}px system-ui, sans-serif`;
+    ctx.textAlign = 'right';
+    ctx.textBaseline = 'bottom';
+    ctx.fillStyle = css('--reference');
+    plot.series.forEach(({ label, kind }, i) => {
+      const y = kind === 'reference' && chart.series[i + 1].show && chart.valToPos(plot.columns[i + 1][0], 'y', true);
+      if (y >= bbox.top && y <= bbox.top + bbox.height) {
+        ctx.fillText(label, bbox.left + bbox.width - 6, y - 2 * devicePixelRatio);
+      }
+    });
+    ctx.restore();
   }
 
   for (const element of document.querySelectorAll('.loss-chart')) {
@@ -99,6 +117,7 @@
     const text = data.map.audio[index];
     if (!text) return;
     sound ??= new AudioContext();
+    sound.resume();
     playing?.stop();
     const samples = decode(text);
     const buffer = sound.createBuffer(1, samples.length, 16000);
