@@ -35,11 +35,14 @@ export function escapeHtml(text: string): string {
   return visible(text).replace(/[&<>"'`]/g, (c) => `&#${c.charCodeAt(0)};`);
 }
 
-/** JSON for the inside of a `<script>`: nothing in it can end the element or start a comment. */
+/** JSON for the inside of a `<script>`: nothing in it can end the element or start a comment; strings as {@link visible}. */
 export function scriptJson(value: unknown): Html {
-  const json = JSON.stringify(value).replace(/[<>&\u2028\u2029]/g, (c) => {
-    return `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`;
-  });
+  const json = JSON.stringify(value, (_, v) => (typeof v === 'string' ? visible(v) : v)).replace(
+    /[<>&\u2028\u2029]/g,
+    (c) => {
+      return `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`;
+    },
+  );
   return new Html(json);
 }
 

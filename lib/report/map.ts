@@ -2,7 +2,7 @@
 import { argumentError } from '../errors.js';
 import { labelStyle } from './colours.js';
 import type { EmbeddedClip, EmbeddingMap } from './data.js';
-import { type Html, html, name, trusted, visible } from './html.js';
+import { type Html, html, name, trusted } from './html.js';
 
 const size = { width: 860, height: 600, margin: 24 };
 
@@ -16,8 +16,8 @@ export interface MapData {
 
 export function mapData({ points }: EmbeddingMap, audio: (string | null)[]): MapData {
   return {
-    names: points.map((p) => visible(p.name)),
-    labels: points.map((p) => visible(p.label)),
+    names: points.map((p) => p.name),
+    labels: points.map((p) => p.label),
     audio,
     neighbours: points.map((p) => p.neighbours ?? []),
   };
