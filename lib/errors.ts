@@ -12,6 +12,8 @@ export type ErrorCode =
   | 'ERR_AUDIO_FORMAT'
   /** An optional decoder package is needed and not installed. */
   | 'ERR_DECODER_MISSING'
+  /** An optional peer package (onnxruntime-node) is needed and not installed. */
+  | 'ERR_PEER_MISSING'
   /** A model, checkpoint, feature store or other file of ours is damaged or of another kind. */
   | 'ERR_MODEL_FORMAT'
   /** A folder holds nothing usable (no audio, too few clips, a label without examples …). */
