@@ -108,7 +108,7 @@ describe('report', () => {
 
   it('says in a tile whether the encoder is better than the trivial predictors', () => {
     const data = fullReport('x');
-    expect(renderReport(data)).toContain('55.6 % below the best trivial predictor');
+    expect(renderReport(data)).toContain('55.6\u00a0% below the best trivial predictor');
     const losses = data.losses!.map((chart) => ({ ...chart, references: [{ label: 'mean', loss: 0.3 }] }));
     expect(renderReport({ title: 'x', losses })).toContain('not below the best trivial predictor');
   });

@@ -2,7 +2,7 @@
 
 /** 0.9134 → `91.3 %`. */
 export function percent(share: number): string {
-  return Number.isFinite(share) ? `${(100 * share).toFixed(1)} %` : '–';
+  return Number.isFinite(share) ? `${(100 * share).toFixed(1)}\u00a0%` : '–';
 }
 
 /** Three significant digits without exponents in the usual range: 0.0123, 1.23, 123, 1.2e-7. */
