@@ -52,8 +52,9 @@ export function inferenceLayers(nodes: readonly Node[], weights: ReadonlyMap<str
         }
         break;
       }
+      case 'select':
       case 'loss':
-        throw argumentError('graph', 'one that ends before its losses', node.name);
+        throw argumentError('graph', 'one without the heads and losses of training', node.name);
       default:
         layers.set(node.name, { ...base, op: node.op });
     }
