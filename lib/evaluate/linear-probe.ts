@@ -146,8 +146,9 @@ export function* linearProbeSteps(train: LabelledFeatures, options: ProbeOptions
   });
 }
 
-/** Scores of the strengths, strongest first. Ends once two in a row had a higher loss and no higher accuracy than any
- * before: the weak end is where fits are slow, and it does not come back. Empty if no two clips share a label. */
+/** Scores of the strengths, strongest first. Ends with one that has a higher loss and no higher accuracy than ones before:
+ * the loss falls and then rises along the path, and its weak end is where fits are slow. Empty if no two clips share a
+ * label. */
 function* crossValidate(
   train: LabelledFeatures,
   strengths: readonly number[],
@@ -177,7 +178,6 @@ function* crossValidate(
   }
 
   const scores: StrengthScore[] = [];
-  let sinceBetter = 0;
   for (const strength of strengths) {
     let correct = 0;
     let loss = 0;
@@ -200,8 +200,7 @@ function* crossValidate(
     const score = { strength, accuracy: correct / labels.length, loss: loss / labels.length };
     const worse = scores.some((s) => s.accuracy >= score.accuracy) && scores.some((s) => s.loss < score.loss);
     scores.push(score);
-    sinceBetter = worse ? sinceBetter + 1 : 0;
-    if (sinceBetter === 2) break;
+    if (worse) break;
   }
   return scores;
 }
