@@ -1,3 +1,4 @@
+export * from './audio/index.js';
 export * from './errors.js';
 export {
   type Comparison,
@@ -16,12 +17,17 @@ export {
   type Neighbours,
   nearestNeighbours,
 } from './evaluate/knn.js';
-export { type LabelledFiles, type LabelledFolder, labelledFolder } from './evaluate/labelled-folder.js';
+export {
+  type LabelledFiles,
+  type LabelledFolder,
+  labelledFolder,
+  readLabelledFolder,
+} from './evaluate/labelled-folder.js';
 export { fitLinearProbe, LinearProbe, type ProbeOptions, type ProbeParameters } from './evaluate/linear-probe.js';
 export * from './evaluate/metrics.js';
 export { type Projection, pca, type UmapOptions, umap } from './evaluate/projection.js';
 export { labelSubset, stratifiedFolds, stratifiedSplit } from './evaluate/splits.js';
-export { renderComparison, renderConfusion, renderTable } from './evaluate/table.js';
+export { renderComparison, renderConfusion } from './evaluate/table.js';
 export { shiftInTime } from './evaluate/time-shift.js';
 export { type Capabilities, capabilities } from './native.js';
 export { Random, type RandomState } from './random.js';
