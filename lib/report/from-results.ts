@@ -2,10 +2,11 @@
 import type { Comparison, Evaluation } from '../evaluate/evaluate.js';
 import { nearestNeighbours } from '../evaluate/knn.js';
 import { pca, umap } from '../evaluate/projection.js';
+import type { FeatureStore } from '../feature-store.js';
 import type { FrontEndConfig } from '../model/front-end-config.js';
-import type { TaskReport } from '../train/held-out.js';
+import type { Reconstruction, TaskReport } from '../train/held-out.js';
 import type { RunLog } from '../train/run-log.js';
-import type { ConfusionMatrix, EmbeddingMap, Fact, LossChart, ProbeTable } from './data.js';
+import type { ConfusionMatrix, EmbeddingMap, Fact, LossChart, ProbeTable, Reconstructions } from './data.js';
 
 /** One chart for each pretext task of a run; a joint run also gets one of the weighted total. */
 export function lossCharts({ losses, heldOut, tasks }: Pick<RunLog, 'losses' | 'heldOut' | 'tasks'>): LossChart[] {
@@ -50,6 +51,27 @@ function unitOf(name: string): string {
 
 function curve(label: string, points: readonly (readonly [number, number])[]) {
   return { label, steps: points.map(([step]) => step), losses: points.map(([, loss]) => loss) };
+}
+
+/** Held-out slices and what the decoder made of them, each named by its clip and its start. */
+export function reconstructionsOf(
+  slices: readonly Reconstruction[],
+  store: Pick<FeatureStore, 'clipStarts' | 'clipNames' | 'frontEnd' | 'bands'>,
+): Reconstructions {
+  const hopSeconds = store.frontEnd.hop / store.frontEnd.sampleRate;
+  return {
+    frames: slices.length ? slices[0].real.length / store.bands : 0,
+    bands: store.bands,
+    hopSeconds,
+    bandHz: bandCentres(store.frontEnd),
+    unit: 'log-mel, in standard deviations from the mean of each band',
+    examples: slices.map(({ real, rebuilt, start }) => {
+      const clip = store.clipStarts.findLastIndex((first) => first <= start);
+      const seconds = (start - store.clipStarts[clip]) * hopSeconds;
+      const mse = real.reduce((sum, value, i) => sum + (value - rebuilt[i]) ** 2, 0) / real.length;
+      return { name: `${store.clipNames[clip]} at ${seconds.toFixed(2)} s`, real, reconstructed: rebuilt, mse };
+    }),
+  };
 }
 
 /** A comparison of feature sets on one labelled folder. */
