@@ -1,0 +1,6 @@
+// All benchmark cases, in the order they run. To add one: write its file under cases/, add it here.
+import type { BenchCase } from './case.js';
+import { footprintCases } from './cases/footprint.js';
+import { peakCases } from './cases/peak.js';
+
+export const benchCases: readonly BenchCase[] = [...peakCases, ...footprintCases];
