@@ -10,4 +10,6 @@ export interface FeatureStore {
   /** Per-band statistics over all frames. */
   readonly mean: Float32Array;
   readonly std: Float32Array;
+  /** What the addon reads frames from. */
+  readonly native: object;
 }

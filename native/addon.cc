@@ -2,6 +2,7 @@
 // the file that registers it.
 #include <napi.h>
 
+#include "bindings.h"
 #include "fma_peak.h"
 #include "kernel_table.h"
 
@@ -25,6 +26,7 @@ Napi::Value capabilities(const Napi::CallbackInfo& info) {
 
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("capabilities", Napi::Function::New(env, capabilities));
+  register_engine(env, exports);
   exports.Set("fmaPeak", Napi::Function::New(env, fma_peak));
   return exports;
 }
