@@ -1,2 +1,3 @@
+export * from './audio/index.js';
 export * from './errors.js';
 export { type Capabilities, capabilities } from './native.js';

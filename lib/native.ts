@@ -50,6 +50,11 @@ export interface Native {
   ) => NativeNetwork;
   /** FLOP/s of nothing but multiply-adds, all threads together. */
   fmaPeak(isa: string, milliseconds: number, threads: number): Promise<number>;
+  /**
+   * Fills `output` with the recording as mono at 16 kHz. Resolves to -1, to the first frame that is not finite, or to
+   * -2 when `cancel[0]` was set. See native/audio/convert.h.
+   */
+  toMono16k(layout: object, rate: number, output: Float32Array, cancel: Int32Array): Promise<number>;
 }
 
 // From lib/ (tests) and from dist/ the package root is one level up.

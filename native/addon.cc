@@ -2,6 +2,7 @@
 // the file that registers it.
 #include <napi.h>
 
+#include "audio/register.h"
 #include "bindings.h"
 #include "fma_peak.h"
 #include "kernel_table.h"
@@ -28,6 +29,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("capabilities", Napi::Function::New(env, capabilities));
   register_engine(env, exports);
   exports.Set("fmaPeak", Napi::Function::New(env, fma_peak));
+  register_audio(env, exports);
   return exports;
 }
 

@@ -4,6 +4,10 @@
 
 #include "engine/step.h"
 
+namespace audio2vec {
+struct ResampleBlock;
+}
+
 struct KernelTable {
   const char* isa;   // "avx512", "avx2", "neon", "portable", "float64"
   int lanes;         // elements in a vector
@@ -11,6 +15,8 @@ struct KernelTable {
   int accumulators;  // vectors that a micro-kernel may keep
 
   double (*fma_burst)(long rounds, void* out);  // simd/fma_burst.h
+
+  void (*resample)(const audio2vec::ResampleBlock&);  // audio/resample_kernel.h; float32 also in float64
 
   // engine/: see the files named there. void* are arrays of the table's real type.
   void (*steps[STEP_COUNT])(const Step&, const Range&);

@@ -3,6 +3,7 @@
 // copy that the linker keeps for everybody), and only the table at the end has external linkage.
 #include "kernel_table.h"
 
+#include "audio/resample_kernel.h"
 #include "engine/adam.h"
 #include "engine/batch_norm.h"
 #include "engine/conv.h"
@@ -23,6 +24,7 @@ extern "C" {
 extern const KernelTable A2V_JOIN(kernels_, ISA);
 const KernelTable A2V_JOIN(kernels_, ISA) = {
     A2V_TEXT(ISA),      LANES,     sizeof(REAL),    A2V_ACCUMULATORS,  fma_burst,
+    resample,
 #define X(name) step_##name,
     {A2V_STEPS(X)},
 #undef X

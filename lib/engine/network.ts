@@ -5,6 +5,7 @@ import type { FeatureStore } from '../feature-store.js';
 import type { Node } from '../model/graph.js';
 import { sizeOf } from '../model/graph.js';
 import { type NativeInput, type NativeNetwork, native } from '../native.js';
+import type { Augmentation } from './augmentation.js';
 import type { Plan } from './plan.js';
 import { parameterOffsets, schedule } from './schedule.js';
 
@@ -12,7 +13,7 @@ import { parameterOffsets, schedule } from './schedule.js';
 export type BatchInput =
   /** Slices by the index of their first frame in the feature store; gathered and normalised natively. An input of C
    * channels takes C slices a row. */
-  | { frames: Float64Array }
+  | { frames: Float64Array; augment?: Augmentation }
   /** Values as they are (already normalised slices, TemporalGap's δ, class indices). */
   | { values: Float32Array };
 
