@@ -1,5 +1,6 @@
 // Ours against each peer, round by round: what the machine does to one it mostly does to the other.
-import { figure, markdownTable, metricTitle } from '../dist/bench/table.js';
+import { figure, metricTitle } from '../dist/bench/table.js';
+import { markdownTable } from '../dist/text-table.js';
 
 /** Metrics of which less is better. */
 const lowerIsBetter = /^(latency|peak_rss|ms$)/;
@@ -50,9 +51,14 @@ export function ratiosTable(compared) {
       metricTitle(line.metric),
       figure(line.ours),
       figure(line.theirs),
-      `**${figure(median(line.ratios))}×**`,
+      `${figure(median(line.ratios))}×`,
       `${figure(Math.min(...line.ratios))}–${figure(Math.max(...line.ratios))}`,
     ]),
   );
-  return markdownTable(['case', 'batch', 'threads', 'peer', 'unit', 'ours', 'peer’s', 'ratio', 'range'], rows);
+  const titles = ['case', 'batch', 'threads', 'peer', 'unit', 'ours', 'peer’s', 'ratio', 'range'];
+  const words = ['case', 'peer', 'unit'];
+  return markdownTable(
+    titles.map((title) => ({ title, numeric: !words.includes(title) })),
+    rows,
+  );
 }

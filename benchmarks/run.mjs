@@ -94,11 +94,10 @@ try {
   rmSync(scratch, { recursive: true, force: true });
 }
 
-const parts = [machineLine(describeMachine()), '', resultsTable(results)];
+const parts = [machineLine(describeMachine()), '', resultsTable(results, 'markdown')];
 if (options.peers) parts.push('', `Ratios, the median of ${rounds} rounds in turn:`, '', ratiosTable(compared));
 else parts.push('', 'Without peers: `--peers DIR` runs them in turn with this and prints ratios.');
-parts.push('', '\\* measured while others kept more than 0.15 of a core busy: not to be trusted with two threads.', '');
-const page = parts.join('\n');
+const page = `${parts.join('\n')}\n`;
 writeFileSync(join(options.out, 'results.md'), page);
 process.stdout.write(page);
 say(`\n${lines} and results.md beside it`);

@@ -1,6 +1,6 @@
 // The machine a benchmark ran on, and who else was using it.
 import { readFileSync } from 'node:fs';
-import { cpus, totalmem } from 'node:os';
+import { availableParallelism, cpus, totalmem } from 'node:os';
 import { capabilities } from '../native.js';
 
 /** What a table of results must say about its origin. */
@@ -12,6 +12,9 @@ export interface Machine {
   node: string;
   isa: string;
 }
+
+/** Thread counts worth measuring here: one, two, and all cores. */
+export const threadCounts = [...new Set([1, 2, availableParallelism()])].filter((n) => n <= availableParallelism());
 
 export function describeMachine(): Machine {
   const cores = cpus();

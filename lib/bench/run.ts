@@ -26,11 +26,6 @@ export function chooseCases({ cases, quick }: BenchOptions): BenchCase[] {
   return chosen;
 }
 
-/** Measures the chosen cases one after the other and yields each figure as it comes. */
-export async function* runBench(options: BenchOptions = {}): AsyncGenerator<Result> {
-  for (const bench of chooseCases(options)) yield* await runCase(bench, options);
-}
-
 /** Measures one case in a child process. */
 export function runCase(bench: BenchCase, { quick, seconds, signal }: BenchOptions = {}): Promise<Result[]> {
   const child = fileURLToPath(new URL('./child.js', import.meta.url));

@@ -1,4 +1,5 @@
-// Results as Markdown.
+// Results as a table, for a terminal or a page.
+import { markdownTable, textTable } from '../text-table.js';
 import type { Result } from './case.js';
 import type { Machine } from './machine.js';
 
@@ -24,25 +25,29 @@ export function figure(value: number | undefined): string {
   return String(Number(value.toPrecision(3)));
 }
 
-export function markdownTable(header: readonly string[], rows: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
-  return [line(header), line(header.map((_, i) => (i === 0 ? '---' : '---:'))), ...rows.map(line)].join('\n');
-}
-
 export function machineLine(m: Machine): string {
   return `${m.cpu}, ${m.cores} cores, ${m.memoryGiB} GiB, ${m.platform}, Node ${m.node}, ${m.isa}`;
 }
 
-/** One line a figure. A star marks what was measured on a busy machine. */
-export function resultsTable(results: readonly Result[]): string {
+/** One line a figure. A dagger marks what was measured on a busy machine. */
+export function resultsTable(results: readonly Result[], as: 'text' | 'markdown'): string {
+  const columns = ['case', 'batch', 'threads', 'value', 'unit', 'GFLOP/s', 'of FMA peak'].map((title) => ({
+    title,
+    numeric: title !== 'case' && title !== 'unit',
+  }));
   const rows = results.map((r) => [
     r.task,
     figure(r.batch),
     figure(r.threads),
-    figure(r.value) + ((r.others ?? 0) > busyCores ? ' \\*' : ''),
+    (isBusy(r) ? '†' : '') + figure(r.value),
     metricTitle(r.metric),
     r.metric === 'gflops' ? '–' : figure(r.gflops),
     r.peak_share === undefined ? '–' : `${Math.round(100 * r.peak_share)} %`,
   ]);
-  return markdownTable(['case', 'batch', 'threads', 'value', 'unit', 'GFLOP/s', 'of FMA peak'], rows);
+  const table = as === 'text' ? textTable(columns, rows) : markdownTable(columns, rows);
+  return results.some(isBusy) ? `${table}\n\n${busyNote}` : table;
 }
+
+const isBusy = (result: Result) => (result.others ?? 0) > busyCores;
+
+const busyNote = `† measured while others kept more than ${busyCores} of a core busy: doubtful, most of all with two threads.`;

@@ -3,6 +3,7 @@ import { Network } from '../../engine/network.js';
 import { defaultEncoder, encoder } from '../../model/audio2vec.js';
 import { Graph } from '../../model/graph.js';
 import { type BenchCase, type Measured, peakMemory, quantile, rate, timeCalls } from '../case.js';
+import { threadCounts } from '../machine.js';
 import { forwardFlops, noiseBatch, startParameters } from '../workload.js';
 
 export const encoderCases: BenchCase[] = [1, 8, 32, 256].flatMap((batch) =>

@@ -1,8 +1,9 @@
 // The machine's limit: nothing but multiply-adds.
 import { capabilities, native } from '../../native.js';
 import type { BenchCase } from '../case.js';
+import { threadCounts } from '../machine.js';
 
-export const peakCases: BenchCase[] = [1, 2].map((threads) => ({
+export const peakCases: BenchCase[] = threadCounts.map((threads) => ({
   task: 'fma_peak',
   threads,
   quick: true,
