@@ -7,7 +7,7 @@ import { threadCounts } from '../machine.js';
 import { forwardFlops, noiseBatch, startParameters } from '../workload.js';
 
 export const encoderCases: BenchCase[] = [1, 8, 32, 256].flatMap((batch) =>
-  [1, 2].map(
+  threadCounts.map(
     (threads): BenchCase => ({
       task: 'encoder_forward',
       threads,

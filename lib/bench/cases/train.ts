@@ -11,7 +11,7 @@ const names = { train_cbow: 'cbow', train_skipgram: 'skip-gram', train_gap: 'tem
 
 export const trainCases: BenchCase[] = Object.entries(names).flatMap(([task, pretext]) =>
   [64, 256].flatMap((batch) =>
-    [1, 2].map(
+    threadCounts.map(
       (threads): BenchCase => ({
         task,
         threads,
