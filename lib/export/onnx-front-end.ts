@@ -42,7 +42,8 @@ export function emitWindows(
     padded = b.node('Slice', `${name}.crop`, [padded, b.ints(0), whole, axis]);
   } else {
     rows = Math.floor((count + missing) / hop);
-    if (rows * hop < count + missing) padded = b.node('Slice', `${name}.crop`, [padded, b.ints(0), b.ints(rows * hop), axis]);
+    if (rows * hop < count + missing)
+      padded = b.node('Slice', `${name}.crop`, [padded, b.ints(0), b.ints(rows * hop), axis]);
   }
   const table = b.node('Reshape', `${name}.table`, [padded, b.ints(count === 'any' ? 0 : -1, rows, hop * inner)]);
   if (length === hop) return table;
@@ -50,7 +51,14 @@ export function emitWindows(
     const last = i === across - 1;
     const end = last ? toTheEnd : i + 1 - across;
     const used = last ? length - i * hop : hop;
-    const [starts, ends, axes] = used < hop ? [[i, 0], [end, used * inner], [1, 2]] : [[i], [end], [1]];
+    const [starts, ends, axes] =
+      used < hop
+        ? [
+            [i, 0],
+            [end, used * inner],
+            [1, 2],
+          ]
+        : [[i], [end], [1]];
     return b.node('Slice', `${name}.row${i}`, [table, b.ints(...starts), b.ints(...ends), b.ints(...axes)]);
   });
   return across === 1 ? parts[0]! : b.node('Concat', name, parts, { axis: 2 });
@@ -70,9 +78,18 @@ export function emitLogMel(b: OnnxBuilder, frames: string, config: FrontEndConfi
   const middle = config.windowLength / 2;
   const sampleAt = (k: number) => (Math.abs(k) < middle ? middle + k : 0);
   const near = at('near', positions.map(sampleAt));
-  const nearMirror = at('near_mirror', positions.map((k) => sampleAt(-k)));
-  const far = at('far', positions.map((k) => sampleAt(half - k)));
-  const farMirror = at('far_mirror', positions.map((k) => sampleAt(k - half)));
+  const nearMirror = at(
+    'near_mirror',
+    positions.map((k) => sampleAt(-k)),
+  );
+  const far = at(
+    'far',
+    positions.map((k) => sampleAt(half - k)),
+  );
+  const farMirror = at(
+    'far_mirror',
+    positions.map((k) => sampleAt(k - half)),
+  );
 
   const even = [b.node('Add', 'near_even', [near, nearMirror]), b.node('Add', 'far_even', [far, farMirror])];
   const odd = [b.node('Sub', 'near_odd', [near, nearMirror]), b.node('Sub', 'far_odd', [far, farMirror])];
@@ -88,14 +105,25 @@ export function emitLogMel(b: OnnxBuilder, frames: string, config: FrontEndConfi
     return b.node('Mul', `${key}.squared`, [y, y]);
   };
   const [evenBins, oddBins] = [tables.evenBins.length, tables.oddBins.length];
-  const power = b.node('Concat', 'power', [
-    b.node('Add', 'power_even', [
-      squared('cosEven', tables.cosEven, evenBins),
-      squared('sinEven', tables.sinEven, evenBins),
-    ]),
-    b.node('Add', 'power_odd', [squared('cosOdd', tables.cosOdd, oddBins), squared('sinOdd', tables.sinOdd, oddBins)]),
-  ], { axis: 2 });
-  const mel = b.node('MatMul', 'mel', [power, b.constant('mel.matrix', tables.mel, [evenBins + oddBins, config.bands])]);
+  const power = b.node(
+    'Concat',
+    'power',
+    [
+      b.node('Add', 'power_even', [
+        squared('cosEven', tables.cosEven, evenBins),
+        squared('sinEven', tables.sinEven, evenBins),
+      ]),
+      b.node('Add', 'power_odd', [
+        squared('cosOdd', tables.cosOdd, oddBins),
+        squared('sinOdd', tables.sinOdd, oddBins),
+      ]),
+    ],
+    { axis: 2 },
+  );
+  const mel = b.node('MatMul', 'mel', [
+    power,
+    b.constant('mel.matrix', tables.mel, [evenBins + oddBins, config.bands]),
+  ]);
   const offset = b.constant('log_offset', Float32Array.of(config.logOffset));
   return b.node('Log', 'log_mel', [b.node('Add', 'mel_offset', [mel, offset])]);
 }
@@ -104,9 +132,10 @@ export function emitLogMel(b: OnnxBuilder, frames: string, config: FrontEndConfi
 export function frontEndTables(config: FrontEndConfig) {
   const { windowLength, fftSize } = config;
   const window = Float32Array.from({ length: windowLength }, (_, n) => hann(n, windowLength));
-  // Distances from the window's middle, up to a quarter of the DFT; half-integers if the window is odd.
+  // Distances from the window's middle, up to a quarter of the DFT (half-integers if the window is odd); descending,
+  // because sums that begin with what the window makes small lose less to rounding.
   const positions: number[] = [];
-  for (let k = windowLength % 2 ? 0.5 : 0; k <= fftSize / 4; k++) positions.push(k);
+  for (let k = windowLength % 2 ? 0.5 : 0; k <= fftSize / 4; k++) positions.unshift(k);
   const weights = melWeights(config);
   const used = [...weights.keys()].filter((bin) => weights[bin]!.some((w) => w > 0));
   const evenBins = used.filter((bin) => bin % 2 === 0);

@@ -74,7 +74,10 @@ function emitInput(b: OnnxBuilder, { config, frontEnd }: EncoderModel, options: 
   const cut = { length: frontEnd.windowLength, hop: frontEnd.hop };
   if (samples === 'slice') {
     const waveform = b.input('waveform', [rows, sliceSamples]);
-    return { logMel: emitLogMel(b, emitWindows(b, 'frames', waveform, { ...cut, count: sliceSamples }), frontEnd), rows };
+    return {
+      logMel: emitLogMel(b, emitWindows(b, 'frames', waveform, { ...cut, count: sliceSamples }), frontEnd),
+      rows,
+    };
   }
   if (samples !== 'any') throw argumentError('samples', '"slice" or "any"', samples);
   if (options.batch !== undefined && batch !== 1) throw argumentError('batch', '1 with samples "any"', batch);

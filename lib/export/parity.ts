@@ -41,7 +41,8 @@ export async function measureParity(
   try {
     const dims = session.outputMetadata.find((m) => m.name === 'embedding');
     const width = dims?.isTensor ? dims.shape.at(-1) : undefined;
-    if (typeof width !== 'number') throw argumentError('model', 'one with an output "embedding" [N, E]', session.outputNames);
+    if (typeof width !== 'number')
+      throw argumentError('model', 'one with an output "embedding" [N, E]', session.outputNames);
     for (const { input, shape, expected } of cases) {
       signal?.throwIfAborted();
       const feed = { [session.inputNames[0]!]: new ort.Tensor('float32', input, shape) };

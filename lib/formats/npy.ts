@@ -1,6 +1,6 @@
 // NumPy's .npy, version 1.0: magic, version, header length (2 bytes), a Python dictionary as text padded so that the
 // data starts at a multiple of 64, the data in C order. Format: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
-import { argumentError, Audio2VecError } from '../errors.js';
+import { Audio2VecError, argumentError } from '../errors.js';
 import { writeFileAtomic } from './atomic-write.js';
 import { readWholeFile } from './read-file.js';
 

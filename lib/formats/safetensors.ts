@@ -1,6 +1,6 @@
 // safetensors: 8 bytes little-endian header length, a JSON header (name → dtype, shape, data_offsets; strings under
 // "__metadata__"), then the arrays without gaps. Format: https://github.com/huggingface/safetensors#format
-import { argumentError, Audio2VecError } from '../errors.js';
+import { Audio2VecError, argumentError } from '../errors.js';
 import { writeFileAtomic } from './atomic-write.js';
 import { readWholeFile } from './read-file.js';
 
