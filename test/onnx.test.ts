@@ -148,7 +148,9 @@ describe('waveform in', () => {
   ])('follows the front end %o', async (change) => {
     const config = { ...defaultFrontEnd, ...change };
     const samples = drums.subarray(0, 5003);
-    expect(worstDifference(await exportedLogMel(samples, config), logMel64(samples, config))).toBeLessThan(1e-3);
+    // A full-scale recording leaves float32 noise of some 1e-6 in each DFT bin; where a band is at the log offset (1e-6
+    // in power, 1e-3 in amplitude), that is some 1e-3 in log-mel. A wrong window or triangle would be off by far more.
+    expect(worstDifference(await exportedLogMel(samples, config), logMel64(samples, config))).toBeLessThan(2e-3);
   });
 
   it('embeds slices as the log-mel model does', async () => {
