@@ -4,6 +4,8 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Audio2VecError } from './errors.js';
+import type { NativeFeatureStore } from './feature-store.js';
+import type { FrontEnd, NativeLogMel } from './log-mel.js';
 
 /** What this machine and build offer. */
 export interface Capabilities {
@@ -18,6 +20,14 @@ export interface Capabilities {
 /** The addon's functions. Internal: the public API wraps each of them. */
 export interface Native {
   capabilities(): Capabilities;
+  LogMel: new (frontEnd: FrontEnd, isa: string) => NativeLogMel;
+  FeatureStore: new (
+    path: string,
+    offset: number,
+    frames: number,
+    bands: number,
+    fileBytes: number,
+  ) => NativeFeatureStore;
 }
 
 // From lib/ (tests) and from dist/ the package root is one level up.

@@ -2,6 +2,7 @@
 // the file that registers it.
 #include <napi.h>
 
+#include "frontend/addon.h"
 #include "kernel_table.h"
 
 namespace audio2vec {
@@ -24,6 +25,8 @@ Napi::Value capabilities(const Napi::CallbackInfo& info) {
 
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("capabilities", Napi::Function::New(env, capabilities));
+  register_log_mel(env, exports);
+  register_feature_store(env, exports);
   return exports;
 }
 

@@ -2,10 +2,16 @@
 // dispatch.cc picks one when the addon loads. Nothing with a vector type or a template crosses this line.
 #pragma once
 
+#include "frontend/log_mel.h"
+
 struct KernelTable {
   const char* isa;  // "avx512", "avx2", "neon", "portable", "float64"
   int lanes;        // elements in a vector
   int real_bytes;   // 4, or 8 for float64
+  LogMelKernel* log_mel;
+  // The same in double precision, for frames that need it; null in float64.
+  LogMelKernel* log_mel_precise;
+  int precise_lanes;
 };
 
 namespace audio2vec {
