@@ -10,8 +10,12 @@ export type ErrorCode =
   | 'ERR_FILE'
   /** Bytes that are not the audio format they claim to be, or a codec nobody here decodes. */
   | 'ERR_AUDIO_FORMAT'
+  /** A recording longer than the limit that was set, or than fits in memory. */
+  | 'ERR_AUDIO_TOO_LONG'
   /** An optional decoder package is needed and not installed. */
   | 'ERR_DECODER_MISSING'
+  /** An optional peer package (onnxruntime-node) is needed and not installed. */
+  | 'ERR_PEER_MISSING'
   /** A model, checkpoint, feature store or other file of ours is damaged or of another kind. */
   | 'ERR_MODEL_FORMAT'
   /** A folder holds nothing usable (no audio, too few clips, a label without examples …). */

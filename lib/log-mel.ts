@@ -2,47 +2,11 @@
 import { availableParallelism } from 'node:os';
 import { withCancel } from './cancel.js';
 import { Audio2VecError, argumentError } from './errors.js';
+import { defaultFrontEnd, type FrontEndConfig } from './model/front-end-config.js';
 import { capabilities, native } from './native.js';
 
-/** How a waveform becomes log-mel. Stored with every model: embeddings mean nothing with another front end.
- *
- * Frame t holds samples `t * hop … t * hop + windowLength - 1` (no centring, no padding) times a periodic Hann window,
- * zero-padded to `fftSize`; the squared magnitudes are summed in triangular bands of peak 1, whose corners are equally
- * spaced on HTK's mel scale `2595 log10(1 + Hz / 700)` and which are evaluated at the frequencies of the FFT bins; the
- * feature is `ln(sum + logOffset)`. */
-export interface FrontEnd {
-  /** Hz. */
-  sampleRate: number;
-  /** Samples in a frame, at most `fftSize`. */
-  windowLength: number;
-  /** Samples from one frame to the next. */
-  hop: number;
-  /** A power of two from 64 to 4096. */
-  fftSize: number;
-  /** Mel bands, 1 to 512. */
-  bands: number;
-  /** Lower corner of the first band, Hz. */
-  lowHz: number;
-  /** Upper corner of the last band, Hz; at most half the sample rate. */
-  highHz: number;
-  /** Added before the logarithm, 1e-30 to 1: the floor of silence. */
-  logOffset: number;
-}
-
-/** 25 ms windows every 10 ms at 16 kHz, 64 bands over 60–7800 Hz. */
-export const defaultFrontEnd: Readonly<FrontEnd> = Object.freeze({
-  sampleRate: 16000,
-  windowLength: 400,
-  hop: 160,
-  fftSize: 512,
-  bands: 64,
-  lowHz: 60,
-  highHz: 7800,
-  logOffset: 1e-6,
-});
-
 /** Fills in the defaults and throws `ERR_ARGUMENT` for a value that is out of range or a name that doesn't exist. */
-export function checkFrontEnd(frontEnd: Partial<FrontEnd> = {}): FrontEnd {
+export function checkFrontEnd(frontEnd: Partial<FrontEndConfig> = {}): FrontEndConfig {
   if (typeof frontEnd !== 'object' || frontEnd === null) throw argumentError('frontEnd', 'an object', frontEnd);
   for (const key of Object.keys(frontEnd)) {
     if (!(key in defaultFrontEnd)) {
@@ -50,9 +14,9 @@ export function checkFrontEnd(frontEnd: Partial<FrontEnd> = {}): FrontEnd {
     }
   }
   const fe = { ...defaultFrontEnd };
-  for (const key of Object.keys(defaultFrontEnd) as (keyof FrontEnd)[]) fe[key] = frontEnd[key] ?? fe[key];
+  for (const key of Object.keys(defaultFrontEnd) as (keyof FrontEndConfig)[]) fe[key] = frontEnd[key] ?? fe[key];
 
-  const check = (key: keyof FrontEnd, low: number, high: number, integer: boolean) => {
+  const check = (key: keyof FrontEndConfig, low: number, high: number, integer: boolean) => {
     const v = fe[key];
     if (typeof v !== 'number' || !(v >= low && v <= high) || (integer && !Number.isInteger(v))) {
       throw argumentError(`frontEnd.${key}`, `${integer ? 'an integer' : 'a number'} from ${low} to ${high}`, v);
@@ -72,13 +36,13 @@ export function checkFrontEnd(frontEnd: Partial<FrontEnd> = {}): FrontEnd {
 }
 
 /** Frames that `samples` samples give: `1 + floor((samples - windowLength) / hop)`, 0 if they don't fill a window. */
-export function frameCount(samples: number, frontEnd: Partial<FrontEnd> = {}): number {
+export function frameCount(samples: number, frontEnd: Partial<FrontEndConfig> = {}): number {
   const { windowLength, hop } = checkFrontEnd(frontEnd);
   return samples < windowLength ? 0 : 1 + Math.floor((samples - windowLength) / hop);
 }
 
 export interface LogMelSyncOptions {
-  frontEnd?: Partial<FrontEnd>;
+  frontEnd?: Partial<FrontEndConfig>;
   /** Where to write, at least frames × bands values; saves allocating (and first touching) memory in a loop. */
   out?: Float32Array;
   /** Instruction set by name; default: the one in use. `float64` computes in double precision. */
@@ -143,7 +107,7 @@ function isPlain({ buffer }: Float32Array): boolean {
 const kernels = new Map<string, NativeLogMel>();
 const KEPT_KERNELS = 16;
 
-function kernelFor(frontEnd: FrontEnd, isa: string = capabilities().isa): NativeLogMel {
+function kernelFor(frontEnd: FrontEndConfig, isa: string = capabilities().isa): NativeLogMel {
   const key = JSON.stringify([isa, frontEnd]);
   let kernel = kernels.get(key);
   if (!kernel) {
@@ -171,7 +135,7 @@ function notFinite(samples: Float32Array): Audio2VecError {
 /** Log-mel of a stream: push samples in chunks of any size, get the frames that became complete. All frames together
  * are bit-equal to {@link logMel} of all samples together. */
 export class LogMelStream {
-  readonly frontEnd: FrontEnd;
+  readonly frontEnd: FrontEndConfig;
   readonly #isa: string | undefined;
   /** Samples that a frame to come will need, and room for more. */
   #pending = new Float32Array(0);
@@ -179,7 +143,7 @@ export class LogMelStream {
   /** Samples still to be dropped before the next frame starts (hop > windowLength). */
   #skip = 0;
 
-  constructor(options: { frontEnd?: Partial<FrontEnd>; isa?: string } = {}) {
+  constructor(options: { frontEnd?: Partial<FrontEndConfig>; isa?: string } = {}) {
     this.frontEnd = checkFrontEnd(options.frontEnd);
     this.#isa = options.isa;
     kernelFor(this.frontEnd, options.isa);

@@ -2,7 +2,9 @@
 // the file that registers it.
 #include <napi.h>
 
-#include "frontend/addon.h"
+#include "audio/register.h"
+#include "bindings.h"
+#include "fma_peak.h"
 #include "kernel_table.h"
 
 namespace audio2vec {
@@ -27,6 +29,9 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("capabilities", Napi::Function::New(env, capabilities));
   register_log_mel(env, exports);
   register_feature_store(env, exports);
+  register_engine(env, exports);
+  exports.Set("fmaPeak", Napi::Function::New(env, fma_peak));
+  register_audio(env, exports);
   return exports;
 }
 

@@ -5,7 +5,7 @@
 #include <cstring>
 #include <string>
 
-#include "frontend/addon.h"
+#include "bindings.h"
 
 namespace audio2vec {
 

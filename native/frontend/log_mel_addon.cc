@@ -4,8 +4,9 @@
 #include <algorithm>
 #include <atomic>
 #include <string>
+#include <vector>
 
-#include "frontend/addon.h"
+#include "bindings.h"
 #include "frontend/log_mel_plan.h"
 #include "threads.h"
 
@@ -30,10 +31,8 @@ class LogMelWorker : public Napi::AsyncWorker {
         out_(out.Data()),
         threads_(threads),
         cancel_(reinterpret_cast<std::atomic<int32_t>*>(cancel.Data())) {
-    Receiver().Set("self", self);
-    Receiver().Set("samples", samples);
-    Receiver().Set("out", out);
-    Receiver().Set("cancel", cancel);
+    for (const Napi::Object& o : {self, Napi::Object(samples), Napi::Object(out), Napi::Object(cancel)})
+      kept_.push_back(Napi::Persistent(o));
   }
 
   Napi::Promise promise() const { return deferred_.Promise(); }
@@ -59,6 +58,7 @@ class LogMelWorker : public Napi::AsyncWorker {
   }
 
   Napi::Promise::Deferred deferred_;
+  std::vector<Napi::ObjectReference> kept_;
   const LogMel& log_mel_;
   const float* samples_;
   long length_;

@@ -24,6 +24,7 @@ A2V_INLINE vec log1p_over(vec f) {
 
 // x = 2^e (1 + f). Absolute error below 1e-7 + 1 ulp of the result (in double precision, 2 ulp).
 A2V_INLINE vec vlog(vec x) {
+  typedef decltype(mask{}[0] + 0) mask_int;
   const int mantissa_bits = sizeof(real) == 4 ? 23 : 52;
   const mask_int sqrt_half = sizeof(real) == 4 ? mask_int(0x3f3504f3) : mask_int(0x3fe6a09e667f3bcd);
   const mask bits = (mask)x;

@@ -1,0 +1,111 @@
+// An encoder model → an ONNX graph.
+import { argumentError } from '../errors.js';
+import { checkEncoderModel, type EncoderModel, encoderGraph } from '../model/encoder-model.js';
+import { inferenceLayers } from '../model/inference.js';
+import type { ModelProto } from './gen/onnx_pb.js';
+import { type Dim, OnnxBuilder } from './onnx-builder.js';
+import { emitLogMel, emitWindows, samplesFor } from './onnx-front-end.js';
+import { emitLayers } from './onnx-layers.js';
+
+/** A linear probe on embeddings: logits = weights · embedding + bias. */
+export interface Classifier {
+  labels: readonly string[];
+  /** `[classes, embedding]`, C order. */
+  weights: Float32Array;
+  bias: Float32Array;
+}
+
+export interface OnnxOptions {
+  /** `log-mel` (default): input `log_mel` `[N, T, F]`, as {@link EncoderModel.frontEnd} says, not normalised.
+   * `waveform`: input `waveform`, samples in [-1, 1] at the model's rate; the front end is in the graph. */
+  input?: 'log-mel' | 'waveform';
+  /** N: a fixed number (accelerators of phones want that) or `dynamic` (default). */
+  batch?: number | 'dynamic';
+  /** Waveform only. `slice` (default): each row of `waveform` `[N, samples]` is exactly one slice. `any`: `waveform` is
+   * one recording `[1, samples]` of any length, cut into slices every `hop` frames: output `[slices, E]`. A recording
+   * shorter than a slice is filled up with silence; what is left after the last whole slice is dropped. */
+  samples?: 'slice' | 'any';
+  /** For `samples: 'any'`: frames from slice to slice; default: the slice's length. */
+  hop?: number;
+  /** Adds the output `probabilities` `[N, classes]`; the metadata holds the labels. */
+  classifier?: Classifier;
+}
+
+/** Builds the graph: outputs `embedding` `[N, E]` (and `probabilities`); normalisation inside, batch norm folded.
+ * Metadata tell the encoder's shape, front end, normalisation and how the encoder was made. Throws `ERR_ARGUMENT`. */
+export function buildOnnx(model: EncoderModel, options: OnnxOptions = {}): ModelProto {
+  checkEncoderModel(model);
+  const { config, frontEnd } = model;
+  const { graph, input } = encoderGraph(config);
+  const b = new OnnxBuilder();
+  const { logMel, rows } = emitInput(b, model, options);
+
+  const centred = b.node('Sub', 'centred', [logMel, b.constant('normalization.mean', model.mean)]);
+  const normalised = b.node('Div', 'normalized', [centred, b.constant('normalization.std', model.std)]);
+  const slices = b.node('Unsqueeze', 'slices', [normalised, b.ints(1)]);
+  const layers = inferenceLayers(graph.nodes, model.weights);
+  const embedding = emitLayers(b, layers, new Map([[input.name, slices]]));
+  b.nodes.at(-1)!.output = ['embedding'];
+  if (embedding !== b.nodes.at(-1)!.name) throw new Error('the last layer must be one node');
+  b.output('embedding', [rows, config.embedding]);
+  if (options.classifier) emitClassifier(b, options.classifier, config.embedding, rows);
+
+  return b.build('audio2vec_encoder', {
+    'audio2vec.encoder': JSON.stringify(config),
+    'audio2vec.front_end': JSON.stringify(frontEnd),
+    'audio2vec.normalization': JSON.stringify({ mean: [...model.mean], std: [...model.std] }),
+    'audio2vec.provenance': JSON.stringify(model.provenance),
+    ...(options.classifier && { 'audio2vec.labels': JSON.stringify(options.classifier.labels) }),
+  });
+}
+
+/** The inputs up to log-mel slices `[rows, T, F]`. */
+function emitInput(b: OnnxBuilder, { config, frontEnd }: EncoderModel, options: OnnxOptions) {
+  const { input = 'log-mel', batch = 'dynamic', samples = 'slice', hop = config.frames } = options;
+  if (batch !== 'dynamic' && !(Number.isInteger(batch) && batch > 0)) {
+    throw argumentError('batch', 'a positive integer or "dynamic"', batch);
+  }
+  const rows: Dim = batch === 'dynamic' ? 'N' : batch;
+  const { frames, bands } = config;
+  if (input === 'log-mel') return { logMel: b.input('log_mel', [rows, frames, bands]), rows };
+  if (input !== 'waveform') throw argumentError('input', '"log-mel" or "waveform"', input);
+
+  const sliceSamples = samplesFor(frames, frontEnd);
+  const cut = { length: frontEnd.windowLength, hop: frontEnd.hop };
+  if (samples === 'slice') {
+    const waveform = b.input('waveform', [rows, sliceSamples]);
+    return {
+      logMel: emitLogMel(b, emitWindows(b, 'frames', waveform, { ...cut, count: sliceSamples }), frontEnd),
+      rows,
+    };
+  }
+  if (samples !== 'any') throw argumentError('samples', '"slice" or "any"', samples);
+  if (options.batch !== undefined && batch !== 1) throw argumentError('batch', '1 with samples "any"', batch);
+  if (!(Number.isInteger(hop) && hop > 0)) throw argumentError('hop', 'a positive integer (frames)', hop);
+
+  const filled = emitFillUp(b, b.input('waveform', [1, 'samples']), sliceSamples);
+  const all = emitLogMel(b, emitWindows(b, 'frames', filled, { ...cut, count: 'any' }), frontEnd);
+  const windows = emitWindows(b, 'windows', all, { count: 'any', length: frames, hop, inner: bands });
+  return { logMel: b.node('Reshape', 'log_mel_slices', [windows, b.ints(-1, frames, bands)]), rows: 'slices' };
+}
+
+/** Appends silence to `[1, samples]` until it has at least `least` samples. */
+function emitFillUp(b: OnnxBuilder, x: string, least: number): string {
+  const size = b.node('Gather', 'waveform.size', [b.node('Shape', 'waveform.shape', [x]), b.ints(1)], { axis: 0 });
+  const missing = b.node('Max', 'silence', [b.node('Sub', 'silence.missing', [b.ints(least), size]), b.ints(0)]);
+  const pads = b.node('Concat', 'silence.pads', [b.ints(0, 0, 0), missing], { axis: 0 });
+  return b.node('Pad', 'waveform.filled', [x, pads]);
+}
+
+function emitClassifier(b: OnnxBuilder, { labels, weights, bias }: Classifier, embedding: number, rows: Dim): void {
+  const classes = labels.length;
+  if (classes < 2) throw argumentError('classifier.labels', 'at least two labels', classes);
+  if (weights.length !== classes * embedding || bias.length !== classes) {
+    const expected = `[${classes}, ${embedding}] and [${classes}]`;
+    throw argumentError('classifier', `weights and bias of shape ${expected}`, `${weights.length} and ${bias.length}`);
+  }
+  const w = b.constant('classifier.weight', weights, [classes, embedding]);
+  const logits = b.node('Gemm', 'classifier', ['embedding', w, b.constant('classifier.bias', bias)], { transB: 1 });
+  b.node('Softmax', 'probabilities', [logits], { axis: 1 });
+  b.output('probabilities', [rows, classes]);
+}

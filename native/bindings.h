@@ -1,0 +1,11 @@
+// What each part of the addon adds to its exports.
+#pragma once
+#include <napi.h>
+
+namespace audio2vec {
+
+void register_engine(Napi::Env env, Napi::Object exports);
+void register_feature_store(Napi::Env env, Napi::Object exports);
+void register_log_mel(Napi::Env env, Napi::Object exports);
+
+}  // namespace audio2vec
