@@ -59,10 +59,19 @@ export function modelMetadata(model: EncoderModel, classifier?: Classifier): Rec
   return {
     'audio2vec.encoder': JSON.stringify(model.config),
     'audio2vec.front_end': JSON.stringify(model.frontEnd),
-    'audio2vec.normalization': JSON.stringify({ mean: [...model.mean], std: [...model.std] }),
+    'audio2vec.normalization': JSON.stringify({ mean: shortest(model.mean), std: shortest(model.std) }),
     'audio2vec.provenance': JSON.stringify(model.provenance),
     ...(classifier && { 'audio2vec.labels': JSON.stringify(classifier.labels) }),
   };
+}
+
+/** The shortest decimals that give back the same float32 values. */
+function shortest(values: Float32Array): number[] {
+  return Array.from(values, (v) => {
+    for (let digits = 6; digits < 9; digits++)
+      if (Math.fround(Number(v.toPrecision(digits))) === v) return Number(v.toPrecision(digits));
+    return v;
+  });
 }
 
 /** The inputs up to log-mel slices `[rows, T, F]`. */

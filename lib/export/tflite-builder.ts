@@ -61,6 +61,11 @@ export class TfliteBuilder {
   private readonly inputs: string[] = [];
   private readonly outputs: string[] = [];
 
+  constructor(
+    private readonly description: string,
+    private readonly metadata: Readonly<Record<string, string>>,
+  ) {}
+
   input(name: string, shape: readonly number[]): string {
     this.inputs.push(name);
     return this.tensor(name, shape);
@@ -109,8 +114,9 @@ export class TfliteBuilder {
     return name;
   }
 
-  /** The file. */
-  build(description: string, metadata: Readonly<Record<string, string>>): Uint8Array {
+  /** The bytes of the file. */
+  build(moreMetadata: Readonly<Record<string, string>> = {}): Uint8Array {
+    const metadata = { ...this.metadata, ...moreMetadata };
     const w = new Writer();
     const used = [...new Set(this.operations.map((o) => o.operator))];
     const index = new Map([...this.tensors.keys()].map((name, i) => [name, i]));
@@ -166,7 +172,7 @@ export class TfliteBuilder {
         { i32: 3 },
         { at: w.tables(codes) },
         { at: w.tables([subgraph]) },
-        { at: w.string(description) },
+        { at: w.string(this.description) },
         { at: w.tables(buffers) },
         undefined,
         { at: w.tables(entries) },

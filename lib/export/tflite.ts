@@ -22,9 +22,9 @@ export interface TfliteOptions {
   signal?: AbortSignal;
 }
 
-/** The bytes of a `.tflite` file: outputs `embedding` `[N, E]` and, with a classifier, `probabilities`. Throws
+/** A `.tflite` file, ready to be built: outputs `embedding` `[N, E]` and, with a classifier, `probabilities`. Throws
  * `ERR_ARGUMENT`. */
-export async function buildTflite(model: EncoderModel, options: TfliteOptions = {}): Promise<Uint8Array> {
+export async function buildTflite(model: EncoderModel, options: TfliteOptions = {}): Promise<TfliteBuilder> {
   checkEncoderModel(model);
   const { input = 'log-mel', batch = 1, classifier, quantize, signal } = options;
   if (!(Number.isInteger(batch) && batch > 0)) throw argumentError('batch', 'a positive integer', batch);
@@ -36,7 +36,7 @@ export async function buildTflite(model: EncoderModel, options: TfliteOptions = 
   const ranges =
     quantize && (await calibrate(onnx, measured(layers), quantize.calibration, quantize.method ?? 'mse', signal));
 
-  const b = new TfliteBuilder();
+  const b = new TfliteBuilder('audio2vec encoder', modelMetadata(model, classifier));
   const { frames, bands } = config;
   const writer = frontEndWriter(b);
   const logMel =
@@ -59,7 +59,7 @@ export async function buildTflite(model: EncoderModel, options: TfliteOptions = 
   ]);
   b.output('embedding');
   if (classifier) emitClassifier(b, classifier, batch, config.embedding);
-  return b.build('audio2vec encoder', modelMetadata(model, classifier));
+  return b;
 }
 
 /** Signed 8-bit scale of a range; ONNX Runtime's are unsigned. */
