@@ -84,7 +84,7 @@ export async function* fineTune(options: FineTuneOptions): AsyncGenerator<Step, 
     save: async () => {},
     saveEvery: Number.POSITIVE_INFINITY,
     signal: options.signal,
-    howToResume: 'Fine-tuning keeps no checkpoints: start it again.',
+    whenInterrupted: 'Fine-tuning keeps no checkpoints: start it again.',
   });
 
   const trained = network.getState().params;

@@ -34,8 +34,8 @@ export interface LoopOptions {
   save(): Promise<void>;
   saveEvery: number;
   signal?: AbortSignal;
-  /** What to tell a user whose run was interrupted. */
-  howToResume: string;
+  /** What to tell a user whose run was interrupted: what became of it and how to go on. */
+  whenInterrupted: string;
 }
 
 /** Trains, yielding after every step. When `signal` aborts, the step under way is finished and saved, then an
@@ -90,7 +90,7 @@ export async function* trainLoop(o: LoopOptions): AsyncGenerator<Step, void> {
     if (unsaved && !failed) await save();
   }
   if (progress.step !== progress.steps) {
-    const message = `Interrupted after step ${progress.step}, which is saved. ${o.howToResume}`;
+    const message = `Interrupted after step ${progress.step}. ${o.whenInterrupted}`;
     throw Object.assign(new DOMException(message, 'AbortError'), { cause: signal?.reason });
   }
 }

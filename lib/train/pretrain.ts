@@ -162,7 +162,7 @@ async function* train(run: Run, progress: Checkpoint, options: Surroundings): As
     save: () => save(signal?.aborted ? 'interrupted' : 'running'),
     saveEvery: options.checkpointSeconds ?? 60,
     signal,
-    howToResume: `Continue with resumePretraining({ out: ${JSON.stringify(out)}, … }), or on the command line with "audio2vec pretrain --resume ${out}".`,
+    whenInterrupted: `It is saved. Continue with resumePretraining({ corpus, out: ${JSON.stringify(out)} }), or add --resume to the command.`,
   });
 
   const measure: HeldOutOptions | undefined = heldOut && {
