@@ -86,6 +86,7 @@ describe('help and usage', () => {
     ['an unknown choice', ['export', 'm', '--input', 'mp3']],
     ['an output of unknown kind', ['embed', 'a.wav', '-o', 'a.txt']],
     ['int8 without clips', ['export', 'm', '--precision', 'int8']],
+    ['steps and minutes', ['pretrain', 'c', '--steps', '5', '--minutes', '1']],
     ['an extra argument', ['demo', 'x']],
   ])('answers %s with exit code 2 and a message', async (_, line) => {
     const { code, stdout, stderr } = await cli(line);
@@ -157,20 +158,26 @@ describe('pretrain', () => {
       return { ...finished, heldOut: [{ task: 'cbow', loss: 0.4, references: [{ label: 'mean slice', loss: 0.9 }] }] };
     };
     const line =
-      'pretrain c --task cbow+contrastive:0.5 --steps 100 --channels 4,8 --seed 7 --threads 2 --batch-size 32';
+      'pretrain c --task cbow+contrastive:0.5 --steps 100 --channels 4,8 --seed 7 --threads 2 --batch-size 32 --time-mask 20';
     const { code, stdout } = await cli(line.split(' '), { pretrain });
     expect(code).toBe(0);
     expect(request).toMatchObject({
       corpus: 'c',
       output: 'run',
       resume: false,
-      task: 'cbow+contrastive:0.5',
-      steps: 100,
-      batchSize: 32,
-      seed: 7,
-      threads: 2,
-      encoder: { channels: [4, 8] },
+      options: {
+        task: 'cbow+contrastive:0.5',
+        steps: 100,
+        batchSize: 32,
+        seed: 7,
+        threads: 2,
+        encoder: { channels: [4, 8] },
+        augmentation: { timeMask: 20 },
+      },
     });
+    // What is not given stays the library's default.
+    expect(Object.keys(request!.options.encoder!)).toEqual(['channels']);
+    expect(request!.options.minutes).toBeUndefined();
     expect(stdout).toBe(
       'run/encoder.safetensors: 100 steps in 1:01; run in run\n\n' +
         'cbow, held-out clips    loss\n────────────────────  ──────\nthis encoder          0.4000\nmean slice            0.9000\n',

@@ -7,7 +7,7 @@ import {
   takeExamples,
 } from '../lib/evaluate/evaluate.js';
 import { fitLinearProbe } from '../lib/evaluate/linear-probe.js';
-import { renderComparison, renderConfusion, renderTable } from '../lib/evaluate/table.js';
+import { renderComparison, renderConfusion } from '../lib/evaluate/table.js';
 import { shiftInTime } from '../lib/evaluate/time-shift.js';
 import { Random } from '../lib/random.js';
 
@@ -93,17 +93,6 @@ describe('compareFeatures', () => {
 });
 
 describe('text', () => {
-  it('aligns columns', () => {
-    expect(
-      renderTable(
-        ['a', 'value'],
-        [
-          ['x', '1'],
-          ['long', '22'],
-        ],
-      ),
-    ).toBe(['a     value', '────  ─────', 'x         1', 'long     22'].join('\n'));
-  });
   it('shows a confusion matrix', () => {
     expect(
       renderConfusion(

@@ -1,7 +1,10 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Audio2VecError } from '../lib/errors.js';
-import { labelledFolder } from '../lib/evaluate/labelled-folder.js';
+import { labelledFolder, readLabelledFolder } from '../lib/evaluate/labelled-folder.js';
 import { labelSubset, stratifiedFolds, stratifiedSplit } from '../lib/evaluate/splits.js';
 import { Random } from '../lib/random.js';
 
@@ -38,6 +41,20 @@ describe('labelled folder', () => {
     const first = labelledFolder('data', flat, { seed: 4 });
     expect(labelledFolder('data', [...flat].reverse(), { seed: 4 })).toEqual(first);
     expect(labelledFolder('data', flat, { seed: 5 }).test.files).not.toEqual(first.test.files);
+  });
+
+  it('reads a folder on disk: audio files only, hidden ones left out', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'labelled-'));
+    try {
+      for (const file of [...flat, 'car/notes.txt', 'car/.hidden.wav']) {
+        await mkdir(dirname(join(folder, file)), { recursive: true });
+        await writeFile(join(folder, file), '');
+      }
+      expect(await readLabelledFolder(folder, { seed: 4 })).toEqual(labelledFolder(folder, flat, { seed: 4 }));
+      await expect(readLabelledFolder(join(folder, 'absent'))).rejects.toMatchObject({ code: 'ERR_FILE' });
+    } finally {
+      await rm(folder, { recursive: true });
+    }
   });
 
   it('says what is wrong and where', () => {

@@ -18,7 +18,7 @@ const hostile = '</script><script>alert("1")</script><img src=x onerror=alert`1`
 /** A report with everything in it, every string of it `text`. */
 function fullReport(text: string): ReportData {
   const slice = Float32Array.from({ length: 96 * 64 }, (_, i) => Math.sin(i / 50));
-  const score = { accuracy: 0.7, interval: [0.6, 0.8] as [number, number] };
+  const score = { accuracy: 0.7, interval: { low: 0.6, high: 0.8 } };
   const curve = { label: text, steps: [1, 2, 3], losses: [1, 0.5, 0.4] };
   return {
     title: text,
@@ -37,7 +37,15 @@ function fullReport(text: string): ReportData {
       examples: [{ name: text, real: slice, reconstructed: slice, mse: 0.1 }],
     },
     probes: [
-      { task: text, classes: 2, train: 4, test: 4, chance: 0.5, rows: [{ features: text, probe: score, knn: score }] },
+      {
+        task: text,
+        classes: 2,
+        train: 4,
+        test: 4,
+        chance: 0.5,
+        rows: [{ features: text, probe: score, knn: score }],
+        differences: [{ against: text, difference: 0.1, interval: { low: -0.02, high: 0.2 }, pValue: 0.03 }],
+      },
     ],
     confusions: [
       {

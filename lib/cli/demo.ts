@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import type { Operations } from './operations.js';
-import { finish, number, type Runner } from './options.js';
+import { finish, positive, type Runner } from './options.js';
 
 /** `audio2vec demo`: the whole path on recordings from npm. */
 export function addDemo(program: Command, operations: Operations, run: Runner): void {
@@ -12,7 +12,7 @@ export function addDemo(program: Command, operations: Operations, run: Runner): 
         'and verifies ONNX, and writes an HTML report.',
     )
     .option('-o, --output <folder>', 'where everything goes', 'audio2vec-demo')
-    .option('--minutes <number>', 'time to train', number(0), 2);
+    .option('--minutes <number>', 'time to train', positive(), 2);
   const examples = ['demo', 'demo --minutes 10 -o demo'];
   finish<{ output: string; minutes: number }>(command, run, examples, async (session, _, { output, minutes }) => {
     const result = await operations.demo({ ...session.common, output, minutes }, session);

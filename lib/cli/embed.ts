@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { writeFileAtomic } from '../formats/atomic-write.js';
 import { writeNpy } from '../formats/npy.js';
 import type { EmbeddedFile, Operations } from './operations.js';
-import { finish, number, type Runner } from './options.js';
+import { finish, positive, type Runner } from './options.js';
 
 interface Flags {
   output?: string;
@@ -24,7 +24,7 @@ export function addEmbed(program: Command, operations: Operations, run: Runner):
     .option('-o, --output <file>', 'a .npy (with an index in .json) or .jsonl file; default: JSON lines on stdout')
     .option('--model <file>', 'encoder.safetensors; default: the pretrained encoder of the package')
     .option('--timestamps', 'one vector for each slice, with its start in seconds')
-    .option('--hop <seconds>', 'time from slice to slice (default: the length of a slice)', number(0));
+    .option('--hop <seconds>', 'time from slice to slice (default: the length of a slice)', positive());
   const examples = [
     'embed clip.wav',
     'embed recordings/ -o embeddings.npy',

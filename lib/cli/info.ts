@@ -21,14 +21,19 @@ export function addInfo(program: Command, operations: Operations, run: Runner): 
       platform: `${platform()}-${arch()}`,
       cpu: cpus()[0]?.model.trim() ?? 'unknown',
       threads: availableParallelism(),
-      ...(await operations.capabilities()),
     };
+    const capabilities = await operations.capabilities().catch((error) => {
+      // People run this command to find out why nothing works: what can be said comes before the error.
+      session.result(machine, list(machine));
+      throw error;
+    });
     if (model === undefined) {
-      session.result(machine, list({ ...machine, available: machine.available.join(', ') }));
+      const text = list({ ...machine, ...capabilities, available: capabilities.available.join(', ') });
+      session.result({ ...machine, ...capabilities }, text);
       return;
     }
     const info = await operations.info({ model, nodes });
-    session.result({ machine, model: info }, describe(info));
+    session.result({ machine: { ...machine, ...capabilities }, model: info }, describe(info));
   });
 }
 

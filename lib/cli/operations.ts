@@ -3,6 +3,7 @@
 
 import type { LayerTable } from '../model/table.js';
 import type { Capabilities } from '../native.js';
+import type { PretrainingOptions } from '../train/config.js';
 import type { Progress } from './session.js';
 
 /** What an operation tells while it works, and when it must stop. A {@link Session} is one. */
@@ -34,17 +35,13 @@ export interface FeaturesResult {
   bands: number;
 }
 
-export interface PretrainRequest extends Common {
+export interface PretrainRequest {
   corpus: string;
   /** Folder of the run. */
   output: string;
+  /** Continue the run in `output`, with the options it began with. */
   resume: boolean;
-  task: string;
-  encoder: { frames?: number; bands?: number; channels?: number[]; embedding?: number };
-  steps?: number;
-  minutes?: number;
-  batchSize?: number;
-  learningRate?: number;
+  options: PretrainingOptions;
   checkpointSeconds?: number;
 }
 
@@ -154,8 +151,8 @@ export interface DemoResult {
 export interface BenchRequest extends Common {
   /** Only cases whose name contains this. */
   filter?: string;
-  /** Folder with programs to compare with. */
-  peers?: string;
+  /** The short list, and less time for each. */
+  quick: boolean;
 }
 
 export interface Operations {

@@ -14,16 +14,28 @@ export function integer(min: number, max = Number.MAX_SAFE_INTEGER): (text: stri
   };
 }
 
-/** A finite number above `above` and at most `max`. */
-export function number(above: number, max = Number.POSITIVE_INFINITY): (text: string) => number {
+/** A number above 0 and at most `max`. */
+export function positive(max = Number.POSITIVE_INFINITY): (text: string) => number {
+  return finiteNumber((value) => value > 0 && value <= max, `above 0${upTo(max)}`);
+}
+
+/** A number from 0 to `max`. */
+export function nonNegative(max = Number.POSITIVE_INFINITY): (text: string) => number {
+  return finiteNumber((value) => value >= 0 && value <= max, `of at least 0${upTo(max)}`);
+}
+
+function finiteNumber(allowed: (value: number) => boolean, range: string): (text: string) => number {
   return (text) => {
     const value = Number(text);
-    if (text.trim() === '' || !Number.isFinite(value) || value <= above || value > max) {
-      const range = max === Number.POSITIVE_INFINITY ? `above ${above}` : `above ${above} and at most ${max}`;
+    if (text.trim() === '' || !Number.isFinite(value) || !allowed(value)) {
       throw new InvalidArgumentError(`It must be a number ${range}.`);
     }
     return value;
   };
+}
+
+function upTo(max: number): string {
+  return Number.isFinite(max) ? ` and at most ${max}` : '';
 }
 
 /** Positive integers with commas between them: `8,16,32`. */

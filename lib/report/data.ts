@@ -1,4 +1,5 @@
 // What a report shows, as plain data. Every part but the title is optional: a section without data is left out.
+import type { Interval } from '../evaluate/metrics.js';
 
 export interface ReportData {
   title: string;
@@ -60,13 +61,16 @@ export interface ProbeTable {
   test: number;
   /** Accuracy of always guessing the most frequent label. */
   chance?: number;
+  /** The first row is the encoder that the report is about. */
   rows: readonly { features: string; probe: Score; knn?: Score }[];
+  /** The first row's probe against others on the same clips: difference of accuracies, its 95 % interval, p-value. */
+  differences?: readonly { against: string; difference: number; interval: Interval; pValue: number }[];
 }
 
 /** An accuracy in [0, 1] with its 95 % interval. */
 export interface Score {
   accuracy: number;
-  interval: readonly [number, number];
+  interval: Interval;
 }
 
 export interface ConfusionMatrix {
@@ -78,8 +82,10 @@ export interface ConfusionMatrix {
 
 /** Clips as points in the plane. */
 export interface EmbeddingMap {
-  /** How the plane was made, e.g. `UMAP, 15 neighbours, cosine`. */
+  /** How the plane was made, e.g. `UMAP`. */
   method: string;
+  /** How neighbours' distances are measured, e.g. `cosine distance`. */
+  distance?: string;
   points: readonly EmbeddedClip[];
 }
 

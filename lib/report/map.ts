@@ -23,7 +23,7 @@ export function mapData({ points }: EmbeddingMap, audio: (string | null)[]): Map
   };
 }
 
-export function mapSection({ method, points }: EmbeddingMap, audio: readonly (string | null)[]): Html {
+export function mapSection({ method, distance, points }: EmbeddingMap, audio: readonly (string | null)[]): Html {
   check(points);
   const labels = [...new Set(points.map((p) => p.label))].sort();
   const place = placement(points);
@@ -44,7 +44,7 @@ export function mapSection({ method, points }: EmbeddingMap, audio: readonly (st
     <h2 id="map-title">Map of the clips</h2>
     <p class="how">Clips that the encoder finds similar lie close together (${method}); it never saw a label.
       Point at a mark for its file, click to hear it and to see its nearest neighbours, measured in the full embedding
-      and not in the plane. With the keyboard: tab to the map, arrows to walk, Enter to play.
+      (${distance ?? 'distance'}) and not in the plane. With the keyboard: tab to the map, arrows to walk, Enter to play.
       ${playableNote(playable, points.length)}</p>
     <div class="legend" role="group" aria-label="Labels shown">${legend}</div>
     <div class="map">

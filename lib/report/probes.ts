@@ -9,7 +9,8 @@ export function probeSection(tables: readonly ProbeTable[]): Html {
     <h2 id="probes-title">What the embeddings know</h2>
     <p class="how">A linear classifier (and the nearest neighbours) sees only the features of frozen encoders. Bars are
       accuracies on the test split, whiskers their 95 % intervals, the dotted line always guesses the most frequent
-      label. Where whiskers overlap widely, the difference may be chance.</p>
+      label. Below each table, the
+      first row against the others on the same clips: what is not clearly different may be chance.</p>
     <div class="probes">${tables.map(probeTable)}</div>
   </section>`;
 }
@@ -26,10 +27,18 @@ function probeTable(table: ProbeTable): Html {
         <td>${bar(row.probe, table.chance)}</td>${withKnn ? html`<td>${row.knn ? bar(row.knn, table.chance) : ''}</td>` : ''}
       </tr>`,
     )}</tbody>
+    ${table.differences?.length ? html`<tfoot><tr><td colspan="3">${table.differences.map(difference)}</td></tr></tfoot>` : ''}
   </table>`;
 }
 
-function bar({ accuracy, interval: [low, high] }: Score, chance: number | undefined): Html {
+/** `+8.1 points against untrained (95 %: +3.0 to +13.2, p = 0.002)`. */
+function difference({ against, difference, interval, pValue }: NonNullable<ProbeTable['differences']>[number]): Html {
+  const points = (share: number) => `${share < 0 ? '−' : '+'}${Math.abs(100 * share).toFixed(1)}`;
+  const p = pValue < 0.001 ? 'p < 0.001' : `p = ${pValue.toFixed(3)}`;
+  return html`<div>${points(difference)} points against ${against} (95 %: ${points(interval.low)} to ${points(interval.high)}, ${p})</div>`;
+}
+
+function bar({ accuracy, interval: { low, high } }: Score, chance: number | undefined): Html {
   const x = (share: number) => (200 * Math.min(1, Math.max(0, share))).toFixed(1);
   return html`<div class="bar"><svg viewBox="0 0 200 18" preserveAspectRatio="none" aria-hidden="true">
       <path class="grid" d="M0.5 0v18M50 0v18M100 0v18M150 0v18M199.5 0v18"/>

@@ -1,11 +1,10 @@
 // One HTML file that opens without a network: style, scripts, pictures and sounds are inside it.
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { rename, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { Audio2VecError } from '../errors.js';
+import { writeFileAtomic } from '../formats/atomic-write.js';
 import { type ClipAudioOptions, clipAudio } from './audio-clips.js';
 import type { ReportData } from './data.js';
 import { glanceSection } from './glance.js';
@@ -65,20 +64,9 @@ ${factsSection(data)}
   return page.text;
 }
 
-/** Writes {@link renderReport}'s page; under a temporary name first, so that there is never half a report.
- * Throws `ERR_FILE` if the file cannot be written. */
+/** Writes {@link renderReport}'s page; there is never half a report. Throws `ERR_FILE` if the file cannot be written. */
 export async function writeReport(file: string, data: ReportData, options: ReportOptions = {}): Promise<void> {
-  const page = renderReport(data, options);
-  const temporary = `${file}.${process.pid}.tmp`;
-  try {
-    await writeFile(temporary, page);
-    await rename(temporary, file);
-  } catch (error) {
-    await rm(temporary, { force: true });
-    throw new Audio2VecError('ERR_FILE', `The report ${file} cannot be written: ${(error as Error).message}`, {
-      cause: error,
-    });
-  }
+  await writeFileAtomic(file, renderReport(data, options));
 }
 
 function notesSection(notes: readonly string[]): Html {
