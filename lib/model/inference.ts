@@ -61,6 +61,7 @@ export function inferenceLayers(nodes: readonly Node[], weights: ReadonlyMap<str
         } else layers.set(node.name, { ...base, op: node.op });
         break;
       }
+      case 'select':
       case 'loss':
         throw argumentError('graph', 'one that ends before its losses', node.name);
       default:

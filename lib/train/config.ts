@@ -15,8 +15,8 @@ export interface TrainingOptions {
   batchSize?: number;
   /** Number of steps. Default 5000, unless `minutes` is given. */
   steps?: number;
-  /** Time to train for. It is turned into a number of steps once the speed has been measured, so that the learning
-   * rate, and an interrupted run that is continued, do not depend on the clock any further. */
+  /** Time to train for, over all sittings. The number of steps then follows from the speed, measured a few times along
+   * the way, so only a run given `steps` can be repeated exactly. */
   minutes?: number;
   /** Of Adam, after the warm-up. Default 1e-3. */
   learningRate?: number;
