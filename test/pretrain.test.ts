@@ -129,7 +129,8 @@ describe('a run', () => {
 
   test('given minutes, plans its steps by its speed, ends in time, and goes on with the time that is left', async () => {
     const [out, parts] = [fresh(), fresh()];
-    const timed = (folder: string) => options(folder, { steps: undefined, minutes: 0.02 }, { stepTime: 5 });
+    const timed = (folder: string) =>
+      options(folder, { steps: undefined, minutes: 0.02, evaluateEvery: 1000 }, { stepTime: 5 });
     const steps = await collect(pretrain(timed(out)));
     expect(steps.findIndex((s) => s.steps !== undefined)).toBeGreaterThanOrEqual(19);
     expect(steps.at(-1)!.steps).toBe(steps.length);

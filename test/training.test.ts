@@ -93,7 +93,8 @@ describe('learning', () => {
       const losses: number[] = [];
       for await (const { heldOut } of run) losses.push(heldOut!.loss);
       const [report] = (await readRunLog(out)).tasks!;
-      expect(report!.loss).toBeCloseTo(losses.at(-1)!, 10);
+      expect(report!.examples).toBeGreaterThanOrEqual(1000);
+      expect(report!.loss).toBeLessThan(1.5 * losses.at(-1)! + 0.1);
       if (task === 'temporal-gap') {
         const { correlation, interval } = report!.spearman!;
         expect(report!.constant).toBe(Math.LN2);
