@@ -31,3 +31,4 @@ export { renderComparison, renderConfusion } from './evaluate/table.js';
 export { shiftInTime } from './evaluate/time-shift.js';
 export { type Capabilities, capabilities } from './native.js';
 export { Random, type RandomState } from './random.js';
+export * from './train/index.js';
