@@ -11,8 +11,8 @@ export function addBench(program: Command, operations: Operations, run: Runner):
     .option('--filter <text>', 'only the cases whose name contains this')
     .option('--peers <folder>', 'programs to compare with, run in turn');
   const examples = ['bench', 'bench --filter log-mel --json'];
-  finish<{ filter?: string; peers?: string }>(command, run, examples, async (session, _, flags) => {
-    const { text, data } = await operations.bench({ ...session.common, ...flags }, session);
+  finish<{ filter?: string; peers?: string }>(command, run, examples, async (session, _, { filter, peers }) => {
+    const { text, data } = await operations.bench({ ...session.common, filter, peers }, session);
     session.result(data, text);
   });
 }
