@@ -3,6 +3,7 @@
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { NativeAugmentation } from './engine/augmentation.js';
 import type { AdamOptions } from './engine/network.js';
 import type { Plan } from './engine/plan.js';
 import { Audio2VecError } from './errors.js';
@@ -20,7 +21,14 @@ export interface Capabilities {
 /** One input of {@link NativeNetwork.run}: values, or slices by their first frame in a store. */
 export type NativeInput =
   | { tensor: number; values: Float32Array }
-  | { tensor: number; starts: Float64Array; store: object; mean: Float32Array; inverseStd: Float32Array };
+  | {
+      tensor: number;
+      starts: Float64Array;
+      store: object;
+      mean: Float32Array;
+      inverseStd: Float32Array;
+      augment?: NativeAugmentation;
+    };
 
 /** native/engine/binding.cc */
 export interface NativeNetwork {

@@ -19,6 +19,8 @@ const sweep = Float32Array.from({ length: 16000 }, (_, i) => {
   return 0.5 * Math.sin(2 * Math.PI * (200 * t + 1400 * t * t));
 });
 
+const bytesOf = (samples: Float32Array) => Buffer.from(samples.buffer, samples.byteOffset, samples.byteLength);
+
 /** Signal to difference, in dB, away from the edges. */
 function agreement(a: Float32Array, b: Float32Array): number {
   let signal = 0;
@@ -36,8 +38,8 @@ describe('decoding', () => {
     ['sweep.flac', 80],
     ['sweep.oga', 80],
     ['sweep.mp3', 25],
-    ['sweep.ogg', 20],
-    ['sweep.opus', 15],
+    ['sweep.ogg', 25],
+    ['sweep.opus', 30],
   ])('%s is the sweep, aligned and of the right length', async (file, decibels) => {
     const samples = await readAudio(fixture(file));
     expect(samples.length).toBe(16000);
@@ -89,22 +91,16 @@ describe('decoding', () => {
     const files = ['sweep.flac', 'sweep.mp3', 'sweep.ogg', 'sweep.opus', 'sweep.oga'];
     const alone = await Promise.all(files.map((file) => readAudio(fixture(file))));
     const many = await Promise.all(Array.from({ length: 40 }, (_, i) => readAudio(fixture(files[i % 5]))));
-    for (const [i, samples] of many.entries()) expect(samples).toEqual(alone[i % 5]);
+    for (const [i, samples] of many.entries()) expect(Buffer.compare(bytesOf(samples), bytesOf(alone[i % 5]))).toBe(0);
   });
 
   it('leaves the event loop free, and stops at once when aborted', async () => {
     const file = join(SAMPLES, sampleFiles().find((f) => f.startsWith('ambi_lunar')) as string);
-    let longest = 0;
-    let last = performance.now();
-    const timer = setInterval(() => {
-      longest = Math.max(longest, performance.now() - last);
-      last = performance.now();
-    }, 5);
-    const started = performance.now();
-    await Promise.all([readAudio(file), readAudio(file), readAudio(file)]);
-    const took = performance.now() - started;
+    let ticks = 0;
+    const timer = setInterval(() => ticks++, 1);
+    await Promise.all(Array.from({ length: 6 }, () => readAudio(file)));
     clearInterval(timer);
-    expect(longest).toBeLessThan(Math.max(took / 2, 50));
+    expect(ticks).toBeGreaterThan(5);
 
     const reason = new Error('never mind');
     const controller = new AbortController();
@@ -115,7 +111,7 @@ describe('decoding', () => {
     expect((await readAudio(fixture('sweep.flac'))).length).toBe(16000);
   });
 
-  it('does not keep the process alive', () => {
+  it('the thread runs in plain Node as it is, and an idle one lets the process end', () => {
     const script = `
       const { Worker } = require('node:worker_threads');
       const worker = new Worker(${JSON.stringify(join(here, '../lib/audio/decode-worker.js'))});
@@ -135,7 +131,7 @@ describe('refusals', () => {
     ['\0\0\0\x20ftypM4A ', 'MPEG-4'],
     ['FORM\0\0\0\0AIFF', 'AIFF'],
     ['\x1aE\xdf\xa3', 'Matroska'],
-    ['OggS'.padEnd(26, '\0') + '\x01\x50Speex   ', 'Ogg file without'],
+    [`${'OggS'.padEnd(26, '\0')}\x01\x50Speex   `, 'Ogg file without'],
   ])('%j is named for what it is', async (magic, what) => {
     await expect(readAudio(Buffer.from(magic.padEnd(100, '\0'), 'latin1'))).rejects.toMatchObject({
       code: 'ERR_AUDIO_FORMAT',

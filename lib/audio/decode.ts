@@ -11,7 +11,15 @@ export interface Decoded {
   rate: number;
 }
 
-/** What decode-worker.js answers; 'working' says that it got on with the file. */
+/** What decode-worker.js is asked. */
+interface Job {
+  format: CompressedFormat;
+  bytes: Uint8Array;
+  maxFrames: number;
+  maxSeconds: number;
+}
+
+/** What it answers; 'working' says that it got on with the file. */
 type Reply = Decoded | { problem: string } | { missing: string } | { tooLong: true } | 'working';
 
 const TITLES = { flac: 'FLAC', mp3: 'MP3', vorbis: 'Ogg Vorbis', opus: 'Opus' } as const;
@@ -26,12 +34,14 @@ let threads = 0;
 const queue: (() => void)[] = [];
 
 /**
- * Decodes a whole file. At most one thread for each core; further calls wait their turn.
+ * Decodes a whole file. At most one thread for each core; further calls wait their turn. The bytes are given away to
+ * the thread (copying a large file would block): afterwards they are gone.
  * @throws {@link Audio2VecError} `ERR_AUDIO_FORMAT` for damaged audio, `ERR_DECODER_MISSING`, `ERR_AUDIO_TOO_LONG`;
  *   the signal's reason when aborted.
  */
 export async function decode(format: CompressedFormat, bytes: Uint8Array, options: ConvertOptions): Promise<Decoded> {
   const { name, maxSeconds = Infinity, signal } = options;
+  const declared = format === 'flac' ? declaredSamples(bytes) : 0;
   const reply = await onThread({ format, bytes, maxFrames: MAX_FRAMES, maxSeconds }, signal);
   const title = TITLES[format];
   if ('missing' in reply) {
@@ -44,26 +54,32 @@ export async function decode(format: CompressedFormat, bytes: Uint8Array, option
     const limit = Number.isFinite(maxSeconds) ? `maxSeconds (${maxSeconds} s)` : 'what can be held in memory';
     throw new Audio2VecError('ERR_AUDIO_TOO_LONG', `${name}: longer than ${limit}. Cut it or raise the limit.`);
   }
-  const problem = 'problem' in reply ? reply.problem : missingSamples(format, bytes, reply.samples.length);
-  if (problem) throw new Audio2VecError('ERR_AUDIO_FORMAT', `${name}: this ${title} file is ${problem}.`);
-  return reply as Decoded;
+  if ('problem' in reply) {
+    throw new Audio2VecError('ERR_AUDIO_FORMAT', `${name}: this ${title} file is ${reply.problem}.`);
+  }
+  if (reply.samples.length < declared) {
+    throw new Audio2VecError(
+      'ERR_AUDIO_FORMAT',
+      `${name}: this ${title} file is damaged or cut short (${reply.samples.length} of ${declared} samples can be decoded).`,
+    );
+  }
+  return reply;
 }
 
 /**
- * The FLAC decoder leaves damaged frames out without a word, which would shift all that follows; but the file says how
- * many samples it holds.
+ * How many samples a FLAC file says that it holds; 0 for unknown. The decoder leaves damaged frames out without a
+ * word, which would shift all that follows.
  */
-function missingSamples(format: CompressedFormat, bytes: Uint8Array, decoded: number): string {
-  if (format !== 'flac' || bytes[0] !== 0x66) return ''; // FLAC in Ogg has its length elsewhere
-  const at = 8 + 13; // in STREAMINFO, the first block after "fLaC": 36 bits, 0 for unknown
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const declared = (view.getUint8(at) & 15) * 2 ** 32 + view.getUint32(at + 1);
-  return decoded < declared ? `damaged or cut short (${decoded} of ${declared} samples can be decoded)` : '';
+function declaredSamples(bytes: Uint8Array): number {
+  const at = 8 + 13; // in STREAMINFO, the first block after "fLaC": 36 bits
+  if (bytes[0] !== 0x66 || bytes.length < at + 5) return 0; // FLAC in Ogg begins otherwise
+  const view = new DataView(bytes.buffer, bytes.byteOffset);
+  return (view.getUint8(at) & 15) * 2 ** 32 + view.getUint32(at + 1);
 }
 
 type Answer = Exclude<Reply, 'working'>;
 
-async function onThread(job: object, signal?: AbortSignal): Promise<Answer> {
+async function onThread(job: Job, signal?: AbortSignal): Promise<Answer> {
   const worker = await acquire(signal);
   try {
     const reply = await ask(worker, job, signal);
@@ -89,11 +105,23 @@ async function acquire(signal?: AbortSignal): Promise<Worker> {
     const worker = idle.pop();
     if (worker) return worker;
     if (threads < availableParallelism()) {
-      threads++;
-      return new Worker(new URL('./decode-worker.js', import.meta.url));
+      return startThread();
     }
     await turn(signal);
   }
+}
+
+function startThread(): Worker {
+  const worker = new Worker(new URL('./decode-worker.js', import.meta.url));
+  threads++;
+  worker.on('error', () => {}); // ask() listens while there is work; what comes later must not end the process
+  worker.once('exit', () => {
+    const at = idle.indexOf(worker);
+    if (at < 0) return;
+    idle.splice(at, 1);
+    threads--;
+  });
+  return worker;
 }
 
 function turn(signal?: AbortSignal): Promise<void> {
@@ -112,7 +140,7 @@ function turn(signal?: AbortSignal): Promise<void> {
 }
 
 /** Sends a job and waits for its answer; rejects when the thread dies or hangs, or the signal aborts. */
-function ask(worker: Worker, job: object, signal?: AbortSignal): Promise<Answer> {
+function ask(worker: Worker, job: Job, signal?: AbortSignal): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const onSilence = () => finish(() => reject(new Error('it hangs')));
     let timer = setTimeout(onSilence, SILENCE_MS);
@@ -122,17 +150,18 @@ function ask(worker: Worker, job: object, signal?: AbortSignal): Promise<Answer>
       timer = setTimeout(onSilence, SILENCE_MS);
     };
     const onError = (error: Error) => finish(() => reject(error));
+    const onExit = () => finish(() => reject(new Error('it stopped')));
     const onAbort = () => finish(() => reject(signal?.reason));
     function finish(settle: () => void) {
       clearTimeout(timer);
-      worker.off('message', onMessage).off('error', onError);
+      worker.off('message', onMessage).off('error', onError).off('exit', onExit);
       worker.unref();
       signal?.removeEventListener('abort', onAbort);
       settle();
     }
     worker.ref();
-    worker.on('message', onMessage).on('error', onError);
+    worker.on('message', onMessage).on('error', onError).on('exit', onExit);
     signal?.addEventListener('abort', onAbort, { once: true });
-    worker.postMessage(job);
+    worker.postMessage(job, [job.bytes.buffer as ArrayBuffer]);
   });
 }

@@ -68,7 +68,9 @@ async function readBytes(path: string, signal?: AbortSignal): Promise<Uint8Array
     if (info.size > MAX_FILE_BYTES) {
       throw new Audio2VecError('ERR_AUDIO_TOO_LONG', `${path}: larger than 2 GiB; cut it into shorter files.`);
     }
-    return await readFile(path, { signal });
+    const file = await readFile(path, { signal });
+    // A small file may lie in Node's shared pool of buffers, which cannot be handed to another thread.
+    return file.byteLength === file.buffer.byteLength ? file : new Uint8Array(file);
   } catch (error) {
     if (signal?.aborted) throw signal.reason;
     if (error instanceof Audio2VecError) throw error;

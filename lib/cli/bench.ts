@@ -9,10 +9,10 @@ export function addBench(program: Command, operations: Operations, run: Runner):
     .summary('measure front end, encoder and training on this machine')
     .description('A table of speeds, with the fraction of the measured peak of this processor.')
     .option('--filter <text>', 'only the cases whose name contains this')
-    .option('--peers <folder>', 'programs to compare with, run in turn');
-  const examples = ['bench', 'bench --filter log-mel --json'];
-  finish<{ filter?: string; peers?: string }>(command, run, examples, async (session, _, { filter, peers }) => {
-    const { text, data } = await operations.bench({ ...session.common, filter, peers }, session);
+    .option('--quick', 'the short list, a second for each case', false);
+  const examples = ['bench', 'bench --quick', 'bench --filter logmel --json'];
+  finish<{ filter?: string; quick: boolean }>(command, run, examples, async (session, _, { filter, quick }) => {
+    const { text, data } = await operations.bench({ ...session.common, filter, quick }, session);
     session.result(data, text);
   });
 }

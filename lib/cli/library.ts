@@ -25,7 +25,20 @@ export const operations: Operations = {
   export: () => absent('export'),
   report: () => absent('report'),
   demo: () => absent('demo'),
-  bench: () => absent('bench'),
+
+  async bench({ filter, quick }, during) {
+    const { caseName, chooseCases, describeMachine, machineLine, resultsTable, runCase } = await import(
+      '../bench/index.js'
+    );
+    const cases = chooseCases({ quick, cases: filter === undefined ? [] : [filter] });
+    const results = [];
+    for (const [done, bench] of cases.entries()) {
+      during.progress({ done, total: cases.length, unit: 'case', details: { now: caseName(bench) } });
+      results.push(...(await runCase(bench, { quick, signal: during.signal })));
+    }
+    const machine = describeMachine();
+    return { text: `${machineLine(machine)}\n\n${resultsTable(results, 'text')}`, data: { machine, results } };
+  },
 };
 
 function absent(command: string): never {

@@ -151,8 +151,8 @@ export interface DemoResult {
 export interface BenchRequest extends Common {
   /** Only cases whose name contains this. */
   filter?: string;
-  /** Folder with programs to compare with. */
-  peers?: string;
+  /** The short list, and less time for each. */
+  quick: boolean;
 }
 
 export interface Operations {

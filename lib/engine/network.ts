@@ -5,7 +5,7 @@ import type { FeatureStore } from '../feature-store.js';
 import type { Node } from '../model/graph.js';
 import { sizeOf } from '../model/graph.js';
 import { type NativeInput, type NativeNetwork, native } from '../native.js';
-import type { Augmentation } from './augmentation.js';
+import { type Augmentation, nativeAugmentation } from './augmentation.js';
 import type { Plan } from './plan.js';
 import { parameterOffsets, schedule } from './schedule.js';
 
@@ -216,7 +216,10 @@ export class Network {
           throw argumentError(`batch.inputs.${name}.frames`, `frame indices from 0 to ${last}`, start);
         }
       }
-      return { tensor, starts: input.frames, store: store.native, mean, inverseStd };
+      const gathered = { tensor, starts: input.frames, store: store.native, mean, inverseStd };
+      if (!input.augment) return gathered;
+      const size = [node.shape[0], node.shape[1]!] as const;
+      return { ...gathered, augment: nativeAugmentation(name, input.augment, slices, size, last) };
     });
   }
 

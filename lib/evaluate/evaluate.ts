@@ -65,8 +65,8 @@ export async function evaluateFeatures(set: FeatureSet, options: EvaluateOptions
   const { k = 10, metric = 'euclidean', signal } = options;
   const shape = { dim: set.dim, classes: set.labels.length };
   const [train, test] = [
-    { ...shape, ...set.train },
-    { ...shape, ...set.test },
+    { ...set.train, ...shape },
+    { ...set.test, ...shape },
   ];
   checkFeatures(`${set.name}: train`, train);
   checkFeatures(`${set.name}: test`, test);

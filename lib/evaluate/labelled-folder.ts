@@ -1,4 +1,5 @@
 // Labels from folder names: which recordings are for training a probe, which for testing it.
+import { listAudio } from '../audio/folder.js';
 import { Audio2VecError } from '../errors.js';
 import { Random } from '../random.js';
 import { stratifiedSplit } from './splits.js';
@@ -24,6 +25,15 @@ export interface SplitOptions {
   seed?: number;
   /** Fraction of each label's recordings to test on in that case; default 0.25. */
   test?: number;
+}
+
+/** Lists the recordings of a folder on disk and sorts them with {@link labelledFolder}. Nothing is decoded yet.
+ * @throws `ERR_FILE` when there is no such folder; `ERR_DATASET` when its layout does not serve. */
+export async function readLabelledFolder(
+  folder: string,
+  options: SplitOptions & { signal?: AbortSignal } = {},
+): Promise<LabelledFolder> {
+  return labelledFolder(folder, await listAudio(folder, options), options);
 }
 
 /** Sorts the recordings of a folder into labels and parts. Two layouts:

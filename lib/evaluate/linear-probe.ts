@@ -6,6 +6,7 @@ import { checkFeatures, checkMatrix, clipsOf, type LabelledFeatures } from './fe
 import { timesTransposed } from './matrix.js';
 import { type Examples, fitSoftmax, secondMoments, softmaxRow, startingPoint } from './softmax-regression.js';
 import { stratifiedFolds } from './splits.js';
+import { scaleOf, standardise } from './standardise.js';
 
 export interface ProbeOptions {
   /** L2 strengths to choose from (of the mean loss, on standardised features), or one to use as it is. Default: decades
@@ -88,7 +89,7 @@ export class LinearProbe implements ProbeParameters {
     const rows = embeddings.length / this.dim;
     if (clips && clips.length !== rows) throw argumentError('clips', `${rows} clip numbers, one a row`, clips.length);
     const x = standardise(embeddings, this);
-    const byRow = probabilitiesOf(x, rows, this.weights, this.bias);
+    const byRow = probabilitiesOf(x, 0, rows, this.weights, this.bias);
     return clips ? averageByClip(byRow, this.classes, clipsOf({ labels: clips, clips }).clipOfRow) : byRow;
   }
 
@@ -127,9 +128,34 @@ export function* linearProbeSteps(train: LabelledFeatures, options: ProbeOptions
   if (!(tolerance > 0)) throw argumentError('tolerance', 'a positive number', tolerance);
   checkFeatures('train', train);
 
-  const { examples, scale, moments } = yield* prepare(train, train.labels.keys());
-  const scores = strengths.length === 1 ? [] : yield* crossValidate(train, strengths, folds, seed);
-  const strength = strengths.length === 1 ? strengths[0] : choose(scores, clipsOf(train).labels.length);
+  // Rows in the order of their folds: what one fold holds out is then one stretch, and nothing is copied per fold.
+  const foldOfRow = strengths.length > 1 ? foldsOfRows(train, folds, seed) : undefined;
+  const order = Int32Array.from(train.labels.keys());
+  if (foldOfRow) order.sort((a, b) => foldOfRow[a] - foldOfRow[b] || a - b);
+  const scale = scaleOf(train.embeddings, train.dim);
+  yield;
+  const rows = order.length;
+  const examples: Examples = {
+    x: standardise(train.embeddings, scale, order),
+    rows,
+    dim: train.dim,
+    labels: order.map((row) => train.labels[row]),
+    classes: train.classes,
+    ranges: [[0, rows]],
+  };
+  const moments = yield* secondMoments(examples);
+
+  const clips = train.clips && order.map((row) => train.clips![row]);
+  const scores = foldOfRow
+    ? yield* crossValidate(
+        examples,
+        order.map((row) => foldOfRow[row]),
+        clips,
+        strengths,
+        moments,
+      )
+    : [];
+  const strength = scores.length ? choose(scores, clipsOf(train).labels.length) : given(strengths);
   const fit = yield* fitSoftmax(examples, strength, startingPoint(examples), moments, {
     tolerance,
     maxIterations: 2000,
@@ -146,127 +172,92 @@ export function* linearProbeSteps(train: LabelledFeatures, options: ProbeOptions
   });
 }
 
-/** Scores of the strengths, strongest first. Ends once two in a row had a higher loss and no higher accuracy than any
- * before: the weak end is where fits are slow, and it does not come back. Empty if no two clips share a label. */
-function* crossValidate(
-  train: LabelledFeatures,
-  strengths: readonly number[],
-  folds: number,
-  seed: number,
-): Steps<StrengthScore[]> {
-  const { clipOfRow, labels } = clipsOf(train);
-  const count = Math.min(folds, labels.length);
-  if (new Set(labels).size === labels.length) return [];
-  const foldOfClip = stratifiedFolds(labels, count, new Random(seed).fork('probe folds'));
+const given = (strengths: readonly number[]) => (strengths.length === 1 ? strengths[0] : fallbackStrength);
 
-  // Per fold: what it trains on, what it is tested on, and its latest fit, from which the next strength starts.
-  const parts = [];
-  for (let fold = 0; fold < count; fold++) {
-    const rows = [...clipOfRow.keys()];
-    const inside = yield* prepare(
-      train,
-      rows.filter((row) => foldOfClip[clipOfRow[row]] !== fold),
-    );
-    const held = rows.filter((row) => foldOfClip[clipOfRow[row]] === fold);
-    const clips = clipsOf({
-      labels: Int32Array.from(held, (row) => train.labels[row]),
-      clips: Int32Array.from(held, (row) => clipOfRow[row]),
-    });
-    const x = standardise(train.embeddings, inside.scale, held);
-    parts.push({ ...inside, x, rows: held.length, clips, fit: startingPoint(inside.examples) });
-  }
+/** The fold of each row, rows of one clip in the same; undefined if no two clips share a label, when there is nothing
+ * to learn about one from the others. */
+function foldsOfRows(train: LabelledFeatures, folds: number, seed: number): Int32Array | undefined {
+  const { clipOfRow, labels } = clipsOf(train);
+  if (new Set(labels).size === labels.length) return undefined;
+  const foldOfClip = stratifiedFolds(labels, Math.min(folds, labels.length), new Random(seed).fork('probe folds'));
+  return clipOfRow.map((clip) => foldOfClip[clip]);
+}
+
+/** Scores of the strengths, strongest first, on examples in the order of their folds. Ends with one that has a higher
+ * loss and no higher accuracy than ones before: the loss falls and then rises along the path, and its weak end is where
+ * fits are slow. */
+function* crossValidate(
+  examples: Examples,
+  foldOfRow: Int32Array,
+  clips: Int32Array | undefined,
+  strengths: readonly number[],
+  moments: Float64Array,
+): Steps<StrengthScore[]> {
+  const { x, rows, dim, classes } = examples;
+  // Per fold: the examples without it, its own clips, and the latest fit, from which the next strength starts.
+  const parts = [...new Set(foldOfRow)].map((fold) => {
+    const [from, to] = [foldOfRow.indexOf(fold), foldOfRow.lastIndexOf(fold) + 1];
+    const others: Examples = {
+      ...examples,
+      ranges: [
+        [0, from],
+        [to, rows],
+      ],
+    };
+    const held = clipsOf({ labels: examples.labels.subarray(from, to), clips: clips?.subarray(from, to) });
+    return { from, to, others, held, fit: startingPoint(others) };
+  });
 
   const scores: StrengthScore[] = [];
-  let sinceBetter = 0;
   for (const strength of strengths) {
     let correct = 0;
     let loss = 0;
+    let total = 0;
     for (const part of parts) {
       // Closer convergence was measured to move these scores by less than one clip in 300.
-      part.fit = (yield* fitSoftmax(part.examples, strength, part.fit, part.moments, {
-        tolerance: 3e-4,
-        maxIterations: 500,
-      })).x;
-      const size = train.classes * train.dim;
-      const byRow = probabilitiesOf(part.x, part.rows, part.fit.subarray(0, size), part.fit.subarray(size));
-      const byClip = averageByClip(byRow, train.classes, part.clips.clipOfRow);
-      argmaxRows(byClip, train.classes).forEach((predicted, i) => {
-        const label = part.clips.labels[i];
+      const options = { tolerance: 3e-4, maxIterations: 500 };
+      part.fit = (yield* fitSoftmax(part.others, strength, part.fit, moments, options)).x;
+      const [weights, bias] = [part.fit.subarray(0, classes * dim), part.fit.subarray(classes * dim)];
+      const byRow = probabilitiesOf(x, part.from, part.to - part.from, weights, bias);
+      const byClip = averageByClip(byRow, classes, part.held.clipOfRow);
+      argmaxRows(byClip, classes).forEach((predicted, i) => {
+        const label = part.held.labels[i];
         if (predicted === label) correct++;
-        loss -= Math.log(Math.max(byClip[i * train.classes + label], 1e-15));
+        loss -= Math.log(Math.max(byClip[i * classes + label], 1e-15));
+        total++;
       });
       yield;
     }
-    const score = { strength, accuracy: correct / labels.length, loss: loss / labels.length };
+    const score = { strength, accuracy: correct / total, loss: loss / total };
     const worse = scores.some((s) => s.accuracy >= score.accuracy) && scores.some((s) => s.loss < score.loss);
     scores.push(score);
-    sinceBetter = worse ? sinceBetter + 1 : 0;
-    if (sinceBetter === 2) break;
+    if (worse) break;
   }
   return scores;
 }
 
 /** The choice among strengths that were scored on so many clips; see {@link fitLinearProbe}. */
 function choose(scores: readonly StrengthScore[], clips: number): number {
-  if (scores.length === 0) return fallbackStrength;
   const top = Math.max(...scores.map((s) => s.accuracy));
   const within = top - Math.sqrt((top * (1 - top)) / clips);
   return scores.filter((s) => s.accuracy >= within).reduce((a, b) => (b.loss < a.loss ? b : a)).strength;
 }
 
-interface Scale {
-  mean: Float64Array;
-  std: Float64Array;
-}
-
-/** Standardised training examples from some rows, with the statistics used. */
-function* prepare(
-  train: LabelledFeatures,
-  rowIterator: Iterable<number>,
-): Steps<{ examples: Examples; scale: Scale; moments: Float64Array }> {
-  const rows = [...rowIterator];
-  const scale = statistics(train.embeddings, train.dim, rows);
-  yield;
-  const x = standardise(train.embeddings, scale, rows);
-  const labels = Int32Array.from(rows, (row) => train.labels[row]);
-  const examples = { x, rows: rows.length, dim: train.dim, labels, classes: train.classes };
-  return { examples, scale, moments: yield* secondMoments(examples) };
-}
-
-/** Mean and standard deviation of each feature; 1 for a constant one. */
-function statistics(values: Float32Array, dim: number, rows: readonly number[]): Scale {
-  const mean = new Float64Array(dim);
-  const std = new Float64Array(dim);
-  for (const row of rows) for (let k = 0; k < dim; k++) mean[k] += values[row * dim + k];
-  for (let k = 0; k < dim; k++) mean[k] /= rows.length;
-  for (const row of rows) for (let k = 0; k < dim; k++) std[k] += (values[row * dim + k] - mean[k]) ** 2;
-  for (let k = 0; k < dim; k++) {
-    const deviation = Math.sqrt(std[k] / rows.length);
-    // A constant feature's deviation is rounding error, which must not be blown up to 1.
-    std[k] = deviation > 1e-7 * Math.abs(mean[k]) && deviation > 0 ? deviation : 1;
-  }
-  return { mean, std };
-}
-
-/** (values − mean) / std for some rows, by default all. */
-function standardise(values: Float32Array, { mean, std }: Scale, rows?: readonly number[]): Float64Array {
-  const dim = mean.length;
-  const count = rows?.length ?? values.length / dim;
-  const x = new Float64Array(count * dim);
-  for (let i = 0; i < count; i++) {
-    const at = (rows ? rows[i] : i) * dim;
-    for (let k = 0; k < dim; k++) x[i * dim + k] = (values[at + k] - mean[k]) / std[k];
-  }
-  return x;
-}
-
-function probabilitiesOf(x: Float64Array, rows: number, weights: Float64Array, bias: Float64Array): Float64Array {
+/** `[rows, classes]` for `rows` rows of `x` from `first` on. */
+function probabilitiesOf(
+  x: Float64Array,
+  first: number,
+  rows: number,
+  weights: Float64Array,
+  bias: Float64Array,
+): Float64Array {
   const out = new Float64Array(rows * bias.length);
-  timesTransposed(x, 0, rows, weights, bias.length, weights.length / bias.length, out);
+  timesTransposed(x, first, rows, weights, bias.length, weights.length / bias.length, out);
   for (let i = 0; i < rows; i++) softmaxRow(out, i * bias.length, bias);
   return out;
 }
 
+/** Mean of the rows of each clip: `[clips, classes]`. */
 function averageByClip(byRow: Float64Array, classes: number, clipOfRow: Int32Array): Float64Array {
   const clips = clipOfRow.reduce((most, clip) => Math.max(most, clip + 1), 0);
   const out = new Float64Array(clips * classes);

@@ -61,7 +61,8 @@ export interface UmapOptions {
   signal?: AbortSignal;
 }
 
-/** UMAP (McInnes et al., 2018) to two dimensions, by umap-js from exact neighbours. Needs at least 4 rows. */
+/** UMAP (McInnes et al., 2018) to two dimensions, by umap-js from exact neighbours. Needs at least 4 rows. Its
+ * preparation holds the event loop for some 0.5 s per 1000 rows, so draw a sample of large sets. */
 export async function umap(embeddings: Float32Array, dim: number, options: UmapOptions = {}): Promise<Projection> {
   const { neighbours = 15, minDistance = 0.1, seed = 0, signal } = options;
   checkMatrix('embeddings', embeddings, dim);

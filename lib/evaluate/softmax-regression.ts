@@ -14,16 +14,18 @@ export interface Examples {
   /** `[rows]`, each in [0, classes) */
   labels: Int32Array;
   classes: number;
+  /** First row and one past the last of each stretch of rows to fit: all but one fold is two stretches. */
+  ranges: readonly (readonly [number, number])[];
 }
 
 const BLOCK = 64; // rows whose logits are held at once, and the work between two yields
 
 /** Parameters to start from: all zero, but a class without examples gets a logit so low that its probability is
  * exactly 0. Its unpenalised bias would otherwise fall for ever. */
-export function startingPoint({ labels, dim, classes }: Examples): Float64Array {
+export function startingPoint({ labels, dim, classes, ranges }: Examples): Float64Array {
   const start = new Float64Array(classes * (dim + 1));
   start.fill(-1e6, classes * dim);
-  for (const label of labels) start[classes * dim + label] = 0;
+  for (const [from, to] of ranges) for (const label of labels.subarray(from, to)) start[classes * dim + label] = 0;
   return start;
 }
 
@@ -53,7 +55,7 @@ export function* fitSoftmax(
 }
 
 function* lossAndGradient(
-  { x, rows, dim, labels, classes }: Examples,
+  { x, dim, labels, classes, ranges }: Examples,
   strength: number,
   parameters: Float64Array,
   gradient: Float64Array,
@@ -65,12 +67,16 @@ function* lossAndGradient(
   gradient.fill(0);
   const logits = new Float64Array(BLOCK * classes);
   let loss = 0;
-  for (let first = 0; first < rows; first += BLOCK) {
-    const count = Math.min(BLOCK, rows - first);
-    timesTransposed(x, first, count, weights, classes, dim, logits);
-    loss += softmaxLoss(logits, bias, labels, first, count, classes, dBias);
-    addTransposedTimes(logits, classes, x, first, count, dim, dWeights);
-    yield;
+  let rows = 0;
+  for (const [from, to] of ranges) {
+    for (let first = from; first < to; first += BLOCK) {
+      const count = Math.min(BLOCK, to - first);
+      timesTransposed(x, first, count, weights, classes, dim, logits);
+      loss += softmaxLoss(logits, bias, labels, first, count, classes, dBias);
+      addTransposedTimes(logits, classes, x, first, count, dim, dWeights);
+      yield;
+    }
+    rows += to - from;
   }
   let square = 0;
   for (let k = 0; k < weights.length; k++) {
@@ -120,7 +126,7 @@ export function softmaxRow(values: Float64Array, at: number, bias: Float64Array)
   return max + Math.log(sum);
 }
 
-/** E[xxᵀ] `[dim, dim]`. */
+/** E[xxᵀ] `[dim, dim]` over all rows. */
 export function* secondMoments({ x, rows, dim }: Pick<Examples, 'x' | 'rows' | 'dim'>): Steps<Float64Array> {
   const sum = new Float64Array(dim * dim);
   for (let first = 0; first < rows; first += BLOCK) {

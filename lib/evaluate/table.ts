@@ -1,26 +1,17 @@
 // Evaluations as plain text for a terminal.
+import { textTable } from '../text-table.js';
 import type { Comparison } from './evaluate.js';
 import type { Interval } from './metrics.js';
 
 const percent = (x: number) => (100 * x).toFixed(1);
+const numeric = (title: string) => ({ title, numeric: true });
 const range = ({ low, high }: Interval) => `${percent(low)} – ${percent(high)}`;
-
-/** Columns padded to their widest cell; the first aligned left, the others right; a rule under the header. */
-export function renderTable(header: readonly string[], rows: readonly (readonly string[])[]): string {
-  const widths = header.map((title, c) => Math.max(title.length, ...rows.map((row) => row[c].length)));
-  const line = (cells: readonly string[]) =>
-    cells
-      .map((cell, c) => (c === 0 ? cell.padEnd(widths[c]) : cell.padStart(widths[c])))
-      .join('  ')
-      .trimEnd();
-  return [line(header), widths.map((w) => '─'.repeat(w)).join('  '), ...rows.map(line)].join('\n');
-}
 
 /** The table of a comparison: accuracies in percent with their 95 % intervals, then what of it is more than chance. */
 export function renderComparison({ rows, pairs }: Comparison): string {
   const { testClips, trainClips, labels, majority } = rows[0];
-  const table = renderTable(
-    ['features', 'size', 'linear probe %', '95 % interval', 'kNN %', '95 % interval'],
+  const table = textTable(
+    [{ title: 'features' }, ...['size', 'linear probe %', '95 % interval', 'kNN %', '95 % interval'].map(numeric)],
     rows.map((r) => [
       r.name,
       String(r.dim),
@@ -43,10 +34,10 @@ export function renderComparison({ rows, pairs }: Comparison): string {
 
 /** A confusion matrix with the true labels down and the predicted ones across (numbered to save width); zeros as `·`. */
 export function renderConfusion(confusion: readonly (readonly number[])[], labels: readonly string[]): string {
-  const header = ['true \\ predicted', ...labels.map((_, i) => String(i + 1))];
+  const columns = [{ title: 'true \\ predicted' }, ...labels.map((_, i) => numeric(String(i + 1)))];
   const rows = confusion.map((row, label) => [
     `${label + 1} ${labels[label]}`,
     ...row.map((count) => (count === 0 ? '·' : String(count))),
   ]);
-  return renderTable(header, rows);
+  return textTable(columns, rows);
 }

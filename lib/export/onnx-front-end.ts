@@ -132,9 +132,10 @@ export function emitLogMel(b: OnnxBuilder, frames: string, config: FrontEndConfi
 export function frontEndTables(config: FrontEndConfig) {
   const { windowLength, fftSize } = config;
   const window = Float32Array.from({ length: windowLength }, (_, n) => hann(n, windowLength));
-  // Distances from the window's middle, up to a quarter of the DFT; half-integers if the window is odd.
+  // Distances from the window's middle, up to a quarter of the DFT (half-integers if the window is odd); descending,
+  // because sums that begin with what the window makes small lose less to rounding.
   const positions: number[] = [];
-  for (let k = windowLength % 2 ? 0.5 : 0; k <= fftSize / 4; k++) positions.push(k);
+  for (let k = windowLength % 2 ? 0.5 : 0; k <= fftSize / 4; k++) positions.unshift(k);
   const weights = melWeights(config);
   const used = [...weights.keys()].filter((bin) => weights[bin]!.some((w) => w > 0));
   const evenBins = used.filter((bin) => bin % 2 === 0);

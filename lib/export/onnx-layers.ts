@@ -4,7 +4,8 @@ import { argumentError } from '../errors.js';
 import type { Layer, LayerOp } from '../model/inference.js';
 import type { OnnxBuilder } from './onnx-builder.js';
 
-type Emit<L> = (b: OnnxBuilder, layer: L, inputs: string[]) => string;
+/** `from` is the layer whose value is the first input. */
+type Emit<L> = (b: OnnxBuilder, layer: L, inputs: string[], from: Layer) => string;
 
 const emitters: { [Name in Exclude<LayerOp['op'], 'input'>]: Emit<Layer & { op: Name }> } = {
   conv(b, { name, kernel, weight, bias, shape, relu }, [x]) {
@@ -30,8 +31,11 @@ const emitters: { [Name in Exclude<LayerOp['op'], 'input'>]: Emit<Layer & { op: 
   relu: (b, { name }, inputs) => b.node('Relu', name, inputs),
   add: (b, { name }, inputs) => b.node('Add', name, inputs),
   'max-pool': (b, { name }, inputs) => b.node('MaxPool', name, inputs, { kernel_shape: [2, 2], strides: [2, 2] }),
-  'global-max-pool'(b, { name }, inputs) {
-    return b.node('Flatten', name, [b.node('GlobalMaxPool', `${name}.max`, inputs)], { axis: 1 });
+  'global-max-pool'(b, { name }, inputs, from) {
+    // Not GlobalMaxPool: MaxPool has an integer form and more accelerators have it.
+    const size = [from.shape[0], from.shape[1]!];
+    const max = b.node('MaxPool', `${name}.max`, inputs, { kernel_shape: size, strides: size });
+    return b.node('Flatten', name, [max], { axis: 1 });
   },
   upsample(b, { name }, [x]) {
     const scales = b.constant('upsample_scales', Float32Array.of(1, 1, 2, 2));
@@ -48,6 +52,7 @@ const emitters: { [Name in Exclude<LayerOp['op'], 'input'>]: Emit<Layer & { op: 
  * layer's value. */
 export function emitLayers(b: OnnxBuilder, layers: readonly Layer[], values: ReadonlyMap<string, string>): string {
   const known = new Map(values);
+  const byName = new Map(layers.map((layer) => [layer.name, layer]));
   let last = '';
   for (const layer of layers) {
     if (layer.op === 'input') {
@@ -55,8 +60,18 @@ export function emitLayers(b: OnnxBuilder, layers: readonly Layer[], values: Rea
       continue;
     }
     const inputs = layer.inputs.map((name) => known.get(name)!);
-    last = (emitters[layer.op] as Emit<Layer>)(b, layer, inputs);
+    last = (emitters[layer.op] as Emit<Layer>)(
+      b,
+      { ...layer, name: shortName(layer.name) },
+      inputs,
+      byName.get(layer.inputs[0]!)!,
+    );
     known.set(layer.name, last);
   }
   return last;
+}
+
+/** "encoder.blocks.0.conv_t.conv" → "blocks.0.conv_t": every value carries its name through the file several times. */
+function shortName(name: string): string {
+  return name.replace(/^encoder\./, '').replace(/\.conv$/, '');
 }

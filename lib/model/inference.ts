@@ -52,9 +52,18 @@ export function inferenceLayers(nodes: readonly Node[], weights: ReadonlyMap<str
         }
         break;
       }
+      case 'global-max-pool': {
+        // The maximum of all maxima: pooling just before changes nothing.
+        const before = layers.get(inputs[0]!);
+        if (before?.op === 'max-pool' && consumers.get(node.inputs[0]!) === 1) {
+          layers.delete(before.name);
+          layers.set(node.name, { ...base, op: node.op, inputs: before.inputs });
+        } else layers.set(node.name, { ...base, op: node.op });
+        break;
+      }
       case 'select':
       case 'loss':
-        throw argumentError('graph', 'one without the heads and losses of training', node.name);
+        throw argumentError('graph', 'one of inference operators only', `${node.op} (${node.name})`);
       default:
         layers.set(node.name, { ...base, op: node.op });
     }

@@ -1,5 +1,5 @@
 // Does a pretext task really learn? Its held-out loss beside what answers without any learning would get.
-import { spearman } from '../evaluate/metrics.js';
+import { type Interval, spearmanInterval } from '../evaluate/metrics.js';
 import type { FeatureStore } from '../feature-store.js';
 import type { Example } from '../tasks/task.js';
 import type { TaskNodes, TrainingGraph } from '../tasks/training-graph.js';
@@ -15,9 +15,10 @@ export interface TaskReport {
    * a copy of the encoded slice closest in time. */
   meanSlice?: number;
   nearestSlice?: number;
-  /** Loss of answering 1/2 always, and the rank correlation of answers and truth. */
+  /** Loss of answering 1/2 always. */
   constant?: number;
-  spearman?: number;
+  /** Rank correlation of answers and truth, and its 95 % bootstrap interval. */
+  spearman?: { correlation: number; interval: Interval };
   /** Examples this was measured on. */
   examples: number;
 }
@@ -111,7 +112,7 @@ async function correlation(o: HeldOutOptions, nodes: TaskNodes, batches: readonl
     truth.push(...examples.flatMap((e) => e.target!));
   }
   // A logit orders answers as its sigmoid does.
-  return { constant: Math.LN2, spearman: spearman(answers, truth) };
+  return { constant: Math.LN2, spearman: spearmanInterval(answers, truth) };
 }
 
 /** A slice as the network sees it. */

@@ -208,6 +208,7 @@ class NetworkClass : public Napi::ObjectWrap<NetworkClass> {
         input.args.store = frames_of(o.Get("store"));
         input.args.mean = o.Get("mean").As<Napi::Float32Array>().Data();
         input.args.inverse_std = o.Get("inverseStd").As<Napi::Float32Array>().Data();
+        if (o.Has("augment")) input.args.augment = augmentation(worker, o.Get("augment").As<Napi::Object>());
       }
       worker->inputs.push_back(input);
     }
@@ -227,6 +228,21 @@ class NetworkClass : public Napi::ObjectWrap<NetworkClass> {
     if (options.Has("output")) worker->output = integer(options, "output");
     worker->Queue();
     return worker->promise();
+  }
+
+  // {mixStarts?, mixGain?, gain?, mask?}
+  static AugmentArgs augmentation(RunWorker* worker, const Napi::Object& o) {
+    const auto has = [&](const char* key) {
+      if (!o.Has(key)) return false;
+      worker->keep(o.Get(key));
+      return true;
+    };
+    AugmentArgs a{};
+    if (has("mixStarts")) a.mix_starts = o.Get("mixStarts").As<Napi::Float64Array>().Data();
+    if (has("mixGain")) a.mix_gain = o.Get("mixGain").As<Napi::Float32Array>().Data();
+    if (has("gain")) a.gain = o.Get("gain").As<Napi::Float32Array>().Data();
+    if (has("mask")) a.mask = o.Get("mask").As<Napi::Int16Array>().Data();
+    return a;
   }
 
   void set_parameters(const Napi::CallbackInfo& info) {

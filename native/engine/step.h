@@ -85,12 +85,21 @@ struct Range {
   int thread, threads, strip, strips;
 };
 
+// Alterations of slices from a store, each null or an array with one entry a slice: lib/engine/augmentation.ts says
+// what they mean.
+struct AugmentArgs {
+  const double* mix_starts;
+  const float *mix_gain, *gain;
+  const short* mask;  // [slices][4]
+};
+
 // Where an input node's values come from: see io.h.
 struct InputArgs {
   const float* values;   // [units][T][F][C], or null:
   const float* store;    // log-mel frames [frames][F] of a feature store
   const double* starts;  // [units][C] first frame of each slice in it; a map of several channels takes a slice for each
   const float *mean, *inverse_std;  // [F], applied to slices from a store
+  AugmentArgs augment;
 };
 
 // See adam.h.

@@ -22,7 +22,8 @@ typedef decltype(vec{} < vec{}) mask;
 
 A2V_INLINE vec load(const real* p) { return *reinterpret_cast<const vec_unaligned*>(p); }
 A2V_INLINE void store(real* p, vec x) { *reinterpret_cast<vec_unaligned*>(p) = x; }
-A2V_INLINE vec splat(real x) { return vec{} + x; }
+// x - 0 is x to the bit, so this is one broadcast from memory; 0 + x would be an addition, and on the wrong port.
+A2V_INLINE vec splat(real x) { return x - vec{}; }
 A2V_INLINE vec vmax(vec a, vec b) { return a > b ? a : b; }
 A2V_INLINE vec vmin(vec a, vec b) { return a < b ? a : b; }
 // Lane l of the result is lane m[l] of a followed by b.

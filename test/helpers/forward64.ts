@@ -103,7 +103,10 @@ function one(node: Node, from: Node, x: Float64Array, y: Float64Array, weights: 
 
 /** Rows of vectors side by side, or a vector in C, T, F order into a map. */
 function reshape(node: Node, x: Float64Array, y: Float64Array): void {
-  if (node.shape.length === 1) return y.set(x);
+  if (node.shape.length === 1) {
+    y.set(x);
+    return;
+  }
   const [T, F, C] = node.shape;
   for (let k = 0; k < y.length; k++) {
     const [r, c, t, f] = [Math.floor(k / (T * F * C)), k % C, Math.floor(k / (F * C)) % T, Math.floor(k / C) % F];
