@@ -171,7 +171,12 @@ A2V_INLINE void middle_pass(real* block, int length, const real* twiddle) {
     if (RADIX == 4) dft4(a);
     if (RADIX == 2) dft2(a);
     store_complex(at, a[0]);
-    A2V_UNROLL for (int i = 1; i < RADIX; i++) store_complex(at + i * part * 2 * V, times(a[i], twiddle + 2 * i - 2));
+    if (n == 0) {  // all its factors are 1
+      A2V_UNROLL for (int i = 1; i < RADIX; i++) store_complex(at + i * part * 2 * V, a[i]);
+    } else {
+      A2V_UNROLL for (int i = 1; i < RADIX; i++)
+          store_complex(at + i * part * 2 * V, times(a[i], twiddle + 2 * i - 2));
+    }
   }
 }
 
@@ -215,7 +220,7 @@ inline void last_pass(const LogMelPlan& p, const real* work, real* power, Ahead&
     A2V_UNROLL for (int j = 0; j < 4; j++) {
       const cvec y = a[j], z = b[3 - j];
       const cvec e = {y.re + z.re, y.im - z.im}, o = {y.im + z.im, z.re - y.re}, t = times(o, twist + 2 * j);
-      const cvec x = e + t, mirror = e - t;
+      const cvec x = e + t, mirror = {2 * e.re - x.re, 2 * e.im - x.im};  // one fused operation each
       const int bin = k + j * quarter;
       store(power + bin * V, x.re * x.re + x.im * x.im);
       store(power + (p.points - bin) * V, mirror.re * mirror.re + mirror.im * mirror.im);
@@ -243,10 +248,11 @@ inline vec mel_sums(const LogMelPlan& p, const real* power, real* mel) {
 // The logarithm, in place. Rounding leaves an error of some ε √(energy / points) in every bin, whatever its own size;
 // a band S of a loud spectrum that is itself near silence suffers: |Δ ln| ≈ 2 √S error / (S + offset). A lane of the
 // result is positive where that is too much for some band.
-inline vec logarithm(const LogMelPlan& p, vec energy, real* mel) {
+inline vec logarithm(const LogMelPlan& p, vec energy, real* mel, float* out) {
   const vec offset = splat(real(p.log_offset)), loudness = energy * real(1 / p.doubt_limit);
   vec worst = splat(-1);
   for (int b = 0; b < p.bands; b++) {
+    __builtin_prefetch(out + b * V, 1);
     const vec sum = load(mel + b * V);
     if (sizeof(real) == 4) worst = vmax(worst, (sum - offset) * loudness - sum * sum);
     store(mel + b * V, vlog(sum));
@@ -289,7 +295,7 @@ bool log_mel(const LogMelPlan* plan, const float* samples, long length, long fir
     first_pass(p, fold, work, ahead);
     middle_passes(p, work, ahead);
     last_pass(p, work, power, ahead);
-    const vec energy = mel_sums(p, power, mel), worst = logarithm(p, energy, mel);
+    const vec energy = mel_sums(p, power, mel), worst = logarithm(p, energy, mel, out + V * p.bands);
     const int here = count - done < V ? int(count - done) : V;
     for (int f = 0; f < here; f++) {
       if (!(energy[f] < real(3e38))) return false;
