@@ -10,6 +10,8 @@ export type ErrorCode =
   | 'ERR_FILE'
   /** Bytes that are not the audio format they claim to be, or a codec nobody here decodes. */
   | 'ERR_AUDIO_FORMAT'
+  /** A recording longer than the limit that was set, or than fits in memory. */
+  | 'ERR_AUDIO_TOO_LONG'
   /** An optional decoder package is needed and not installed. */
   | 'ERR_DECODER_MISSING'
   /** An optional peer package (onnxruntime-node) is needed and not installed. */

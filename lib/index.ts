@@ -1,2 +1,33 @@
+export * from './audio/index.js';
 export * from './errors.js';
+export {
+  type Comparison,
+  compareFeatures,
+  type EvaluateOptions,
+  type Evaluation,
+  evaluateFeatures,
+  type FeatureSet,
+  type Score,
+} from './evaluate/evaluate.js';
+export type { LabelledFeatures } from './evaluate/features.js';
+export {
+  classifyByNeighbours,
+  type Metric,
+  type NeighbourOptions,
+  type Neighbours,
+  nearestNeighbours,
+} from './evaluate/knn.js';
+export {
+  type LabelledFiles,
+  type LabelledFolder,
+  labelledFolder,
+  readLabelledFolder,
+} from './evaluate/labelled-folder.js';
+export { fitLinearProbe, LinearProbe, type ProbeOptions, type ProbeParameters } from './evaluate/linear-probe.js';
+export * from './evaluate/metrics.js';
+export { type Projection, pca, type UmapOptions, umap } from './evaluate/projection.js';
+export { labelSubset, stratifiedFolds, stratifiedSplit } from './evaluate/splits.js';
+export { renderComparison, renderConfusion } from './evaluate/table.js';
+export { shiftInTime } from './evaluate/time-shift.js';
 export { type Capabilities, capabilities } from './native.js';
+export { Random, type RandomState } from './random.js';

@@ -3,6 +3,9 @@
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { NativeAugmentation } from './engine/augmentation.js';
+import type { AdamOptions } from './engine/network.js';
+import type { Plan } from './engine/plan.js';
 import { Audio2VecError } from './errors.js';
 
 /** What this machine and build offer. */
@@ -15,9 +18,51 @@ export interface Capabilities {
   lanes: number;
 }
 
+/** One input of {@link NativeNetwork.run}: values, or slices by their first frame in a store. */
+export type NativeInput =
+  | { tensor: number; values: Float32Array }
+  | {
+      tensor: number;
+      starts: Float64Array;
+      store: object;
+      mean: Float32Array;
+      inverseStd: Float32Array;
+      augment?: NativeAugmentation;
+    };
+
+/** native/engine/binding.cc */
+export interface NativeNetwork {
+  addPlan(plan: Plan, training: boolean): number;
+  run(
+    plan: number,
+    examples: number,
+    inputs: NativeInput[],
+    options: { adam?: Required<AdamOptions>; gradients?: true; output?: number },
+  ): Promise<{ losses: Float64Array; gradients?: Float64Array; output?: Float32Array }>;
+  setParameters(flat: Float64Array): void;
+  getParameters(): Float64Array;
+  setMoments(m: Float64Array, v: Float64Array, steps: number): void;
+  getMoments(m: Float64Array, v: Float64Array): number;
+  bytes(): number;
+}
+
 /** The addon's functions. Internal: the public API wraps each of them. */
 export interface Native {
   capabilities(): Capabilities;
+  Network: new (
+    isa: string,
+    threads: number,
+    maxExamples: number,
+    parameters: number,
+    ranges: Float64Array,
+  ) => NativeNetwork;
+  /** FLOP/s of nothing but multiply-adds, all threads together. */
+  fmaPeak(isa: string, milliseconds: number, threads: number): Promise<number>;
+  /**
+   * Fills `output` with the recording as mono at 16 kHz. Resolves to -1, to the first frame that is not finite, or to
+   * -2 when `cancel[0]` was set. See native/audio/convert.h.
+   */
+  toMono16k(layout: object, rate: number, output: Float32Array, cancel: Int32Array): Promise<number>;
 }
 
 // From lib/ (tests) and from dist/ the package root is one level up.

@@ -2,6 +2,9 @@
 // the file that registers it.
 #include <napi.h>
 
+#include "audio/register.h"
+#include "bindings.h"
+#include "fma_peak.h"
 #include "kernel_table.h"
 
 namespace audio2vec {
@@ -24,6 +27,9 @@ Napi::Value capabilities(const Napi::CallbackInfo& info) {
 
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("capabilities", Napi::Function::New(env, capabilities));
+  register_engine(env, exports);
+  exports.Set("fmaPeak", Napi::Function::New(env, fma_peak));
+  register_audio(env, exports);
   return exports;
 }
 

@@ -2,10 +2,35 @@
 // dispatch.cc picks one when the addon loads. Nothing with a vector type or a template crosses this line.
 #pragma once
 
+#include "engine/step.h"
+
+namespace audio2vec {
+struct ResampleBlock;
+}
+
 struct KernelTable {
-  const char* isa;  // "avx512", "avx2", "neon", "portable", "float64"
-  int lanes;        // elements in a vector
-  int real_bytes;   // 4, or 8 for float64
+  const char* isa;   // "avx512", "avx2", "neon", "portable", "float64"
+  int lanes;         // elements in a vector
+  int real_bytes;    // 4, or 8 for float64
+  int accumulators;  // vectors that a micro-kernel may keep
+
+  double (*fma_burst)(long rounds, void* out);  // simd/fma_burst.h
+
+  void (*resample)(const audio2vec::ResampleBlock&);  // audio/resample_kernel.h; float32 also in float64
+
+  // engine/: see the files named there. void* are arrays of the table's real type.
+  void (*steps[STEP_COUNT])(const Step&, const Range&);
+  void (*map_weights)(const ConvShape&, int flip, int* map);
+  void (*pack_conv)(const Conv&, const void* parameters, const Norm* fold);
+  void (*unpack_gradient)(const Conv&, void* gradients, int threads);
+  void (*finish_statistics)(const Norm&, void* parameters, int threads, int update);
+  void (*use_running_statistics)(const Norm&, const void* parameters);
+  void (*finish_reduce)(const Norm&, const void* parameters, void* gradients, int threads);
+  void (*adam)(void* parameters, const void* gradients, void* first, void* second, long n0, long n1, const AdamArgs&);
+  void (*write_input)(const Tensor&, const Range&, const InputArgs&);
+  void (*read_output)(const Tensor&, const Range&, float* out);
+  void (*doubles_from_reals)(double* to, const void* from, long n);
+  void (*reals_from_doubles)(void* to, const double* from, long n);
 };
 
 namespace audio2vec {

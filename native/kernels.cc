@@ -2,7 +2,18 @@
 // is in anonymous namespaces (an inline function that leaked out as a weak symbol, compiled for AVX-512, could be the
 // copy that the linker keeps for everybody), and only the table at the end has external linkage.
 #include "kernel_table.h"
-#include "simd/vec.h"
+
+#include "audio/resample_kernel.h"
+#include "engine/adam.h"
+#include "engine/batch_norm.h"
+#include "engine/conv.h"
+#include "engine/elementwise.h"
+#include "engine/io.h"
+#include "engine/losses.h"
+#include "engine/max_pool.h"
+#include "engine/reshape.h"
+#include "engine/upsample.h"
+#include "simd/fma_burst.h"
 
 #define A2V_JOIN2(a, b) a##b
 #define A2V_JOIN(a, b) A2V_JOIN2(a, b)
@@ -12,8 +23,13 @@
 extern "C" {
 extern const KernelTable A2V_JOIN(kernels_, ISA);
 const KernelTable A2V_JOIN(kernels_, ISA) = {
-    A2V_TEXT(ISA),
-    LANES,
-    sizeof(REAL),
+    A2V_TEXT(ISA),      LANES,     sizeof(REAL),    A2V_ACCUMULATORS,  fma_burst,
+    resample,
+#define X(name) step_##name,
+    {A2V_STEPS(X)},
+#undef X
+    map_weights,        pack_conv, unpack_gradient, finish_statistics, use_running_statistics,
+    finish_reduce,      adam,      write_input,     read_output,       doubles_from_reals,
+    reals_from_doubles,
 };
 }

@@ -1,11 +1,19 @@
 // A graph made runnable: the native engine with its parameters, gradients and Adam state.
+import { availableParallelism } from 'node:os';
+import { Audio2VecError, argumentError } from '../errors.js';
 import type { FeatureStore } from '../feature-store.js';
 import type { Node } from '../model/graph.js';
+import { sizeOf } from '../model/graph.js';
+import { type NativeInput, type NativeNetwork, native } from '../native.js';
+import { type Augmentation, nativeAugmentation } from './augmentation.js';
+import type { Plan } from './plan.js';
+import { parameterOffsets, schedule } from './schedule.js';
 
 /** What one input node of the graph is fed, `rows` values for each example, example-major. */
 export type BatchInput =
-  /** Slices by the index of their first frame in the feature store; gathered and normalised natively. */
-  | { frames: Float64Array }
+  /** Slices by the index of their first frame in the feature store; gathered and normalised natively. An input of C
+   * channels takes C slices a row. */
+  | { frames: Float64Array; augment?: Augmentation }
   /** Values as they are (already normalised slices, TemporalGap's δ, class indices). */
   | { values: Float32Array };
 
@@ -35,38 +43,222 @@ export interface AdamOptions {
   beta2?: number;
   /** Default 1e-8. */
   epsilon?: number;
-  /** Decoupled weight decay (AdamW); default 0. */
+  /** Decoupled weight decay (AdamW) of weights, not of biases and norms; default 0. */
   weightDecay?: number;
 }
 
-/** Loss of one batch: the weighted total, and each loss node's own value by its name. */
+/** Loss of one batch: the weighted total, and each loss node's share of it by its name. */
 export interface Losses {
   loss: number;
   parts: Record<string, number>;
 }
 
-/** All that a training step changes; what a checkpoint stores. Arrays by parameter name. */
+/** Arrays by parameter name; of doubles when the network computes in double precision. */
+export type Arrays = Map<string, Float32Array | Float64Array>;
+
+/** All that a training step changes; what a checkpoint stores. */
 export interface NetworkState {
   /** Parameters and running statistics. */
-  params: Map<string, Float32Array>;
+  params: Arrays;
   /** Adam's first and second moments. */
-  m: Map<string, Float32Array>;
-  v: Map<string, Float32Array>;
+  m: Arrays;
+  v: Arrays;
   /** Adam steps taken. */
   steps: number;
 }
 
 /** The native engine behind one graph. Calls on one network must not overlap: await each. */
-export interface Network {
+export class Network {
   readonly nodes: readonly Node[];
+  readonly maxExamples: number;
+  private readonly handle: NativeNetwork;
+  private readonly offsets;
+  private readonly length: number;
+  private readonly plans = new Map<string, { id: number; plan: Plan }>();
+  private readonly doubles: boolean;
+  private readonly store?: FeatureStore;
+  private readonly mean?: Float32Array;
+  private readonly inverseStd?: Float32Array;
+  private busy = false;
+
+  constructor(nodes: readonly Node[], options: NetworkOptions) {
+    const { maxExamples, threads = availableParallelism(), isa = '', store, mean, std } = options;
+    checkCount('maxExamples', maxExamples, 1 << 20);
+    checkCount('threads', threads, 256);
+    const available = native.capabilities().available;
+    if (isa && !available.includes(isa)) {
+      throw new Audio2VecError('ERR_ISA', `isa is ${JSON.stringify(isa)}, but here there is ${available.join(', ')}.`);
+    }
+    this.nodes = nodes;
+    this.maxExamples = maxExamples;
+    this.doubles = isa === 'float64';
+    this.offsets = parameterOffsets(nodes);
+    this.length = [...this.offsets.values()].reduce((n, o) => n + sizeOf(o.parameter.shape), 0);
+    const ranges = [...this.offsets.values()]
+      .filter((o) => o.parameter.trainable)
+      .flatMap((o) => [o.offset, sizeOf(o.parameter.shape), o.parameter.shape.length > 1 ? 1 : 0]);
+    this.handle = new native.Network(isa, threads, maxExamples, this.length, Float64Array.from(ranges));
+    this.store = store;
+    this.mean = mean;
+    this.inverseStd = std?.map((s) => 1 / s);
+  }
+
+  /** Bytes that parameters and plans hold so far. */
+  get bytes(): number {
+    return this.handle.bytes();
+  }
+
   /** Forward, backward, Adam; running statistics move. */
-  step(batch: Batch, adam: AdamOptions): Promise<Losses>;
+  async step(batch: Batch, adam: AdamOptions): Promise<Losses> {
+    const full = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0, ...adam };
+    return (await this.run('train', [], batch, { adam: full })).losses;
+  }
+
   /** Forward and backward in training mode (batch statistics), changing nothing. */
-  lossAndGradients(batch: Batch): Promise<Losses & { gradients: Map<string, Float32Array> }>;
+  async lossAndGradients(batch: Batch): Promise<Losses & { gradients: Arrays }> {
+    const { losses, gradients } = await this.run('train', [], batch, { gradients: true });
+    const trainable = [...this.offsets.values()].filter((o) => o.parameter.trainable).map((o) => o.parameter.name);
+    const all = this.split(gradients!);
+    return { ...losses, gradients: new Map(trainable.map((name) => [name, all.get(name)!])) };
+  }
+
   /** The value of a node for each example, `[examples, rows, ...shape]`, in inference mode (running statistics). */
-  forward(batch: Batch, node: string): Promise<Float32Array>;
+  async forward(batch: Batch, node: string): Promise<Float32Array> {
+    if (!this.nodes.some((n) => n.name === node)) throw argumentError('node', 'a node of the graph', node);
+    const { plan } = this.plan('infer', [node]);
+    return (await this.run('infer', [node], batch, { output: plan.outputs[node]! })).output!;
+  }
+
   /** Losses in inference mode. */
-  evaluate(batch: Batch): Promise<Losses>;
-  getState(): NetworkState;
-  setState(state: NetworkState): void;
+  async evaluate(batch: Batch): Promise<Losses> {
+    const losses = this.nodes.filter((n) => n.op === 'loss').map((n) => n.name);
+    return (await this.run('infer', losses, batch, {})).losses;
+  }
+
+  /** Parameters and running statistics by name, as copies. */
+  getParameters(): Arrays {
+    return this.split(this.handle.getParameters());
+  }
+
+  /** Replaces parameters; every one of the graph must be given, with its size. */
+  setParameters(params: Arrays): void {
+    this.handle.setParameters(this.join(params));
+  }
+
+  getState(): NetworkState {
+    const m = new Float64Array(this.length);
+    const v = new Float64Array(this.length);
+    const steps = this.handle.getMoments(m, v);
+    return { params: this.getParameters(), m: this.split(m), v: this.split(v), steps };
+  }
+
+  setState(state: NetworkState): void {
+    this.setParameters(state.params);
+    this.handle.setMoments(this.join(state.m), this.join(state.v), state.steps);
+  }
+
+  private plan(mode: 'train' | 'infer', targets: readonly string[]): { id: number; plan: Plan } {
+    const key = `${mode} ${targets.join(' ')}`;
+    let entry = this.plans.get(key);
+    if (!entry) {
+      const plan = schedule(this.nodes, mode, targets);
+      entry = { id: this.handle.addPlan(plan, mode === 'train'), plan };
+      this.plans.set(key, entry);
+    }
+    return entry;
+  }
+
+  private async run(
+    mode: 'train' | 'infer',
+    targets: readonly string[],
+    batch: Batch,
+    options: Parameters<NativeNetwork['run']>[3],
+  ) {
+    const { id, plan } = this.plan(mode, targets);
+    const inputs = this.inputs(batch, plan);
+    if (this.busy) throw new Audio2VecError('ERR_ARGUMENT', 'This network is still computing: await the call before.');
+    this.busy = true;
+    try {
+      const result = await this.handle.run(id, batch.examples, inputs, options);
+      const parts = Object.fromEntries(plan.losses.map((name, i) => [name, result.losses[i]!]));
+      const loss = result.losses.reduce((a, b) => a + b, 0);
+      return { losses: { loss, parts }, gradients: result.gradients, output: result.output };
+    } finally {
+      this.busy = false;
+    }
+  }
+
+  /** Checks that every input is there, of the right size and inside the store: C++ does not look again. */
+  private inputs(batch: Batch, plan: Plan): NativeInput[] {
+    const { examples } = batch;
+    checkCount('examples', examples, this.maxExamples);
+    return Object.entries(plan.inputs).map(([name, tensor]) => {
+      const node = this.nodes.find((n) => n.name === name)!;
+      const input = batch.inputs[name];
+      if (!input) throw argumentError('batch.inputs', `given for ${name}`, Object.keys(batch.inputs).join(', '));
+      const slices = node.rows * (node.shape.length === 3 ? node.shape[2] : 1) * examples;
+      if ('values' in input) {
+        const want = examples * node.rows * sizeOf(node.shape);
+        if (!(input.values instanceof Float32Array) || input.values.length !== want) {
+          throw argumentError(`batch.inputs.${name}.values`, `a Float32Array of ${want}`, input.values?.length);
+        }
+        this.checkLabels(name, input.values);
+        return { tensor, values: input.values };
+      }
+      const { store, mean, inverseStd } = this;
+      if (!store || !mean || !inverseStd) throw argumentError('store, mean and std', 'given to feed frames', 'nothing');
+      if (!(input.frames instanceof Float64Array) || input.frames.length !== slices) {
+        throw argumentError(`batch.inputs.${name}.frames`, `a Float64Array of ${slices}`, input.frames?.length);
+      }
+      const last = store.frames - node.shape[0];
+      for (const start of input.frames) {
+        if (!(start >= 0 && start <= last && Number.isInteger(start))) {
+          throw argumentError(`batch.inputs.${name}.frames`, `frame indices from 0 to ${last}`, start);
+        }
+      }
+      const gathered = { tensor, starts: input.frames, store: store.native, mean, inverseStd };
+      if (!input.augment) return gathered;
+      const size = [node.shape[0], node.shape[1]!] as const;
+      return { ...gathered, augment: nativeAugmentation(name, input.augment, slices, size, last) };
+    });
+  }
+
+  private checkLabels(name: string, values: Float32Array): void {
+    for (const node of this.nodes) {
+      if (node.op !== 'loss' || node.loss !== 'softmax' || node.inputs[1] !== name) continue;
+      const classes = this.nodes.find((n) => n.name === node.inputs[0])!.shape[0];
+      for (const v of values) {
+        if (!(Number.isInteger(v) && v >= 0 && v < classes)) {
+          throw argumentError(`batch.inputs.${name}.values`, `class indices from 0 to ${classes - 1}`, v);
+        }
+      }
+    }
+  }
+
+  private split(flat: Float64Array): Arrays {
+    const out: Arrays = new Map();
+    for (const [name, { offset, parameter }] of this.offsets) {
+      const values = flat.subarray(offset, offset + sizeOf(parameter.shape));
+      out.set(name, this.doubles ? values.slice() : Float32Array.from(values));
+    }
+    return out;
+  }
+
+  private join(arrays: Arrays): Float64Array {
+    const flat = new Float64Array(this.length);
+    for (const [name, { offset, parameter }] of this.offsets) {
+      const values = arrays.get(name);
+      const want = sizeOf(parameter.shape);
+      if (values?.length !== want)
+        throw argumentError(`weights of ${name}`, `${want} values`, values?.length ?? 'none');
+      flat.set(values, offset);
+    }
+    return flat;
+  }
+}
+
+function checkCount(name: string, value: number, most: number): void {
+  if (!Number.isInteger(value) || value < 1 || value > most) {
+    throw argumentError(name, `an integer from 1 to ${most}`, value);
+  }
 }

@@ -21,7 +21,8 @@ export interface Parameter {
 }
 
 /** What a node computes. "Same" zero padding; batch norm eps 1e-5, momentum 0.1; max-pool is 2×2 with stride 2,
- * upsample is nearest by 2×2; `reshape` turns rows × vectors into one vector, or a vector (in C, T, F order) into a map. */
+ * upsample is nearest by 2×2; `reshape` turns rows × vectors into one vector, or a vector (in C, T, F order) into a map;
+ * `select` picks `rows` of each example's vectors from `first` on. */
 export type Op =
   | { op: 'input' }
   | { op: 'conv'; kernel: readonly [3, 1] | readonly [1, 3] | readonly [1, 1]; bias: boolean }
@@ -33,6 +34,7 @@ export type Op =
   | { op: 'upsample' }
   | { op: 'dense'; bias: boolean }
   | { op: 'reshape' }
+  | { op: 'select'; first: number }
   | { op: 'loss'; loss: LossKind; weight: number; margin?: number };
 
 /** mse(prediction, target); bce(logit, target in [0, 1]); triplet(z: rows anchor, positive, negative);
@@ -139,6 +141,12 @@ export class Graph {
     const size = (s: Shape) => s.reduce((a, b) => a * b, 1);
     if (size(x.shape) * x.rows !== size(shape) * rows) throw argumentError('reshape', 'of the same size', shape);
     return this.push({ op: 'reshape', name, inputs: [x.name], shape, rows, params: [] });
+  }
+
+  select(name: string, x: Ref, first: number, rows: number): Ref {
+    if (first < 0 || first + rows > x.rows)
+      throw argumentError('select', `within ${x.rows} rows`, `${first} + ${rows}`);
+    return this.push({ op: 'select', first, name, inputs: [x.name], shape: x.shape, rows, params: [] });
   }
 
   loss(name: string, loss: LossKind, inputs: readonly Ref[], weight = 1, margin?: number): Ref {

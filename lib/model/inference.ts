@@ -61,8 +61,9 @@ export function inferenceLayers(nodes: readonly Node[], weights: ReadonlyMap<str
         } else layers.set(node.name, { ...base, op: node.op });
         break;
       }
+      case 'select':
       case 'loss':
-        throw argumentError('graph', 'one that ends before its losses', node.name);
+        throw argumentError('graph', 'one of inference operators only', `${node.op} (${node.name})`);
       default:
         layers.set(node.name, { ...base, op: node.op });
     }

@@ -1,0 +1,18 @@
+import type { Command } from 'commander';
+import type { Operations } from './operations.js';
+import { finish, type Runner } from './options.js';
+
+/** `audio2vec bench`: how fast this machine is. */
+export function addBench(program: Command, operations: Operations, run: Runner): void {
+  const command = program
+    .command('bench')
+    .summary('measure front end, encoder and training on this machine')
+    .description('A table of speeds, with the fraction of the measured peak of this processor.')
+    .option('--filter <text>', 'only the cases whose name contains this')
+    .option('--quick', 'the short list, a second for each case', false);
+  const examples = ['bench', 'bench --quick', 'bench --filter logmel --json'];
+  finish<{ filter?: string; quick: boolean }>(command, run, examples, async (session, _, flags) => {
+    const { text, data } = await operations.bench({ ...session.common, ...flags }, session);
+    session.result(data, text);
+  });
+}

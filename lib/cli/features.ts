@@ -1,0 +1,25 @@
+import type { Command } from 'commander';
+import type { Operations } from './operations.js';
+import { finish, type Runner } from './options.js';
+
+interface Flags {
+  output: string;
+  model?: string;
+}
+
+/** `audio2vec features`: recordings to log-mel. */
+export function addFeatures(program: Command, operations: Operations, run: Runner): void {
+  const command = program
+    .command('features')
+    .summary('write the log-mel of recordings as .npy')
+    .description('Writes the log-mel [frames, bands] (float32) of each recording as a NumPy file.')
+    .argument('<inputs...>', 'audio files, or folders of them')
+    .option('-o, --output <path>', 'a .npy file for one recording, otherwise a folder', '.')
+    .option('--model <file>', 'use the front end stored with this model');
+  const examples = ['features clip.wav -o clip.npy', 'features recordings/ -o features/ --json'];
+  finish<Flags>(command, run, examples, async (session, inputs, { output, model }) => {
+    const written = await operations.features({ ...session.common, inputs, output, model }, session);
+    const text = written.map((w) => `${w.output}  [${w.frames}, ${w.bands}]`).join('\n');
+    session.result(written, text);
+  });
+}

@@ -1,0 +1,169 @@
+// What the commands ask of the library: one function for each, with plain requests and results. Commands read flags and
+// print; these do the work. Tests of the commands pass their own.
+
+import type { LayerTable } from '../model/table.js';
+import type { Capabilities } from '../native.js';
+import type { PretrainingOptions } from '../train/config.js';
+import type { Progress } from './session.js';
+
+/** What an operation tells while it works, and when it must stop. A {@link Session} is one. */
+export interface During {
+  signal: AbortSignal;
+  progress(p: Progress): void;
+  note(text: string): void;
+  warn(text: string): void;
+}
+
+interface Common {
+  seed: number;
+  threads?: number;
+}
+
+export interface FeaturesRequest extends Common {
+  /** Audio files, or folders of them. */
+  inputs: string[];
+  /** A `.npy` file for one input, otherwise a folder. */
+  output: string;
+  /** Use this model's front end instead of the default one. */
+  model?: string;
+}
+
+export interface FeaturesResult {
+  input: string;
+  output: string;
+  frames: number;
+  bands: number;
+}
+
+export interface PretrainRequest {
+  corpus: string;
+  /** Folder of the run. */
+  output: string;
+  /** Continue the run in `output`, with the options it began with. */
+  resume: boolean;
+  options: PretrainingOptions;
+  checkpointSeconds?: number;
+}
+
+export interface PretrainStep {
+  step: number;
+  steps?: number;
+  loss: number;
+  heldOut?: number;
+  stepsPerSecond: number;
+  secondsLeft?: number;
+}
+
+export interface PretrainResult {
+  run: string;
+  encoder: string;
+  step: number;
+  seconds: number;
+  /** Held-out losses of each task beside predictors that learnt nothing. */
+  heldOut: { task: string; loss: number; references: { label: string; loss: number }[] }[];
+}
+
+export interface EmbedRequest extends Common {
+  inputs: string[];
+  /** Model file; default: the pretrained encoder of the package. */
+  model?: string;
+  /** One vector for every slice instead of one for every clip. */
+  timestamps: boolean;
+  /** Seconds from slice to slice. */
+  hopSeconds?: number;
+}
+
+/** The embeddings of one clip; `seconds` are the slices' start times if they were asked for. */
+export interface EmbeddedFile {
+  file: string;
+  /** `[rows, dim]`; one row for a scene embedding. */
+  embeddings: Float32Array;
+  dim: number;
+  seconds?: number[];
+}
+
+export interface EvaluateRequest extends Common {
+  folder: string;
+  model?: string;
+  /** Also evaluate the untrained encoder and log-mel mean and deviation. */
+  baselines: boolean;
+  neighbours: number;
+}
+
+export interface EvaluateResult {
+  /** A table for a terminal. */
+  text: string;
+  /** The same and more as JSON. */
+  data: unknown;
+}
+
+export interface ExportRequest extends Common {
+  model?: string;
+  output: string;
+  input: 'log-mel' | 'waveform';
+  batch: number | 'dynamic';
+  precision: 'float32' | 'float16' | 'int8';
+  /** Folder of recordings to calibrate and to verify with; default: synthetic clips. */
+  clips?: string;
+}
+
+export interface ExportResult {
+  output: string;
+  bytes: number;
+  parity: { maxAbsError: number; meanAbsError: number; meanCosine: number; embeddings: number };
+}
+
+export interface ModelInfo {
+  file: string;
+  encoder: { frames: number; bands: number; channels: readonly number[]; embedding: number };
+  frontEnd: Record<string, number>;
+  provenance: Record<string, unknown>;
+  layers: LayerTable;
+}
+
+export interface InfoRequest {
+  model?: string;
+  /** One line for each node instead of one for each block. */
+  nodes: boolean;
+}
+
+export interface ReportRequest extends Common {
+  /** Folder of a run. */
+  run: string;
+  /** Labelled folder to probe and to map. */
+  data?: string;
+  output: string;
+}
+
+export interface DemoRequest extends Common {
+  output: string;
+  minutes: number;
+}
+
+export interface DemoResult {
+  report: string;
+  onnx: string;
+  /** What was measured, for a terminal. */
+  text: string;
+  data: unknown;
+}
+
+export interface BenchRequest extends Common {
+  /** Only cases whose name contains this. */
+  filter?: string;
+  /** The short list, and less time for each. */
+  quick: boolean;
+}
+
+export interface Operations {
+  features(request: FeaturesRequest, during: During): Promise<FeaturesResult[]>;
+  pretrain(request: PretrainRequest, during: During, onStep: (step: PretrainStep) => void): Promise<PretrainResult>;
+  embed(request: EmbedRequest, during: During): AsyncIterable<EmbeddedFile>;
+  evaluate(request: EvaluateRequest, during: During): Promise<EvaluateResult>;
+  export(request: ExportRequest, during: During): Promise<ExportResult>;
+  capabilities(): Promise<Capabilities>;
+  info(request: InfoRequest & { model: string }): Promise<ModelInfo>;
+  report(request: ReportRequest, during: During): Promise<{ output: string; bytes: number }>;
+  demo(request: DemoRequest, during: During): Promise<DemoResult>;
+  bench(request: BenchRequest, during: During): Promise<{ text: string; data: unknown }>;
+}

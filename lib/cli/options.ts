@@ -1,0 +1,70 @@
+// How flags are read. A wrong value is wrong usage (exit code 2) and the message names the flag.
+import { type Command, InvalidArgumentError } from 'commander';
+import type { CommonOptions, Session } from './session.js';
+
+/** An integer from `min` to `max`. */
+export function integer(min: number, max = Number.MAX_SAFE_INTEGER): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (text.trim() === '' || !Number.isSafeInteger(value) || value < min || value > max) {
+      const range = max === Number.MAX_SAFE_INTEGER ? `of at least ${min}` : `from ${min} to ${max}`;
+      throw new InvalidArgumentError(`It must be an integer ${range}.`);
+    }
+    return value;
+  };
+}
+
+/** A number above 0 and at most `max`. */
+export function positive(max = Number.POSITIVE_INFINITY): (text: string) => number {
+  return finiteNumber((value) => value > 0 && value <= max, `above 0${upTo(max)}`);
+}
+
+/** A number from 0 to `max`. */
+export function nonNegative(max = Number.POSITIVE_INFINITY): (text: string) => number {
+  return finiteNumber((value) => value >= 0 && value <= max, `of at least 0${upTo(max)}`);
+}
+
+function finiteNumber(allowed: (value: number) => boolean, range: string): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (text.trim() === '' || !Number.isFinite(value) || !allowed(value)) {
+      throw new InvalidArgumentError(`It must be a number ${range}.`);
+    }
+    return value;
+  };
+}
+
+function upTo(max: number): string {
+  return Number.isFinite(max) ? ` and at most ${max}` : '';
+}
+
+/** Positive integers with commas between them: `8,16,32`. */
+export function integerList(text: string): number[] {
+  const one = integer(1);
+  return text.split(',').map(one);
+}
+
+/** What a command does once its arguments are read. */
+export type Action<O> = (session: Session, args: string[], options: O) => Promise<void>;
+
+/** Runs an action with a session; given by `runCli`. */
+export type Runner = (options: CommonOptions, action: (session: Session) => Promise<void>) => Promise<void>;
+
+/** Adds the options all commands share, the examples that `--help` shows, and the action. */
+export function finish<O extends object>(command: Command, run: Runner, examples: string[], action: Action<O>): void {
+  command
+    .option('--json', 'print the result as JSON')
+    .option('--quiet', 'no progress and no notes on stderr; warnings and errors stay')
+    .option('--seed <number>', 'decides all that is random: same seed, same result', integer(0), 1)
+    .option('--threads <number>', 'worker threads (default: all cores)', integer(1, 1024))
+    .addHelpText('after', `\nExamples:\n${examples.map((line) => `  $ audio2vec ${line}`).join('\n')}`)
+    .action((...all: unknown[]) => {
+      // Commander passes the positional arguments one by one, a list for a variadic one, then options and command.
+      const args = all
+        .slice(0, -2)
+        .flat()
+        .filter((a) => a !== undefined) as string[];
+      const options = all.at(-2) as O & CommonOptions;
+      return run(options, (session) => action(session, args, options));
+    });
+}

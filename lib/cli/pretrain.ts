@@ -1,0 +1,133 @@
+import { type Command, Option } from 'commander';
+import { textTable } from '../text-table.js';
+import type { PretrainingOptions } from '../train/config.js';
+import type { Schedule } from '../train/schedule.js';
+import type { Operations, PretrainResult, PretrainStep } from './operations.js';
+import { finish, integer, integerList, nonNegative, positive, type Runner } from './options.js';
+import { clock, type Session } from './session.js';
+
+interface Flags {
+  output: string;
+  resume?: boolean;
+  checkpointSeconds?: number;
+  task: string;
+  steps?: number;
+  minutes?: number;
+  batchSize?: number;
+  heldOut?: number;
+  evaluateEvery?: number;
+  learningRate?: number;
+  warmUp?: number;
+  decay?: Schedule['decay'];
+  weightDecay?: number;
+  frames?: number;
+  channels?: number[];
+  embedding?: number;
+  timeMask?: number;
+  bandMask?: number;
+  gain?: number;
+  mix?: number;
+}
+
+/** `audio2vec pretrain`: a folder of recordings to an encoder. */
+export function addPretrain(program: Command, operations: Operations, run: Runner): void {
+  const command = program
+    .command('pretrain')
+    .summary('train an encoder on a folder of unlabelled recordings')
+    .description(
+      'Trains an encoder without labels and writes a run folder: encoder.safetensors, run.json (losses), ' +
+        'checkpoint.safetensors. Ctrl-C saves; --resume continues with the same bits as if nothing had happened.',
+    )
+    .argument('<corpus>', 'folder of recordings, searched with its subfolders')
+    .option('-o, --output <folder>', 'folder of the run', 'run')
+    .option('--resume', 'continue the run in the output folder, with the options it began with')
+    .option('--checkpoint-seconds <number>', 'time between checkpoints (default: 60)', positive())
+    .optionsGroup('Training:')
+    .option('--task <tasks>', 'pretext task or a weighted sum of them, such as "cbow+contrastive:0.5"', 'cbow')
+    .option('--steps <number>', 'training steps (default: 5000)', integer(1))
+    .option('--minutes <number>', 'train for so long instead of a number of steps', positive())
+    .option('--batch-size <number>', 'examples in a batch (default: 64)', integer(1))
+    .option('--held-out <fraction>', 'share of the clips kept to measure progress (default: 0.05)', nonNegative(0.9))
+    .option('--evaluate-every <steps>', 'how often progress is measured (default: 40 times a run)', integer(1))
+    .option('--learning-rate <number>', 'peak learning rate of Adam (default: 0.001)', positive(10))
+    .option('--warm-up <steps>', 'steps until the peak is reached (default: 100)', integer(0))
+    .addOption(new Option('--decay <kind>', 'after the peak (default: cosine)').choices(decays))
+    .option('--weight-decay <number>', 'decoupled, as in AdamW (default: 0)', nonNegative(0.99))
+    .optionsGroup('Encoder:')
+    .option('--frames <number>', 'frames in a slice, 10 ms each (default: 96)', integer(2))
+    .option('--channels <list>', 'channels of each block (default: 8,16,32,64,128)', integerList)
+    .option('--embedding <number>', 'size of an embedding (default: 128)', integer(1))
+    .optionsGroup('Augmentation, each drawn anew for every slice (default: none):')
+    .option('--time-mask <frames>', 'mask up to so many frames', integer(0))
+    .option('--band-mask <bands>', 'mask up to so many bands', integer(0))
+    .option('--gain <decibels>', 'make louder or softer by up to so much', nonNegative(60))
+    .option('--mix <probability>', 'mix in another slice of the corpus', nonNegative(1))
+    .optionsGroup('Options:');
+  const examples = [
+    'pretrain recordings/ --minutes 30 -o run',
+    'pretrain recordings/ --task temporal-gap --steps 20000 --seed 7 -o gap',
+    'pretrain recordings/ --resume -o run',
+  ];
+  finish<Flags>(command, run, examples, async (session, [corpus], flags) => {
+    const { output, resume = false, checkpointSeconds } = flags;
+    if (flags.steps !== undefined && flags.minutes !== undefined) {
+      program.error('error: give --steps or --minutes, not both');
+    }
+    session.onInterrupt = `Continue with: audio2vec pretrain ${quote(corpus)} --resume -o ${quote(output)}`;
+    const request = { corpus, output, resume, checkpointSeconds, options: pretrainingOptions(flags, session) };
+    let heldOut: number | undefined;
+    const result = await operations.pretrain(request, session, (step) => {
+      heldOut = step.heldOut ?? heldOut;
+      showStep(session, step, heldOut);
+    });
+    session.signal.throwIfAborted();
+    session.result(result, describe(result));
+  });
+}
+
+const decays = ['cosine', 'constant'] as const satisfies Schedule['decay'][];
+
+/** Flags → options of `pretrain`. A flag that was not given leaves the library's default in place. */
+function pretrainingOptions(flags: Flags, { common: { seed, threads } }: Session): PretrainingOptions {
+  const { output: _, resume: __, checkpointSeconds: ___, ...rest } = flags;
+  const { frames, channels, embedding, timeMask, bandMask, gain, mix, ...training } = rest;
+  return {
+    ...training,
+    seed,
+    threads,
+    encoder: given({ frames, channels, embedding }),
+    augmentation: given({ timeMask, bandMask, gain, mix }),
+  };
+}
+
+function given<T extends object>(values: T): Partial<T> {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as Partial<T>;
+}
+
+function showStep(session: Session, step: PretrainStep, heldOut: number | undefined): void {
+  session.progress({
+    unit: 'step',
+    done: step.step,
+    total: step.steps,
+    secondsLeft: step.secondsLeft,
+    details: {
+      loss: step.loss.toFixed(4),
+      ...(heldOut !== undefined && { 'held out': heldOut.toFixed(4) }),
+      speed: `${step.stepsPerSecond.toPrecision(3)} steps/s`,
+    },
+  });
+}
+
+function describe({ run, encoder, step, seconds, heldOut }: PretrainResult): string {
+  const lines = [`${encoder}: ${step} steps in ${clock(seconds)}; run in ${run}`];
+  for (const { task, loss, references } of heldOut) {
+    const rows = [['this encoder', loss.toFixed(4)], ...references.map((r) => [r.label, r.loss.toFixed(4)])];
+    lines.push('', textTable([{ title: `${task}, held-out clips` }, { title: 'loss', numeric: true }], rows));
+  }
+  return lines.join('\n');
+}
+
+/** An argument as one types it in a POSIX shell. */
+function quote(argument: string): string {
+  return /^[\w@%+=:,./-]+$/.test(argument) ? argument : `'${argument.replaceAll("'", "'\\''")}'`;
+}

@@ -1,0 +1,66 @@
+// Cuts the steps of a phase into passes, and each pass into strips of rows, so that what one step writes and the next
+// reads is still in the L1 cache.
+import type { Plan, PlanPass, PlanStep } from './plan.js';
+
+/** Bytes that the tensors of a strip should stay below, of an L1 cache of 32 to 48 KiB. */
+const STRIP_BYTES = 40 * 1024;
+/** A strip of fewer positions than this would read the weights too often. */
+const STRIP_POSITIONS = 96;
+
+/** Steps that need whole units. */
+const WHOLE = new Set([
+  'global_max_pool',
+  'global_max_pool_backward',
+  'reshape',
+  'reshape_backward',
+  'select',
+  'select_backward',
+  'dense',
+  'dense_data',
+  'dense_weights',
+  'mse',
+  'bce',
+  'softmax',
+  'triplet',
+  'contrastive_rows',
+  'contrastive_columns',
+]);
+
+/** The operand whose neighbouring rows a step reads. */
+function halo(step: PlanStep, plan: Plan): number {
+  if (step.conv < 0 || plan.convs[step.conv]!.kt === 1) return -1;
+  return step.x; // conv: its input; conv_data: the output's gradient; conv_weights: the input
+}
+
+export function cutIntoPasses(steps: readonly PlanStep[], plan: Plan): PlanPass[] {
+  const passes: PlanPass[] = [];
+  let current: PlanStep[] = [];
+  let whole = false;
+  const written = new Set<number>();
+  const close = () => {
+    if (current.length > 0) passes.push({ strips: whole ? 1 : stripsOf(current, plan), steps: current });
+    current = [];
+    written.clear();
+  };
+  for (const step of steps) {
+    const stepWhole = WHOLE.has(step.kind);
+    if (stepWhole !== whole || written.has(halo(step, plan))) close();
+    whole = stepWhole;
+    current.push(step);
+    if (step.y >= 0) written.add(step.y);
+  }
+  close();
+  return passes;
+}
+
+function stripsOf(steps: readonly PlanStep[], plan: Plan): number {
+  const used = new Set(steps.flatMap((s) => [s.x, s.b, s.y]).filter((i) => i >= 0));
+  const tensors = [...used].map((i) => plan.tensors[i]!);
+  const bytes = tensors.reduce((sum, { t, f, c }) => sum + 4 * t * f * c, 0);
+  const rows = Math.min(...tensors.map((t) => t.t));
+  const positions = Math.max(...tensors.map((t) => t.t * t.f));
+  const most = Math.min(rows, Math.floor(positions / STRIP_POSITIONS));
+  let best = 1;
+  for (let strips = 1; strips <= most && bytes / best > STRIP_BYTES; strips++) if (rows % strips === 0) best = strips;
+  return best;
+}

@@ -1,0 +1,90 @@
+// What the native engine is given: tensors, layers and a list of steps in phases. Data only; native/engine/step.h has
+// the C++ side of each type, native/engine/*.h the meaning of each step.
+
+/** A map of T frames × F bands × C channels (or a vector: T = F = 1) per unit. */
+export interface PlanTensor {
+  t: number;
+  f: number;
+  c: number;
+  vector: boolean;
+  /** Units per training example. */
+  rows: number;
+  /** Units a thread holds at a time; 0: kept for the whole batch. */
+  group: number;
+}
+
+export interface PlanConv {
+  dense: boolean;
+  kt: number;
+  kf: number;
+  cin: number;
+  cout: number;
+  /** Bands of the maps (1 for dense), which decide how channels are folded into vectors. */
+  f: number;
+  /** Offsets into the parameters; bias -1: none. */
+  weight: number;
+  bias: number;
+  /** Whether the gradient of its input is wanted. */
+  backward: boolean;
+  /** Inference: the norm whose running statistics go into weights and bias; -1: none. */
+  foldedNorm: number;
+}
+
+export interface PlanNorm {
+  c: number;
+  f: number;
+  relu: boolean;
+  weight: number;
+  bias: number;
+  mean: number;
+  var: number;
+  /** Values per channel in one training example. */
+  count: number;
+}
+
+/** Tensor, conv and norm fields are indices, -1 where the step has none. */
+export interface PlanStep {
+  kind: string;
+  x: number;
+  b: number;
+  y: number;
+  conv: number;
+  norm: number;
+  relu: boolean;
+  accumulate: boolean;
+  rows: number;
+  first: number;
+  weight: number;
+  margin: number;
+  /** Index of the loss this step adds to. */
+  loss: number;
+}
+
+/** Steps done one after the other on each strip of rows, so that what passes between them stays in the L1 cache. */
+export interface PlanPass {
+  strips: number;
+  steps: PlanStep[];
+}
+
+/** Work done unit by unit in parallel. Between two phases all threads meet, and batch statistics become known. */
+export interface PlanPhase {
+  /** Units per example, and how many a thread takes at a time. */
+  rows: number;
+  group: number;
+  passes: PlanPass[];
+  /** Norms whose forward or backward sums are complete when the phase ends. */
+  statistics: number[];
+  reduced: number[];
+}
+
+export interface Plan {
+  tensors: PlanTensor[];
+  convs: PlanConv[];
+  norms: PlanNorm[];
+  phases: PlanPhase[];
+  /** Tensor of each input node, and of each node that can be read afterwards. */
+  inputs: Record<string, number>;
+  outputs: Record<string, number>;
+  /** Names of the loss nodes, in the order of their indices. */
+  losses: string[];
+}

@@ -1,0 +1,43 @@
+// Evaluations as plain text for a terminal.
+import { textTable } from '../text-table.js';
+import type { Comparison } from './evaluate.js';
+import type { Interval } from './metrics.js';
+
+const percent = (x: number) => (100 * x).toFixed(1);
+const numeric = (title: string) => ({ title, numeric: true });
+const range = ({ low, high }: Interval) => `${percent(low)} – ${percent(high)}`;
+
+/** The table of a comparison: accuracies in percent with their 95 % intervals, then what of it is more than chance. */
+export function renderComparison({ rows, pairs }: Comparison): string {
+  const { testClips, trainClips, labels, majority } = rows[0];
+  const table = textTable(
+    [{ title: 'features' }, ...['size', 'linear probe %', '95 % interval', 'kNN %', '95 % interval'].map(numeric)],
+    rows.map((r) => [
+      r.name,
+      String(r.dim),
+      percent(r.probe.accuracy),
+      range(r.probe.interval),
+      percent(r.knn.accuracy),
+      range(r.knn.interval),
+    ]),
+  );
+  const compared = pairs.map(({ name, against, difference, interval, pValue }) => {
+    const points = `${difference < 0 ? '−' : '+'}${percent(Math.abs(difference))} points`;
+    const p = pValue < 0.001 ? 'p < 0.001' : `p = ${pValue.toFixed(3)}`;
+    return `${name} against ${against}: ${points} (${range(interval).replaceAll('-', '−')}), ${p}`;
+  });
+  const data =
+    `${labels.length} labels, ${trainClips} clips to train on, ${testClips} to test; ` +
+    `always the most frequent label: ${percent(majority)} %`;
+  return [table, '', ...compared, data].join('\n');
+}
+
+/** A confusion matrix with the true labels down and the predicted ones across (numbered to save width); zeros as `·`. */
+export function renderConfusion(confusion: readonly (readonly number[])[], labels: readonly string[]): string {
+  const columns = [{ title: 'true \\ predicted' }, ...labels.map((_, i) => numeric(String(i + 1)))];
+  const rows = confusion.map((row, label) => [
+    `${label + 1} ${labels[label]}`,
+    ...row.map((count) => (count === 0 ? '·' : String(count))),
+  ]);
+  return textTable(columns, rows);
+}

@@ -1,0 +1,153 @@
+// From what training and evaluation give to what a report shows.
+import type { Comparison, Evaluation } from '../evaluate/evaluate.js';
+import { nearestNeighbours } from '../evaluate/knn.js';
+import { pca, umap } from '../evaluate/projection.js';
+import type { FeatureStore } from '../feature-store.js';
+import type { FrontEndConfig } from '../model/front-end-config.js';
+import type { Reconstruction, TaskReport } from '../train/held-out.js';
+import type { RunLog } from '../train/run-log.js';
+import type { ConfusionMatrix, EmbeddingMap, Fact, LossChart, ProbeTable, Reconstructions } from './data.js';
+
+/** One chart for each pretext task of a run; a joint run also gets one of the weighted total. */
+export function lossCharts({ losses, heldOut, tasks }: Pick<RunLog, 'losses' | 'heldOut' | 'tasks'>): LossChart[] {
+  const names = Object.keys(losses).filter((name) => name !== 'loss');
+  const charts = names.length === 1 ? names : ['loss', ...names];
+  return charts.map((name) => ({
+    title: name === 'loss' ? 'weighted total' : name,
+    unit: unitOf(name),
+    training: [curve('training', losses[name])],
+    heldOut: [
+      curve(
+        'held out',
+        heldOut.map((p) => [p.step, name === 'loss' ? p.loss : p.parts[name]]),
+      ),
+    ],
+    references: trivialPredictors(tasks?.find((t) => t.task === name)),
+  }));
+}
+
+/** What predictors that learnt nothing get. */
+export function trivialPredictors(task: TaskReport | undefined): { label: string; loss: number }[] {
+  const known: [string, number | undefined][] = [
+    ['training mean slice', task?.meanSlice],
+    ['nearest slice', task?.nearestSlice],
+    ['always one half', task?.constant],
+  ];
+  return known.flatMap(([label, loss]) => (loss === undefined ? [] : [{ label, loss }]));
+}
+
+const units: Record<string, string> = {
+  cbow: 'MSE of normalised log-mel',
+  'skip-gram': 'MSE of normalised log-mel',
+  autoencoder: 'MSE of normalised log-mel',
+  'temporal-gap': 'cross-entropy, nats',
+  contrastive: 'cross-entropy, nats',
+  triplet: 'hinge of squared distances',
+};
+
+function unitOf(name: string): string {
+  return units[name] ?? 'loss';
+}
+
+function curve(label: string, points: readonly (readonly [number, number])[]) {
+  return { label, steps: points.map(([step]) => step), losses: points.map(([, loss]) => loss) };
+}
+
+/** Held-out slices and what the decoder made of them, each named by its clip and its start. */
+export function reconstructionsOf(
+  slices: readonly Reconstruction[],
+  store: Pick<FeatureStore, 'clipStarts' | 'clipNames' | 'frontEnd' | 'bands'>,
+): Reconstructions {
+  const hopSeconds = store.frontEnd.hop / store.frontEnd.sampleRate;
+  return {
+    frames: slices.length ? slices[0].real.length / store.bands : 0,
+    bands: store.bands,
+    hopSeconds,
+    bandHz: bandCentres(store.frontEnd),
+    unit: 'log-mel, in standard deviations from the mean of each band',
+    examples: slices.map(({ real, rebuilt, start }) => {
+      const clip = store.clipStarts.findLastIndex((first) => first <= start);
+      const seconds = (start - store.clipStarts[clip]) * hopSeconds;
+      const mse = real.reduce((sum, value, i) => sum + (value - rebuilt[i]) ** 2, 0) / real.length;
+      return { name: `${store.clipNames[clip]} at ${seconds.toFixed(2)} s`, real, reconstructed: rebuilt, mse };
+    }),
+  };
+}
+
+/** A comparison of feature sets on one labelled folder. */
+export function probeTable(task: string, { rows, pairs }: Comparison): ProbeTable {
+  const [first] = rows;
+  return {
+    task,
+    classes: first.labels.length,
+    train: first.trainClips,
+    test: first.testClips,
+    chance: first.majority,
+    rows: rows.map(({ name, probe, knn }) => ({ features: name, probe, knn })),
+    differences: pairs.map(({ against, difference, interval, pValue }) => ({ against, difference, interval, pValue })),
+  };
+}
+
+export function confusionOf(task: string, { name, labels, probe }: Evaluation): ConfusionMatrix {
+  return { title: `${task}: ${name}, linear probe`, labels, counts: probe.confusion };
+}
+
+export interface MapOptions {
+  /** Nearest neighbours listed for each clip; default 8. */
+  neighbours?: number;
+  seed?: number;
+  signal?: AbortSignal;
+}
+
+/** Clips with their embeddings `[clips, dim]` on a plane, with their neighbours in the full embedding. Two clips or more;
+ * fewer than ten have no neighbourhoods that UMAP could keep, so they are shown by principal components. */
+export async function embeddingMap(
+  clips: readonly { name: string; label: string; samples?: Float32Array }[],
+  embeddings: Float32Array,
+  dim: number,
+  { neighbours = 8, seed, signal }: MapOptions = {},
+): Promise<EmbeddingMap> {
+  const few = clips.length < 10;
+  const { points } = few ? await pca(embeddings, dim, { signal }) : await umap(embeddings, dim, { seed, signal });
+  const near = await nearestNeighbours(embeddings, embeddings, dim, { k: neighbours, excludeSelf: true, signal });
+  return {
+    method: few ? 'principal components' : 'UMAP',
+    distance: 'Euclidean distance',
+    points: clips.map((clip, i) => ({
+      ...clip,
+      x: points[2 * i],
+      y: points[2 * i + 1],
+      neighbours: Array.from(near.indices.subarray(i * near.k, (i + 1) * near.k), (index, nth) => ({
+        index,
+        distance: near.distances[i * near.k + nth],
+      })),
+    })),
+  };
+}
+
+/** Centre frequencies of the front end's bands, Hz: equal steps on the HTK mel scale. */
+export function bandCentres({ bands, lowHz, highHz }: FrontEndConfig): Float64Array {
+  const mel = (hz: number) => 2595 * Math.log10(1 + hz / 700);
+  const step = (mel(highHz) - mel(lowHz)) / (bands + 1);
+  return Float64Array.from({ length: bands }, (_, i) => 700 * (10 ** ((mel(lowHz) + (i + 1) * step) / 2595) - 1));
+}
+
+/** What decided a run, for the end of its report. */
+export function runFacts({ config, corpus, step, seconds }: RunLog): Fact[] {
+  const { encoder, batchSize, schedule, seed, task } = config;
+  const values: [string, string | number][] = [
+    ['pretext task', task],
+    [
+      'encoder',
+      `${encoder.frames} × ${encoder.bands} slices, channels ${encoder.channels.join(' ')}, ${encoder.embedding} outputs`,
+    ],
+    ['batch', `${batchSize} examples`],
+    ['learning rate', `${schedule.peak}, ${schedule.decay}`],
+    ['steps', `${step.toLocaleString('en-US')} in ${(seconds / 60).toFixed(1)} min`],
+    ['seed', seed],
+    ['corpus', `${corpus.clips.toLocaleString('en-US')} clips, ${corpus.hours.toFixed(2)} h`],
+    ['fingerprint of the corpus', corpus.fingerprint],
+  ];
+  if (corpus.folder !== undefined) values.push(['folder', corpus.folder]);
+  return values.map(([label, value]) => ({ label, value }));
+}

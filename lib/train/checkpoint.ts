@@ -1,0 +1,105 @@
+// A run's state between two steps, as one safetensors file. Nothing in it depends on the clock, so two runs that took
+// the same steps have the same bytes.
+import type { Arrays, NetworkState } from '../engine/network.js';
+import { Audio2VecError } from '../errors.js';
+import { readSafetensors, type Tensor, type TensorData, writeSafetensors } from '../formats/safetensors.js';
+import type { Parameter } from '../model/graph.js';
+import type { TrainableNetwork } from './engine.js';
+import type { History } from './history.js';
+
+export interface Checkpoint {
+  /** Steps taken. */
+  step: number;
+  /** Steps of the whole run, once that is decided. */
+  steps?: number;
+  state: NetworkState;
+  history: History;
+  /** What continues the run: configuration, corpus. Plain JSON. */
+  run: Record<string, unknown>;
+}
+
+const format = 'audio2vec-checkpoint';
+const version = '1';
+
+/** Writes a checkpoint (atomic). Throws `ERR_DIVERGED`, and writes nothing, if a parameter is not finite. */
+export async function saveCheckpoint(file: string, c: Checkpoint, parameters: readonly Parameter[]): Promise<void> {
+  const tensors = new Map<string, Tensor>();
+  const shapes = new Map(parameters.map((p) => [p.name, p.shape]));
+  for (const key of ['params', 'm', 'v'] as const) {
+    for (const [name, data] of c.state[key]) {
+      if (key === 'params' && !allFinite(data)) {
+        throw new Audio2VecError(
+          'ERR_DIVERGED',
+          `${name} is not finite after step ${c.step}. Start again with a lower learning rate.`,
+        );
+      }
+      tensors.set(`${key}/${name}`, { shape: shapes.get(name) ?? [data.length], data });
+    }
+  }
+  for (const [name, values] of Object.entries(c.history.losses)) {
+    tensors.set(`losses/${name}`, { shape: [values.length], data: Float64Array.from(values) });
+  }
+  await writeSafetensors(file, tensors, {
+    format,
+    version,
+    progress: JSON.stringify({ step: c.step, steps: c.steps, heldOut: c.history.heldOut }),
+    run: JSON.stringify(c.run),
+  });
+}
+
+/** Reads what {@link saveCheckpoint} wrote; `ERR_MODEL_FORMAT` if it is something else. */
+export async function loadCheckpoint(file: string): Promise<Checkpoint> {
+  const { tensors, metadata } = await readSafetensors(file);
+  const bad = (reason: string, cause?: unknown) =>
+    new Audio2VecError('ERR_MODEL_FORMAT', `${file} is not a checkpoint of this version: ${reason}.`, { cause });
+  if (metadata.format !== format) throw bad(`its metadata does not say format "${format}"`);
+  if (metadata.version !== version) throw bad(`it has version ${metadata.version}, this package reads ${version}`);
+
+  let progress: { step: number; steps?: number; heldOut: History['heldOut'] };
+  let run: Record<string, unknown>;
+  try {
+    progress = JSON.parse(metadata.progress ?? '');
+    run = JSON.parse(metadata.run ?? '');
+  } catch (error) {
+    throw bad('its metadata is not JSON', error);
+  }
+  const { step, steps, heldOut } = progress;
+  if (!Number.isSafeInteger(step) || step < 0 || !Array.isArray(heldOut)) throw bad('its progress is wrong');
+
+  const state: NetworkState = { params: new Map(), m: new Map(), v: new Map(), steps: step };
+  const losses: History['losses'] = {};
+  for (const [name, { data }] of tensors) {
+    const slash = name.indexOf('/');
+    const [kind, rest] = [name.slice(0, slash), name.slice(slash + 1)];
+    if (kind === 'losses' && data instanceof Float64Array && data.length === step) losses[rest] = Array.from(data);
+    else if ((kind === 'params' || kind === 'm' || kind === 'v') && isReal(data)) {
+      state[kind].set(rest, data);
+    } else throw bad(`the array ${name} does not belong in it`);
+  }
+  return { step, steps, state, history: { losses, heldOut }, run };
+}
+
+/** A network computes in single or in double precision. */
+function isReal(data: TensorData): data is Float32Array | Float64Array {
+  return data instanceof Float32Array || data instanceof Float64Array;
+}
+
+function allFinite(data: Float32Array | Float64Array): boolean {
+  for (const x of data) if (!Number.isFinite(x)) return false;
+  return true;
+}
+
+/** Gives a network the state of a checkpoint; `ERR_MODEL_FORMAT` if the checkpoint is of another network. */
+export function restoreNetwork(network: TrainableNetwork, { state }: Checkpoint, file: string): void {
+  const own = network.getState();
+  for (const key of ['params', 'm', 'v'] as const) {
+    const sizes = (map: Arrays) => [...map].map(([name, a]) => `${name} ${a.length}`).sort();
+    const [wanted, there] = [sizes(own[key]), sizes(state[key])];
+    const missing = wanted.find((w) => !there.includes(w)) ?? there.find((t) => !wanted.includes(t));
+    if (missing) {
+      const message = `${file} is a checkpoint of another network: ${missing} values is not in both.`;
+      throw new Audio2VecError('ERR_MODEL_FORMAT', message);
+    }
+  }
+  network.setState(state);
+}

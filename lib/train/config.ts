@@ -1,0 +1,116 @@
+// Everything that decides the result of a training run. Stored in its checkpoint as JSON, so that a run can be
+// continued from its folder alone.
+import { argumentError } from '../errors.js';
+import { checkEncoder, defaultEncoder, type EncoderConfig } from '../model/audio2vec.js';
+import { chooseTasks, formatTasks, type TaskSpec } from '../tasks/index.js';
+import { type AugmentationOptions, checkAugmentation, noAugmentation } from './augment.js';
+import { checkSchedule, type Schedule } from './schedule.js';
+
+/** Options of any training run; all have defaults. Give `steps` or `minutes`, not both. */
+export interface TrainingOptions {
+  /** Shape of the encoder; what is left out is as in {@link defaultEncoder}. */
+  encoder?: Partial<EncoderConfig>;
+  /** Examples in a batch. Default 64. */
+  batchSize?: number;
+  /** Number of steps. Default 5000, unless `minutes` is given. */
+  steps?: number;
+  /** Time to train for. It is turned into a number of steps once the speed has been measured, so that the learning
+   * rate, and an interrupted run that is continued, do not depend on the clock any further. */
+  minutes?: number;
+  /** Of Adam, after the warm-up. Default 1e-3. */
+  learningRate?: number;
+  /** Steps of warm-up. Default 100. */
+  warmUp?: number;
+  /** Learning rate after the warm-up. Default `cosine`, down to `floor` (default 0.01) of the peak. */
+  decay?: Schedule['decay'];
+  floor?: number;
+  /** Decoupled (AdamW). Default 0. */
+  weightDecay?: number;
+  /** Decides split, initial parameters and batches. Default 1. */
+  seed?: number;
+  /** Threads of the engine. The same seed and number of threads give the same bits. Default: all cores. */
+  threads?: number;
+  /** Alterations of what the encoder sees. Default: none. */
+  augmentation?: Partial<AugmentationOptions>;
+  /** Steps from one held-out evaluation to the next. Default: a 40th of the run. */
+  evaluateEvery?: number;
+}
+
+export interface PretrainingOptions extends TrainingOptions {
+  /** Like `cbow` or `cbow+contrastive:0.5` (see {@link parseTasks}), or the same as objects. Default `cbow`. */
+  task?: string | readonly TaskSpec[];
+  /** Fraction of the clips that are held out to measure progress. Default 0.05. */
+  heldOut?: number;
+}
+
+/** {@link TrainingOptions} with every default filled in. Plain JSON. */
+export interface TrainingConfig {
+  encoder: EncoderConfig;
+  batchSize: number;
+  steps?: number;
+  minutes?: number;
+  schedule: Schedule;
+  weightDecay: number;
+  seed: number;
+  threads?: number;
+  augmentation: AugmentationOptions;
+  evaluateEvery?: number;
+}
+
+export interface PretrainingConfig extends TrainingConfig {
+  /** In the notation of {@link parseTasks}, with all that differs from the defaults. */
+  task: string;
+  heldOut: number;
+}
+
+/** Fills in defaults and checks; `ERR_ARGUMENT` names the option that is wrong. */
+export function trainingConfig(o: TrainingOptions): TrainingConfig {
+  const encoder = { ...defaultEncoder, ...o.encoder };
+  checkEncoder(encoder);
+  const integer = (name: keyof TrainingOptions, min: number, max: number) => {
+    const v = o[name] as number | undefined;
+    if (v !== undefined && !(Number.isInteger(v) && v >= min && v <= max)) {
+      throw argumentError(name, `an integer from ${min} to ${max}`, v);
+    }
+  };
+  integer('batchSize', 1, 65536);
+  integer('steps', 1, 1e9);
+  integer('threads', 1, 1024);
+  integer('evaluateEvery', 1, 1e9);
+  if (o.minutes !== undefined && !(o.minutes > 0 && o.minutes < 1e6)) {
+    throw argumentError('minutes', 'a positive number', o.minutes);
+  }
+  if (o.steps !== undefined && o.minutes !== undefined) {
+    throw argumentError('minutes', 'absent when steps is given', o.minutes);
+  }
+  const { seed = 1, weightDecay = 0, batchSize = 64 } = o;
+  if (!Number.isSafeInteger(seed)) throw argumentError('seed', 'an integer', seed);
+  if (!(weightDecay >= 0 && weightDecay < 1)) throw argumentError('weightDecay', 'from 0 to below 1', weightDecay);
+  const { learningRate: peak = 1e-3, warmUp = 100, decay = 'cosine', floor = 0.01 } = o;
+  const schedule = { peak, warmUp, decay, floor };
+  checkSchedule(schedule);
+  const augmentation = { ...noAugmentation, ...o.augmentation };
+  checkAugmentation(augmentation, encoder);
+  return {
+    encoder,
+    batchSize,
+    steps: o.minutes === undefined ? (o.steps ?? 5000) : undefined,
+    minutes: o.minutes,
+    schedule,
+    weightDecay,
+    seed,
+    threads: o.threads,
+    augmentation,
+    evaluateEvery: o.evaluateEvery,
+  };
+}
+
+/** {@link trainingConfig} for a pretext task. */
+export function pretrainingConfig(o: PretrainingOptions): PretrainingConfig {
+  const training = trainingConfig(o);
+  const { frames } = training.encoder;
+  const task = formatTasks(chooseTasks(o.task ?? 'cbow', frames), frames);
+  const { heldOut = 0.05 } = o;
+  if (!(heldOut >= 0 && heldOut < 1)) throw argumentError('heldOut', 'a fraction from 0 to below 1', heldOut);
+  return { ...training, task, heldOut };
+}

@@ -1,0 +1,207 @@
+// Supervised training: the encoder under a linear classifier, from pretrained or from random parameters.
+
+import type { Batch } from '../engine/network.js';
+import { argumentError } from '../errors.js';
+import type { FeatureStore } from '../feature-store.js';
+import { type EncoderConfig, encoder } from '../model/audio2vec.js';
+import type { EncoderModel } from '../model/encoder-model.js';
+import { Graph } from '../model/graph.js';
+import { Random } from '../random.js';
+import { slicesInput } from '../tasks/training-graph.js';
+import { augments, drawAugmentation } from './augment.js';
+import { ClipDraw } from './clip-draw.js';
+import { type TrainingConfig, type TrainingOptions, trainingConfig } from './config.js';
+import { type NetworkFactory, nativeNetwork, type TrainableNetwork } from './engine.js';
+import { emptyHistory } from './history.js';
+import { encoderWeights, initialParameters } from './init.js';
+import { type Step, trainLoop } from './loop.js';
+
+export interface FineTuneOptions extends TrainingOptions {
+  /** Labelled clips as log-mel. */
+  corpus: FeatureStore;
+  /** Class of each clip of `corpus`, from 0; -1 leaves a clip out. */
+  labels: Int32Array;
+  /** Names of the classes. */
+  classes: readonly string[];
+  /** Pretrained encoder to start from, which then decides shape and normalisation; default: random. */
+  from?: EncoderModel;
+  signal?: AbortSignal;
+  /** The engine; default: the native one. */
+  createNetwork?: NetworkFactory;
+}
+
+/** A trained classifier of clips. */
+export interface FineTuned {
+  /** The encoder as it is now. */
+  model: EncoderModel;
+  classes: readonly string[];
+  /** `[classes, embedding]` and `[classes]`: logits = weight · embedding + bias. */
+  weight: Float32Array;
+  bias: Float32Array;
+  /** Class probabilities, `[clips, classes]`: the mean over the slices of each clip, cut one after the other and, where
+   * frames are left over, one more from the end. */
+  predict(store: FeatureStore, clips?: ArrayLike<number>): Promise<Float32Array>;
+}
+
+/** Names in the graph. */
+const labelsInput = 'labels';
+const logitsNode = 'classifier';
+
+/** Trains encoder and classifier together, yielding after every step; the generator's return value is the result
+ * (see {@link runToEnd}). An epoch shows every clip once, a slice from a random place in it.
+ * Throws `ERR_ARGUMENT`, `ERR_DATASET` (a clip shorter than a slice, a class without clips), `ERR_DIVERGED`, and an
+ * `AbortError` when `signal` aborts. */
+export async function* fineTune(options: FineTuneOptions): AsyncGenerator<Step, FineTuned> {
+  const { corpus: store, labels, classes, from, createNetwork = nativeNetwork } = options;
+  const config = trainingConfig({ ...options, encoder: from?.config ?? options.encoder });
+  const { frames, bands } = config.encoder;
+  if (store.bands !== bands) throw argumentError('encoder.bands', `${store.bands}, as the corpus has`, bands);
+  checkLabels(store, labels, classes);
+  const graph = classifierGraph(config.encoder, classes.length);
+  const mean = from?.mean ?? store.mean;
+  const std = from?.std ?? store.std;
+  const make = (of: FeatureStore) =>
+    createNetwork(graph.nodes, {
+      maxExamples: config.batchSize,
+      threads: config.threads,
+      store: of,
+      mean,
+      std,
+    });
+  const network = make(store);
+  const params = initialParameters(graph, config.seed);
+  for (const [name, weight] of from?.weights ?? []) params.set(name, weight.slice());
+  network.setState({ ...network.getState(), params });
+
+  const clips = Array.from(labels.keys()).filter((i) => labels[i]! >= 0);
+  const progress = { step: 0, steps: config.steps, state: network.getState(), history: emptyHistory(), run: {} };
+  yield* trainLoop({
+    network,
+    config,
+    batch: labelledBatches(store, labels, clips, config),
+    heldOut: [],
+    progress,
+    save: async () => {},
+    saveEvery: Number.POSITIVE_INFINITY,
+    signal: options.signal,
+    howToResume: 'Fine-tuning keeps no checkpoints: start it again.',
+  });
+
+  const trained = network.getState().params;
+  return {
+    model: {
+      config: config.encoder,
+      frontEnd: from?.frontEnd ?? store.frontEnd,
+      mean,
+      std,
+      weights: encoderWeights(trained),
+      provenance: {
+        supervised: { classes, clips: clips.length, steps: progress.steps, seed: config.seed },
+        from: from?.provenance,
+      },
+    },
+    classes,
+    weight: Float32Array.from(trained.get(`${logitsNode}.weight`)!),
+    bias: Float32Array.from(trained.get(`${logitsNode}.bias`)!),
+    predict: (of, which = Array.from({ length: of.clipNames.length }, (_, i) => i)) => {
+      const reader = of === store ? network : make(of);
+      if (reader !== network) reader.setState({ ...reader.getState(), params: trained });
+      return predictClips(reader, of, which, frames, classes.length, config.batchSize);
+    },
+  };
+}
+
+/** Runs a training generator to its end and gives its result; `onStep` sees every step. */
+export async function runToEnd<T>(run: AsyncGenerator<Step, T>, onStep?: (step: Step) => void): Promise<T> {
+  for (;;) {
+    const { done, value } = await run.next();
+    if (done) return value;
+    onStep?.(value);
+  }
+}
+
+/** Encoder, linear classifier, softmax cross entropy. */
+export function classifierGraph(config: EncoderConfig, classes: number): Graph {
+  const g = new Graph();
+  const z = encoder(g, g.input(slicesInput, [config.frames, config.bands, 1]), config);
+  const logits = g.dense(logitsNode, z, classes);
+  g.loss('supervised', 'softmax', [logits, g.input(labelsInput, [1])]);
+  return g;
+}
+
+/** Batch by step: epochs of all clips in shuffled order, a random slice of each. */
+function labelledBatches(store: FeatureStore, labels: Int32Array, clips: readonly number[], config: TrainingConfig) {
+  const { batchSize, encoder: shape, augmentation, seed } = config;
+  const { clipStarts } = store;
+  const root = new Random(seed).fork('supervised batches');
+  // Also refuses a corpus in which any labelled clip is too short: its label would silently lose examples.
+  const draw = new ClipDraw(clipStarts, clips, shape.frames, 'Supervised training', clips.length);
+  let shuffled: { epoch: number; order: Int32Array } | undefined;
+  const clipAt = (n: number): number => {
+    const epoch = Math.floor(n / clips.length);
+    if (shuffled?.epoch !== epoch) {
+      shuffled = { epoch, order: root.fork(`epoch ${epoch}`).shuffle(Int32Array.from(clips.keys())) };
+    }
+    return shuffled.order[n % clips.length]!;
+  };
+  return (step: number): Batch => {
+    const rng = root.fork(step);
+    const frames = new Float64Array(batchSize);
+    const values = new Float32Array(batchSize);
+    for (let e = 0; e < batchSize; e++) {
+      const at = clipAt(step * batchSize + e);
+      const clip = draw.clip(at);
+      frames[e] = clip.start + rng.int(clip.frames - shape.frames + 1);
+      values[e] = labels[clips[at]!]!;
+    }
+    const augment = augments(augmentation) ? drawAugmentation(rng, batchSize, shape, augmentation, draw) : undefined;
+    return { examples: batchSize, inputs: { [slicesInput]: { frames, augment }, [labelsInput]: { values } } };
+  };
+}
+
+async function predictClips(
+  network: TrainableNetwork,
+  store: FeatureStore,
+  clips: ArrayLike<number>,
+  frames: number,
+  classes: number,
+  batchSize: number,
+): Promise<Float32Array> {
+  const places = Array.from(clips).flatMap((clip, row) => {
+    const [start, end] = [store.clipStarts[clip]!, store.clipStarts[clip + 1]!];
+    new ClipDraw(store.clipStarts, [clip], frames, `Classifying ${store.clipNames[clip]}`);
+    const slices = Array.from({ length: Math.floor((end - start) / frames) }, (_, i) => start + i * frames);
+    if ((end - start) % frames) slices.push(end - frames);
+    return slices.map((slice) => ({ row, slice, weight: 1 / slices.length }));
+  });
+  const result = new Float32Array(clips.length * classes);
+  for (let from = 0; from < places.length; from += batchSize) {
+    const part = places.slice(from, from + batchSize);
+    const inputs = { [slicesInput]: { frames: Float64Array.from(part, (p) => p.slice) } };
+    const logits = await network.forward({ examples: part.length, inputs }, logitsNode);
+    part.forEach(({ row, weight }, i) => {
+      softmax(logits.subarray(i * classes, (i + 1) * classes)).forEach((p, c) => {
+        result[row * classes + c]! += weight * p;
+      });
+    });
+  }
+  return result;
+}
+
+function softmax(logits: Float32Array): Float32Array {
+  const top = Math.max(...logits);
+  const powers = logits.map((x) => Math.exp(x - top));
+  const sum = powers.reduce((a, b) => a + b, 0);
+  return powers.map((p) => p / sum);
+}
+
+function checkLabels(store: FeatureStore, labels: Int32Array, classes: readonly string[]): void {
+  if (labels.length !== store.clipNames.length) {
+    throw argumentError('labels', `one for each of the ${store.clipNames.length} clips`, labels.length);
+  }
+  if (classes.length < 2) throw argumentError('classes', 'at least two names', classes.join(', '));
+  const wrong = labels.find((l) => l < -1 || l >= classes.length);
+  if (wrong !== undefined) throw argumentError('labels', `from -1 to ${classes.length - 1}`, wrong);
+  const empty = classes.find((_, c) => !labels.includes(c));
+  if (empty !== undefined) throw argumentError('labels', 'such that every class has a clip', `none for ${empty}`);
+}

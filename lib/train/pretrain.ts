@@ -1,0 +1,200 @@
+// Pretraining: a corpus and a pretext task in, a run folder with an encoder out.
+import { mkdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Audio2VecError, argumentError } from '../errors.js';
+import type { FeatureStore } from '../feature-store.js';
+import { saveEncoderModel } from '../model/encoder-model.js';
+import { chooseTasks } from '../tasks/index.js';
+import { type TrainingGraph, trainingGraph } from '../tasks/training-graph.js';
+import { type Checkpoint, loadCheckpoint, restoreNetwork, saveCheckpoint } from './checkpoint.js';
+import { type PretrainingConfig, type PretrainingOptions, pretrainingConfig } from './config.js';
+import { type CorpusFacts, corpusFacts } from './corpus.js';
+import { type NetworkFactory, nativeNetwork, type TrainableNetwork } from './engine.js';
+import { type HeldOutOptions, reportHeldOut } from './held-out.js';
+import { curve, emptyHistory } from './history.js';
+import { encoderWeights, initialParameters } from './init.js';
+import { type Step, trainLoop } from './loop.js';
+import { type RunLog, readRunLog, runFiles, writeRunLog } from './run-log.js';
+import { BatchSampler } from './sampler.js';
+import { splitClips } from './split.js';
+
+/** Held-out losses are averaged over this many batches. */
+const heldOutBatches = 4;
+
+interface Surroundings {
+  /** The corpus as log-mel. */
+  corpus: FeatureStore;
+  /** Folder of the run; created. Holds `checkpoint.safetensors`, `run.json` and in the end `encoder.safetensors`. */
+  out: string;
+  /** Ends training after the step under way, saved. */
+  signal?: AbortSignal;
+  /** Seconds from one checkpoint to the next. Default 60. */
+  checkpointSeconds?: number;
+  /** The engine; default: the native one. */
+  createNetwork?: NetworkFactory;
+}
+
+export interface PretrainOptions extends PretrainingOptions, Surroundings {}
+export interface ResumeOptions extends Surroundings {}
+
+/** Trains an encoder without labels, yielding after every step.
+ *
+ * Throws `ERR_ARGUMENT` for wrong options and if `out` already holds a run, `ERR_DATASET` if the corpus has too few or
+ * too short clips, `ERR_DIVERGED` if the loss stops being finite, and an `AbortError` that says how to go on when
+ * `signal` aborts. Leaving the loop early saves too. */
+export async function* pretrain(options: PretrainOptions): AsyncGenerator<Step, void> {
+  const config = pretrainingConfig(options);
+  const checkpoint = join(options.out, runFiles.checkpoint);
+  if (await exists(checkpoint)) {
+    throw argumentError('out', 'a folder without a run in it (resume that one, or choose another)', options.out);
+  }
+  const run = prepare(config, options);
+  const progress: Checkpoint = {
+    step: 0,
+    steps: config.steps,
+    state: run.network.getState(),
+    history: emptyHistory(),
+    run: { config, corpus: run.facts },
+  };
+  progress.state.params = initialParameters(run.graph.graph, config.seed);
+  run.network.setState(progress.state);
+  await mkdir(options.out, { recursive: true });
+  yield* train(run, progress, options);
+}
+
+/** Continues the run in `out` where its checkpoint stands. The result has the same bits as if it had never stopped.
+ * Throws as {@link pretrain} does; also `ERR_FILE` if there is no checkpoint, and `ERR_DATASET` if the corpus is not
+ * the one the run began with. */
+export async function* resumePretraining(options: ResumeOptions): AsyncGenerator<Step, void> {
+  const file = join(options.out, runFiles.checkpoint);
+  const progress = await loadCheckpoint(file);
+  const { config, corpus } = progress.run as { config: PretrainingConfig; corpus: CorpusFacts };
+  if (!config?.encoder || !config.schedule || !config.task || !corpus) {
+    throw new Audio2VecError('ERR_MODEL_FORMAT', `${file} is not the checkpoint of a pretraining run.`);
+  }
+  const run = prepare(config, options);
+  if (run.facts.fingerprint !== corpus.fingerprint) {
+    throw new Audio2VecError(
+      'ERR_DATASET',
+      `The corpus is not the one the run in ${options.out} began with (${corpus.clips} clips then, ${run.facts.clips} now, ` +
+        'or other contents). Restore it, or start a new run.',
+    );
+  }
+  restoreNetwork(run.network, progress, file);
+  yield* train(run, progress, options);
+}
+
+/** All that follows from the configuration and the corpus. */
+interface Run {
+  config: PretrainingConfig;
+  facts: CorpusFacts;
+  graph: TrainingGraph;
+  network: TrainableNetwork;
+  train: BatchSampler;
+  /** Absent when no clip is held out. */
+  heldOut?: BatchSampler;
+}
+
+function prepare(config: PretrainingConfig, { corpus: store, createNetwork = nativeNetwork }: Surroundings): Run {
+  const { encoder, seed, batchSize, augmentation, threads } = config;
+  if (store.bands !== encoder.bands)
+    throw argumentError('encoder.bands', `${store.bands}, as the corpus has`, encoder.bands);
+  const choices = chooseTasks(config.task, encoder.frames);
+  const graph = trainingGraph(encoder, choices);
+  const { clipStarts, mean, std } = store;
+  const span = Math.max(...choices.map(({ task, options }) => task.span(options, encoder.frames)));
+  const split = splitClips(clipStarts, span, config.heldOut, seed);
+  const shared = { clipStarts, batchSize, seed };
+  const train = new BatchSampler(graph, { ...shared, clips: split.train, augmentation });
+  const canHoldOut = split.heldOut.length > 0 && heldOutSuffices(choices, split.heldOut, clipStarts, span);
+  const heldOut = canHoldOut
+    ? new BatchSampler(graph, { ...shared, clips: split.heldOut, label: 'held-out' })
+    : undefined;
+  const network = createNetwork(graph.graph.nodes, { maxExamples: batchSize, threads, store, mean, std });
+  return { config, facts: corpusFacts(store), graph, network, train, heldOut };
+}
+
+/** Tasks that contrast clips need two of them. */
+function heldOutSuffices(
+  choices: ReturnType<typeof chooseTasks>,
+  clips: Int32Array,
+  clipStarts: Float64Array,
+  span: number,
+): boolean {
+  const usable = clips.filter((i) => clipStarts[i + 1]! - clipStarts[i]! >= span).length;
+  return usable >= (choices.some(({ task }) => task.negatives) ? 2 : 1);
+}
+
+async function* train(run: Run, progress: Checkpoint, options: Surroundings): AsyncGenerator<Step, void> {
+  const { config, facts, graph, network, heldOut } = run;
+  const { out, signal, corpus: store } = options;
+  const began = performance.now();
+  const secondsBefore =
+    progress.step > 0
+      ? await readRunLog(out).then(
+          (log) => log.seconds,
+          () => 0,
+        )
+      : 0;
+  const log = (status: RunLog['status'], more: Partial<RunLog> = {}): Promise<void> =>
+    writeRunLog(out, {
+      status,
+      config,
+      corpus: facts,
+      step: progress.step,
+      steps: progress.steps,
+      seconds: secondsBefore + (performance.now() - began) / 1000,
+      losses: Object.fromEntries(Object.entries(progress.history.losses).map(([name, l]) => [name, curve(l)])),
+      heldOut: progress.history.heldOut,
+      ...more,
+    });
+  const save = async (status: RunLog['status']) => {
+    await saveCheckpoint(join(out, runFiles.checkpoint), progress, graph.graph.params);
+    await log(status);
+  };
+
+  yield* trainLoop({
+    network,
+    config,
+    batch: (step) => run.train.batch(step),
+    heldOut: heldOut ? Array.from({ length: heldOutBatches }, (_, i) => heldOut.batch(i)) : [],
+    progress,
+    save: () => save(signal?.aborted ? 'interrupted' : 'running'),
+    saveEvery: options.checkpointSeconds ?? 60,
+    signal,
+    howToResume: `Continue with resumePretraining({ out: ${JSON.stringify(out)}, … }), or on the command line with "audio2vec pretrain --resume ${out}".`,
+  });
+
+  const measure: HeldOutOptions | undefined = heldOut && {
+    network,
+    graph,
+    store,
+    train: run.train,
+    heldOut,
+    batches: heldOutBatches,
+  };
+  const tasks = measure && (await reportHeldOut(measure));
+  await saveEncoderModel(join(out, runFiles.encoder), {
+    config: config.encoder,
+    frontEnd: store.frontEnd,
+    mean: store.mean,
+    std: store.std,
+    weights: encoderWeights(network.getState().params),
+    provenance: { ...provenance(config, facts), steps: progress.step, tasks },
+  });
+  await log('finished', { tasks });
+}
+
+/** What the model file says about its making: nothing of the clock or of this machine, so that equal runs make equal
+ * files. */
+function provenance(config: PretrainingConfig, { clips, hours, fingerprint }: CorpusFacts): Record<string, unknown> {
+  const { encoder: _, threads: __, minutes: ___, ...rest } = config;
+  return { ...rest, corpus: { clips, hours, fingerprint } };
+}
+
+async function exists(file: string): Promise<boolean> {
+  return stat(file).then(
+    () => true,
+    () => false,
+  );
+}

@@ -1,0 +1,48 @@
+#include "audio/convert.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "audio/resample.h"
+#include "audio/resample_block.h"
+#include "kernel_table.h"
+
+namespace audio2vec {
+namespace {
+
+constexpr int kBlockFrames = 1 << 16;  // input samples at a time: 256 kB, which stay in the L2 cache
+
+bool cancelled(const int32_t* cancel) { return __atomic_load_n(cancel, __ATOMIC_RELAXED) != 0; }
+
+long long copy(const Pcm& pcm, float* output, long long outputs, const int32_t* cancel) {
+  for (long long done = 0; done < outputs; done += kBlockFrames) {
+    if (cancelled(cancel)) return kCancelled;
+    int count = static_cast<int>(std::min<long long>(kBlockFrames, outputs - done));
+    long long bad = read_mono(pcm, done, count, output + done);
+    if (bad != kAllFinite) return bad;
+  }
+  return kAllFinite;
+}
+
+}  // namespace
+
+long long convert(const Pcm& pcm, int rate, float* output, long long outputs, const int32_t* cancel) {
+  if (rate == kSampleRate) return copy(pcm, output, outputs, cancel);
+
+  auto filter = resample_filter(rate);
+  const ResampleFilter& f = *filter;
+  int block = std::max(1, static_cast<int>(static_cast<long long>(kBlockFrames) * f.up / f.down));
+  std::vector<float> input(static_cast<size_t>(static_cast<long long>(block) * f.down / f.up) + f.taps + 1);
+  for (long long done = 0; done < outputs; done += block) {
+    if (cancelled(cancel)) return kCancelled;
+    int count = static_cast<int>(std::min<long long>(block, outputs - done));
+    long long position = done * f.down, first = position / f.up - (f.taps / 2 - 1);
+    long long bad = read_mono(pcm, first, static_cast<int>(input.size()), input.data());
+    if (bad != kAllFinite) return bad;
+    kernels().resample({input.data(), output + done, f.table.data(), f.taps, f.phases, count, f.down, f.up,
+                        static_cast<int>(position % f.up)});
+  }
+  return kAllFinite;
+}
+
+}  // namespace audio2vec

@@ -1,0 +1,9 @@
+// What each part of the addon adds to its exports.
+#pragma once
+#include <napi.h>
+
+namespace audio2vec {
+
+void register_engine(Napi::Env env, Napi::Object exports);
+
+}  // namespace audio2vec

@@ -1,0 +1,189 @@
+// Batch normalisation (Ioffe & Szegedy 2015), optionally followed by ReLU. eps 1e-5, momentum 0.1, as PyTorch has them.
+//
+// Training: norm_statistics adds up Σx and Σx² while the convolution's output is still in cache; between two phases
+// finish_statistics() turns them into scale and shift; norm applies these wherever the value is needed. Backward, with
+// g = dy where the output is positive (ReLU), else 0:
+//   dβ = Σg,  dγ = Σg·x̂,  dx = γ/σ (g - dβ/n - x̂ dγ/n)
+// norm_reduce adds up Σg and Σg·x, finish_reduce() turns them into dγ, dβ and dx = a·g + b·x + c, norm_apply does that.
+#pragma once
+#include "engine/tensor.h"
+
+namespace {
+
+constexpr double kNormEpsilon = 1e-5, kNormMomentum = 0.1;
+
+// Adds per-lane partial sums of one column position to the thread's per-channel doubles.
+A2V_INLINE void add_lanes(double* sums, const Norm& norm, int u, vec v) {
+  real lanes[V];
+  store(lanes, v);
+  for (int i = 0; i < V; i++) {
+    const int c = (u + i) % norm.Cp;
+    if (c < norm.C) sums[c] += lanes[i];
+  }
+}
+
+// x: what is to be normalised
+void step_norm_statistics(const Step& s, const Range& r) {
+  const Tensor& x = *s.x;
+  double* sums = s.norm->sums + long(r.thread) * 2 * s.norm->C;
+  const long r0 = first_row(x, r), r1 = last_row(x, r);
+  for (int u = 0; u < x.unit; u += V) {
+    vec total[2] = {}, squares[2] = {};  // two chains hide the latency of an addition
+    for (long n = r.n0; n < r.n1; n++)
+      for (long t = r0; t < r1; t++) {
+        const real* p = at(x, r, n) + t * x.pitch + u;
+        long c = 0;
+        for (; c + 2 <= x.columns; c += 2) {
+          const vec a = load(p + c * x.unit), b = load(p + (c + 1) * x.unit);
+          total[0] += a;
+          squares[0] += a * a;
+          total[1] += b;
+          squares[1] += b * b;
+        }
+        if (c < x.columns) {
+          const vec a = load(p + c * x.unit);
+          total[0] += a;
+          squares[0] += a * a;
+        }
+      }
+    add_lanes(sums, *s.norm, u, total[0] + total[1]);
+    add_lanes(sums + s.norm->C, *s.norm, u, squares[0] + squares[1]);
+  }
+}
+
+// y = x * scale + shift [relu]
+void step_norm(const Step& s, const Range& r) {
+  const Tensor &x = *s.x, &y = *s.y;
+  const real *scale = static_cast<const real*>(s.norm->scale), *shift = static_cast<const real*>(s.norm->shift);
+  const vec floor = s.norm->relu ? vec{} : splat(real(-3e38));
+  vec a{}, b{};
+  map_vectors(
+      x, y, r,
+      [&](int u) {
+        a = load(scale + u);
+        b = load(shift + u);
+      },
+      [&](vec v) { return vmax(v * a + b, floor); });
+}
+
+// x: what was normalised; b: gradient of the result
+void step_norm_reduce(const Step& s, const Range& r) {
+  const Tensor &x = *s.x, &dy = *s.b;
+  const Norm& norm = *s.norm;
+  double* sums = norm.sums + long(r.thread) * 2 * norm.C;
+  const real *scale = static_cast<const real*>(norm.scale), *shift = static_cast<const real*>(norm.shift);
+  const long r0 = first_row(x, r), r1 = last_row(x, r);
+  for (int u = 0; u < x.unit; u += V) {
+    const vec a = load(scale + u), b = load(shift + u);
+    vec total{}, product{};
+    for (long n = r.n0; n < r.n1; n++)
+      for (long t = r0; t < r1; t++) {
+        const real* p = at(x, r, n) + t * x.pitch + u;
+        const real* g = at(dy, r, n) + t * dy.pitch + u;
+        for (long c = 0; c < x.columns; c++) {
+          const vec xv = load(p + c * x.unit);
+          vec gv = load(g + c * x.unit);
+          if (norm.relu) gv = xv * a + b > vec{} ? gv : vec{};
+          total += gv;
+          product += gv * xv;
+        }
+      }
+    add_lanes(sums, norm, u, total);
+    add_lanes(sums + norm.C, norm, u, product);
+  }
+}
+
+// x: what was normalised; b: gradient of the result; y: gradient of x
+void step_norm_apply(const Step& s, const Range& r) {
+  const Tensor &x = *s.x, &dy = *s.b, &dx = *s.y;
+  const Norm& norm = *s.norm;
+  const real *scale = static_cast<const real*>(norm.scale), *shift = static_cast<const real*>(norm.shift);
+  const real* apply = static_cast<const real*>(norm.apply);
+  vec sv{}, hv{}, a{}, b{}, c{};
+  map_pairs(
+      x, dy, dx, r,
+      [&](int u) {
+        sv = load(scale + u);
+        hv = load(shift + u);
+        a = load(apply + u);
+        b = load(apply + norm.unit + u);
+        c = load(apply + 2 * norm.unit + u);
+      },
+      [&](vec xv, vec g) {
+        if (norm.relu) g = xv * sv + hv > vec{} ? g : vec{};
+        return a * g + (b * xv + c);
+      });
+}
+
+void set_scale(const Norm& norm, const real* p, const double* mean, const double* inverse) {
+  real *scale = static_cast<real*>(norm.scale), *shift = static_cast<real*>(norm.shift);
+  for (int l = 0; l < norm.unit; l++) {
+    const int c = l % norm.Cp;
+    const double k = c < norm.C ? p[norm.weight + c] * inverse[c] : 0;
+    scale[l] = k;
+    shift[l] = c < norm.C ? p[norm.bias + c] - mean[c] * k : 0;
+  }
+}
+
+double inverse_root(double x) {
+  double y = __builtin_sqrt(x);
+  return 1 / y;
+}
+
+// Batch statistics from the threads' sums; with `update`, running ones move: they take the unbiased variance.
+void finish_statistics(const Norm& norm, void* parameters, int threads, int update) {
+  real* p = static_cast<real*>(parameters);
+  double *mean = norm.statistics, *inverse = mean + norm.C;
+  for (int c = 0; c < norm.C; c++) {
+    double total = 0, squares = 0;
+    for (int t = 0; t < threads; t++) {
+      total += norm.sums[long(t) * 2 * norm.C + c];
+      squares += norm.sums[long(t) * 2 * norm.C + norm.C + c];
+    }
+    mean[c] = total / norm.count;
+    double var = squares / norm.count - mean[c] * mean[c];
+    if (var < 0) var = 0;
+    inverse[c] = inverse_root(var + kNormEpsilon);
+    if (!update) continue;
+    const double unbiased = norm.count > 1 ? var * norm.count / (norm.count - 1) : var;
+    p[norm.mean + c] += kNormMomentum * (mean[c] - p[norm.mean + c]);
+    p[norm.var + c] += kNormMomentum * (unbiased - p[norm.var + c]);
+  }
+  set_scale(norm, p, mean, inverse);
+}
+
+// Scale and shift from running statistics (inference).
+void use_running_statistics(const Norm& norm, const void* parameters) {
+  const real* p = static_cast<const real*>(parameters);
+  for (int c = 0; c < norm.C; c++) {
+    norm.statistics[c] = p[norm.mean + c];
+    norm.statistics[norm.C + c] = inverse_root(double(p[norm.var + c]) + kNormEpsilon);
+  }
+  set_scale(norm, p, norm.statistics, norm.statistics + norm.C);
+}
+
+// dγ and dβ, and the coefficients of norm_apply.
+void finish_reduce(const Norm& norm, const void* parameters, void* gradients, int threads) {
+  const real* p = static_cast<const real*>(parameters);
+  real* g = static_cast<real*>(gradients);
+  real* apply = static_cast<real*>(norm.apply);
+  for (int c = 0; c < norm.C; c++) {
+    double db = 0, product = 0;
+    for (int t = 0; t < threads; t++) {
+      db += norm.sums[long(t) * 2 * norm.C + c];
+      product += norm.sums[long(t) * 2 * norm.C + norm.C + c];
+    }
+    const double mean = norm.statistics[c], inverse = norm.statistics[norm.C + c];
+    const double dg = (product - mean * db) * inverse;
+    g[norm.weight + c] += dg;
+    g[norm.bias + c] += db;
+    const double a = p[norm.weight + c] * inverse, b = -a * inverse * dg / norm.count;
+    for (int l = c; l < norm.unit; l += norm.Cp) {
+      apply[l] = a;
+      apply[norm.unit + l] = b;
+      apply[2 * norm.unit + l] = -a * db / norm.count - b * mean;
+    }
+  }
+}
+
+}  // namespace

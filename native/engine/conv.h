@@ -1,0 +1,409 @@
+// Convolutions 3×1, 1×3, 1×1 and dense layers: forward, input gradient, weight gradient.
+//
+// All of them are one loop: an output column (see Tensor in step.h) is the sum over `segments` runs of K consecutive
+// input values, each broadcast and multiplied with a row of weight vectors. Which weight stands where is settled once
+// a step in pack(); the loops below know nothing of taps or folding. The input gradient is the same convolution with
+// the weights transposed and flipped. The weight gradient is the outer product of the same runs with the columns.
+#pragma once
+#include "engine/tensor.h"
+
+// Accumulators that fit beside operands in the register file.
+#if defined(__AVX512F__) || defined(__aarch64__)
+#define A2V_ACCUMULATORS 24
+#else
+#define A2V_ACCUMULATORS 12
+#endif
+
+namespace {
+
+// ---------------------------------------------------------------- output tile: QR rows × QC columns × R vectors
+
+struct TileArgs {
+  const real* x;  // first value of the first run, for the tile's first column
+  long x_row, x_column, x_segment;
+  const real* w;  // [segments][K][R]
+  int segments, K;
+  real* y;
+  long y_row, y_column;
+  const real* bias;  // [R * V] or null
+  int relu, accumulate;
+};
+
+template <int QR, int QC, int R>
+void conv_tile(const TileArgs& a) {
+  constexpr int Q = QR * QC;
+  vec acc[Q][R];
+  if (a.accumulate) {
+    A2V_UNROLL for (int q = 0; q < Q; q++) A2V_UNROLL for (int r = 0; r < R; r++) acc[q][r] =
+        load(a.y + (q / QC) * a.y_row + (q % QC) * a.y_column + r * V);
+  } else {
+    A2V_UNROLL for (int r = 0; r < R; r++) {
+      const vec start = a.bias ? load(a.bias + r * V) : vec{};
+      A2V_UNROLL for (int q = 0; q < Q; q++) acc[q][r] = start;
+    }
+  }
+  const real* w = a.w;
+  for (int s = 0; s < a.segments; s++) {
+    const real* x = a.x + s * a.x_segment;
+    for (int k = 0; k < a.K; k++) {
+      vec wv[R];
+      A2V_UNROLL for (int r = 0; r < R; r++) wv[r] = load(w + r * V);
+      w += R * V;
+      A2V_UNROLL for (int q = 0; q < Q; q++) {
+        const vec xv = splat(x[(q / QC) * a.x_row + (q % QC) * a.x_column + k]);
+        A2V_UNROLL for (int r = 0; r < R; r++) acc[q][r] += xv * wv[r];
+      }
+    }
+  }
+  A2V_UNROLL for (int q = 0; q < Q; q++) A2V_UNROLL for (int r = 0; r < R; r++)
+      store(a.y + (q / QC) * a.y_row + (q % QC) * a.y_column + r * V, a.relu ? vmax(acc[q][r], vec{}) : acc[q][r]);
+}
+
+// The widest tiles first; what is left over is done with narrower ones.
+template <int R, int QR>
+long conv_columns(TileArgs a, long columns) {
+  long c = 0;
+  const real* x = a.x;
+  real* y = a.y;
+#define A2V_TILES(QC)                                                \
+  if (QR * QC * R <= A2V_ACCUMULATORS || QC == 1)                    \
+    for (; c + QC <= columns; c += QC) {                             \
+      a.x = x + c * a.x_column;                                      \
+      a.y = y + c * a.y_column;                                      \
+      conv_tile<QR, QR * QC * R <= A2V_ACCUMULATORS ? QC : 1, R>(a); \
+    }
+  if (QR == 1 && R == 1) {
+    A2V_TILES(16)
+  }
+  A2V_TILES(12)
+  A2V_TILES(8)
+  A2V_TILES(4) A2V_TILES(2) A2V_TILES(1)
+#undef A2V_TILES
+      return c;
+}
+
+template <int R>
+void conv_rows(TileArgs a, long rows, long columns) {
+  long t = 0;
+  const real* x = a.x;
+  real* y = a.y;
+  const auto place = [&](long row) {
+    a.x = x + row * a.x_row;
+    a.y = y + row * a.y_row;
+  };
+  // Three rows at a time where few columns leave the tile half empty (T is a multiple of 3 in the default slices).
+  if (3 * R <= A2V_ACCUMULATORS)
+    for (; t + 3 <= rows; t += 3) {
+      place(t);
+      conv_columns<R, (3 * R <= A2V_ACCUMULATORS ? 3 : 1)>(a, columns);
+    }
+  if (2 * R <= A2V_ACCUMULATORS)
+    for (; t + 2 <= rows; t += 2) {
+      place(t);
+      conv_columns<R, (2 * R <= A2V_ACCUMULATORS ? 2 : 1)>(a, columns);
+    }
+  for (; t < rows; t++) {
+    place(t);
+    conv_columns<R, 1>(a, columns);
+  }
+}
+
+// All rows and columns of one block of output vectors.
+void conv_block(int block, const TileArgs& a, long rows, long columns) {
+  if (block == 4)
+    conv_rows<4>(a, rows, columns);
+  else if (block == 2)
+    conv_rows<2>(a, rows, columns);
+  else
+    conv_rows<1>(a, rows, columns);
+}
+
+// ---------------------------------------------------------------- weight gradient tile: S segments × KB runs × R
+
+struct GradientArgs {
+  const real* x;
+  long x_row, x_column, x_segment;
+  const real* dy;
+  long dy_row, dy_column;
+  long rows, columns;
+  real* dw;
+  long dw_segment, dw_k;
+};
+
+template <int S, int KB, int R>
+void gradient_tile(const GradientArgs& a) {
+  vec acc[S * KB][R];
+  A2V_UNROLL for (int i = 0; i < S * KB; i++) A2V_UNROLL for (int r = 0; r < R; r++) acc[i][r] =
+      load(a.dw + (i / KB) * a.dw_segment + (i % KB) * a.dw_k + r * V);
+  for (long t = 0; t < a.rows; t++) {
+    const real* x = a.x + t * a.x_row;
+    const real* dy = a.dy + t * a.dy_row;
+    for (long c = 0; c < a.columns; c++) {
+      vec g[R];
+      A2V_UNROLL for (int r = 0; r < R; r++) g[r] = load(dy + r * V);
+      A2V_UNROLL for (int i = 0; i < S * KB; i++) {
+        const vec xv = splat(x[(i / KB) * a.x_segment + i % KB]);
+        A2V_UNROLL for (int r = 0; r < R; r++) acc[i][r] += xv * g[r];
+      }
+      x += a.x_column;
+      dy += a.dy_column;
+    }
+  }
+  A2V_UNROLL for (int i = 0; i < S * KB; i++) A2V_UNROLL for (int r = 0; r < R; r++)
+      store(a.dw + (i / KB) * a.dw_segment + (i % KB) * a.dw_k + r * V, acc[i][r]);
+}
+
+template <int S, int R>
+int gradient_runs(GradientArgs a, int K) {
+  int k = 0;
+  const real* x = a.x;
+  real* dw = a.dw;
+#define A2V_RUNS(KB)                                                   \
+  if (S * KB * R <= A2V_ACCUMULATORS || KB == 1)                       \
+    for (; k + KB <= K; k += KB) {                                     \
+      a.x = x + k;                                                     \
+      a.dw = dw + k * a.dw_k;                                          \
+      gradient_tile<S, S * KB * R <= A2V_ACCUMULATORS ? KB : 1, R>(a); \
+    }
+  if (R == 1 && K % 12) {
+    A2V_RUNS(16)
+  }
+  if (K % 12 == 0) {
+    A2V_RUNS(12)
+  }
+  A2V_RUNS(8)
+  A2V_RUNS(4)
+  A2V_RUNS(2) A2V_RUNS(1)
+#undef A2V_RUNS
+      return k;
+}
+
+template <int R>
+void gradient_block(const GradientArgs& a, int segments, int K) {
+  if (segments == 3 && 3 * R <= A2V_ACCUMULATORS) {
+    gradient_runs<3, R>(a, K);
+  } else {
+    GradientArgs b = a;
+    for (int s = 0; s < segments; s++) {
+      b.x = a.x + s * a.x_segment;
+      b.dw = a.dw + s * a.dw_segment;
+      gradient_runs<1, R>(b, K);
+    }
+  }
+}
+
+// ---------------------------------------------------------------- steps
+
+// Offset from an output column's own position in the input to the start of its first run.
+A2V_INLINE long run_offset(const ConvShape& s, const Tensor& x) {
+  return -(s.kt / 2) * x.pitch - (s.kf / 2) * long(x.Cp);
+}
+
+void run_conv(const ConvShape& shape, const real* weights, const real* bias, const Tensor& x, const Tensor& y, int relu,
+              int accumulate, const Range& r) {
+  const long r0 = first_row(y, r), r1 = last_row(y, r);
+  const int block = shape.block;
+  for (int v = 0; v < shape.vectors; v += block) {
+    TileArgs a;
+    a.x_row = x.pitch;
+    a.x_column = shape.in_stride;
+    a.x_segment = x.pitch;
+    a.w = weights + long(v) * shape.segments * shape.K * V;
+    a.segments = shape.segments;
+    a.K = shape.K;
+    a.y_row = y.pitch;
+    a.y_column = y.unit;
+    a.bias = bias ? bias + v * V : nullptr;
+    a.relu = relu;
+    a.accumulate = accumulate;
+    for (long n = r.n0; n < r.n1; n++) {
+      a.x = at(x, r, n) + run_offset(shape, x) + r0 * x.pitch;
+      a.y = at_mut(y, r, n) + r0 * y.pitch + v * V;
+      conv_block(block, a, r1 - r0, y.columns);
+    }
+  }
+}
+
+// Dense layers: the units are the columns of one row.
+void run_dense(const ConvShape& shape, const real* weights, const real* bias, const Tensor& x, const Tensor& y,
+               int relu, int accumulate, const Range& r) {
+  for (int v = 0; v < shape.vectors; v += shape.block) {
+    TileArgs a;
+    a.x_row = a.x_segment = a.y_row = 0;
+    a.x_column = x.slice;
+    a.w = weights + long(v) * shape.K * V;
+    a.segments = 1;
+    a.K = shape.K;
+    a.y_column = y.slice;
+    a.bias = bias ? bias + v * V : nullptr;
+    a.relu = relu;
+    a.accumulate = accumulate;
+    a.x = at(x, r, r.n0);
+    a.y = at_mut(y, r, r.n0) + v * V;
+    conv_block(shape.block, a, 1, r.n1 - r.n0);
+  }
+}
+
+// y = conv(x) [+ bias] [relu]
+void step_conv(const Step& s, const Range& r) {
+  run_conv(s.conv->forward, static_cast<const real*>(s.conv->packed), static_cast<const real*>(s.conv->packed_bias),
+           *s.x, *s.y, s.relu, 0, r);
+}
+
+// x: gradient of the output; y: gradient of the input
+void step_conv_data(const Step& s, const Range& r) {
+  run_conv(s.conv->backward, static_cast<const real*>(s.conv->packed_backward), nullptr, *s.x, *s.y, 0, s.accumulate,
+           r);
+}
+
+void step_dense(const Step& s, const Range& r) {
+  run_dense(s.conv->forward, static_cast<const real*>(s.conv->packed), static_cast<const real*>(s.conv->packed_bias),
+            *s.x, *s.y, s.relu, 0, r);
+}
+
+void step_dense_data(const Step& s, const Range& r) {
+  run_dense(s.conv->backward, static_cast<const real*>(s.conv->packed_backward), nullptr, *s.x, *s.y, 0, s.accumulate,
+            r);
+}
+
+void run_gradient(const ConvShape& shape, const GradientArgs& a) {
+  switch (shape.block) {
+    case 4:
+      gradient_block<4>(a, shape.segments, shape.K);
+      break;
+    case 2:
+      gradient_block<2>(a, shape.segments, shape.K);
+      break;
+    default:
+      gradient_block<1>(a, shape.segments, shape.K);
+  }
+}
+
+// x: the layer's input; b: gradient of its output. Adds to this thread's gradient.
+void step_conv_weights(const Step& s, const Range& r) {
+  const ConvShape& shape = s.conv->forward;
+  const Tensor &x = *s.x, &dy = *s.b;
+  const long r0 = first_row(dy, r), r1 = last_row(dy, r);
+  real* dw = static_cast<real*>(s.conv->gradient) + r.thread * shape.size;
+  GradientArgs a;
+  a.x_row = a.x_segment = x.pitch;
+  a.x_column = shape.in_stride;
+  a.dy_row = dy.pitch;
+  a.dy_column = dy.unit;
+  a.rows = r1 - r0;
+  a.columns = dy.columns;
+  a.dw_segment = long(shape.K) * shape.block * V;
+  a.dw_k = shape.block * V;
+  for (int v = 0; v < shape.vectors; v += shape.block) {
+    a.dw = dw + long(v) * shape.segments * shape.K * V;
+    for (long n = r.n0; n < r.n1; n++) {
+      a.x = at(x, r, n) + run_offset(shape, x) + r0 * x.pitch;
+      a.dy = at(dy, r, n) + r0 * dy.pitch + v * V;
+      run_gradient(shape, a);
+    }
+  }
+}
+
+void step_dense_weights(const Step& s, const Range& r) {
+  const ConvShape& shape = s.conv->forward;
+  GradientArgs a;
+  a.x_row = a.x_segment = a.dy_row = 0;
+  a.x_column = s.x->slice;
+  a.dy_column = s.b->slice;
+  a.rows = 1;
+  a.columns = r.n1 - r.n0;
+  a.dw_segment = 0;
+  a.dw_k = shape.block * V;
+  real* dw = static_cast<real*>(s.conv->gradient) + r.thread * shape.size;
+  for (int v = 0; v < shape.vectors; v += shape.block) {
+    a.x = at(*s.x, r, r.n0);
+    a.dy = at(*s.b, r, r.n0) + v * V;
+    a.dw = dw + long(v) * shape.K * V;
+    run_gradient(shape, a);
+  }
+}
+
+// x: gradient of the output of a layer with bias
+void step_bias_gradient(const Step& s, const Range& r) {
+  const Tensor& dy = *s.x;
+  const long r0 = first_row(dy, r), r1 = last_row(dy, r);
+  real* db = static_cast<real*>(s.conv->bias_gradient) + long(r.thread) * s.conv->forward.vectors * V;
+  for (long n = r.n0; n < r.n1; n++)
+    for (int u = 0; u < dy.unit; u += V) {
+      vec acc = load(db + u);
+      for (long t = r0; t < r1; t++) {
+        const real* p = at(dy, r, n) + t * dy.pitch + u;
+        for (int c = 0; c < dy.columns; c++) acc += load(p + long(c) * dy.unit);
+      }
+      store(db + u, acc);
+    }
+}
+
+// ---------------------------------------------------------------- weights in kernel order
+
+// Fills map[packed index] = weight index or -1; with `flip`, for the transposed, flipped convolution.
+void map_weights(const ConvShape& s, int flip, int* map) {
+  for (long i = 0; i < s.size; i++) map[i] = -1;
+  for (int seg = 0; seg < s.segments; seg++)
+    for (int k = 0; k < s.K; k++)
+      for (int l = 0; l < s.vectors * V; l++) {
+        const int in = k % s.cin_pad, j = k / s.cin_pad;
+        const int out = l % s.cout_pad, p = l / s.cout_pad;  // p > 0 only when bands are folded
+        const int tap = j - p;
+        if (in >= s.cin || out >= s.cout || tap < 0 || tap >= s.kf) continue;
+        const int kt = flip ? s.kt - 1 - seg : seg, kf = flip ? s.kf - 1 - tap : tap;
+        const int co = flip ? in : out, ci = flip ? out : in, cin = flip ? s.cout : s.cin;
+        const int v = l / V, first = v / s.block * s.block;
+        const long packed =
+            long(first) * s.segments * s.K * V + ((long(seg) * s.K + k) * s.block + v - first) * V + l % V;
+        map[packed] = ((co * cin + ci) * s.kt + kt) * s.kf + kf;
+      }
+}
+
+// With a norm, its running statistics are folded in: weight * scale, bias = shift (inference).
+void pack_conv(const Conv& conv, const void* parameters, const Norm* norm) {
+  const real* p = static_cast<const real*>(parameters);
+  const real* scale = norm ? static_cast<const real*>(norm->scale) : nullptr;
+  const real* shift = norm ? static_cast<const real*>(norm->shift) : nullptr;
+  const ConvShape& s = conv.forward;
+  const int per_output = s.cin * s.kt * s.kf;
+  real* w = static_cast<real*>(conv.packed);
+  for (long i = 0; i < s.size; i++) {
+    const int j = conv.parameter[i];
+    w[i] = j < 0 ? 0 : p[conv.weight + j] * (scale ? scale[j / per_output] : 1);
+  }
+  real* wb = static_cast<real*>(conv.packed_backward);
+  if (wb)
+    for (long i = 0; i < conv.backward.size; i++) {
+      const int j = conv.parameter_backward[i];
+      wb[i] = j < 0 ? 0 : p[conv.weight + j];
+    }
+  real* bias = static_cast<real*>(conv.packed_bias);
+  if (bias)
+    for (int l = 0; l < s.vectors * V; l++) {
+      const int co = l % s.cout_pad;
+      bias[l] = co >= s.cout ? 0 : shift ? shift[co] : p[conv.bias + co];
+    }
+}
+
+// Adds the threads' gradients, in their order, to the parameter gradients; folded copies of a weight add up.
+void unpack_gradient(const Conv& conv, void* gradients, int threads) {
+  real* g = static_cast<real*>(gradients);
+  const real* dw = static_cast<const real*>(conv.gradient);
+  const ConvShape& s = conv.forward;
+  for (long i = 0; i < s.size; i++) {
+    const int j = conv.parameter[i];
+    if (j < 0) continue;
+    real total = 0;
+    for (int t = 0; t < threads; t++) total += dw[t * s.size + i];
+    g[conv.weight + j] += total;
+  }
+  if (conv.bias < 0) return;
+  const real* db = static_cast<const real*>(conv.bias_gradient);
+  const int lanes = s.vectors * V;
+  for (int t = 0; t < threads; t++)
+    for (int l = 0; l < lanes; l++)
+      if (l % s.cout_pad < s.cout) g[conv.bias + l % s.cout_pad] += db[t * lanes + l];
+}
+
+}  // namespace

@@ -1,0 +1,57 @@
+#include "engine/layout.h"
+
+namespace audio2vec {
+namespace {
+
+int round_up(int n, int to) { return (n + to - 1) / to * to; }
+
+}  // namespace
+
+Tensor vector_layout(int C, int lanes) {
+  Tensor t{};
+  t.T = t.F = 1;
+  t.C = C;
+  t.Cp = t.unit = round_up(C, lanes);
+  t.columns = 1;
+  t.pitch = t.slice = t.Cp;
+  return t;
+}
+
+Tensor map_layout(int T, int F, int C, int lanes) {
+  Tensor t{};
+  t.T = T;
+  t.F = F;
+  t.C = C;
+  t.Cp = 1;
+  while (t.Cp < C && t.Cp < lanes) t.Cp *= 2;
+  if (C > lanes) t.Cp = round_up(C, lanes);
+  if (t.Cp < lanes && F % (lanes / t.Cp)) t.Cp = lanes;  // the bands don't fill whole vectors: one band a vector
+  t.unit = t.Cp < lanes ? lanes : t.Cp;
+  t.columns = F * t.Cp / t.unit;
+  t.pitch = long(t.columns + 1) * t.unit;
+  t.origin = t.pitch + t.unit;
+  t.slice = long(T + 2) * t.pitch + t.unit;
+  return t;
+}
+
+ConvShape conv_shape(const Tensor& in, const Tensor& out, int kt, int kf, int lanes, int accumulators) {
+  ConvShape s{};
+  s.fold = out.unit / out.Cp;
+  s.segments = kt;
+  s.K = (s.fold + kf - 1) * in.Cp;
+  s.vectors = out.unit / lanes;
+  const int widest = lanes >= 8 ? 2 : 4;  // registers for weights; with more lanes few layers have more vectors
+  s.block = 1;
+  while (s.block * 2 <= widest && s.vectors % (s.block * 2) == 0 && s.block * 2 <= accumulators / 6) s.block *= 2;
+  s.in_stride = s.fold * in.Cp;
+  s.kt = kt;
+  s.kf = kf;
+  s.cin = in.C;
+  s.cin_pad = in.Cp;
+  s.cout = out.C;
+  s.cout_pad = out.Cp;
+  s.size = long(s.segments) * s.K * s.vectors * lanes;
+  return s;
+}
+
+}  // namespace audio2vec

@@ -1,0 +1,15 @@
+// Sizes that follow from a shape and the vector length: see Tensor and ConvShape in step.h.
+#pragma once
+
+#include "engine/step.h"
+
+namespace audio2vec {
+
+Tensor map_layout(int T, int F, int C, int lanes);
+Tensor vector_layout(int C, int lanes);
+
+// `in` and `out` are the layouts of the maps on either side; only their channels and folding matter. `accumulators` is
+// how many vectors a micro-kernel may keep.
+ConvShape conv_shape(const Tensor& in, const Tensor& out, int kt, int kf, int lanes, int accumulators);
+
+}  // namespace audio2vec

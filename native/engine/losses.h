@@ -1,0 +1,126 @@
+// Losses. Each adds its share of the batch's loss to the thread's double and, unless y is null, writes the gradient of
+// its first operand, both times `weight`. All are means over the examples of the batch.
+#pragma once
+#include "engine/tensor.h"
+
+namespace {
+
+// Mean squared error. x: prediction, b: target, both maps; y: gradient of the prediction. Mean over units and bins.
+void step_mse(const Step& s, const Range& r) {
+  const Tensor &x = *s.x, &target = *s.b;
+  const double scale = s.weight / (double(s.examples) * s.rows * x.T * x.F * x.C);
+  const vec twice = splat(real(2 * scale));
+  double total = 0;
+  for (long n = r.n0; n < r.n1; n++)
+    for (long t = 0; t < x.T; t++) {
+      const real* p = at(x, r, n) + t * x.pitch;
+      const real* q = at(target, r, n) + t * target.pitch;
+      real* d = s.y ? at_mut(*s.y, r, n) + t * s.y->pitch : nullptr;
+      vec row{};
+      for (long i = 0; i < long(x.columns) * x.unit; i += V) {
+        const vec e = load(p + i) - load(q + i);
+        row += e * e;
+        if (d) store(d + i, e * twice);
+      }
+      total += sum(row);
+    }
+  s.loss[r.thread] += total * scale;
+}
+
+// Binary cross-entropy with soft targets, from logits. x: logit [1], b: target [1] in [0, 1].
+void step_bce(const Step& s, const Range& r) {
+  const double scale = s.weight / (double(s.examples) * s.rows);
+  for (long n = r.n0; n < r.n1; n++) {
+    const double a = *at(*s.x, r, n), target = *at(*s.b, r, n);
+    const double e = __builtin_exp(-__builtin_fabs(a));
+    s.loss[r.thread] += ((a > 0 ? a : 0) - a * target + __builtin_log1p(e)) * scale;
+    if (s.y) *at_mut(*s.y, r, n) = real(((a >= 0 ? 1 / (1 + e) : e / (1 + e)) - target) * scale);
+  }
+}
+
+// Softmax cross-entropy. x: logits [C], b: class index [1].
+void step_softmax(const Step& s, const Range& r) {
+  const double scale = s.weight / (double(s.examples) * s.rows);
+  const int C = s.x->C;
+  for (long n = r.n0; n < r.n1; n++) {
+    const real* a = at(*s.x, r, n);
+    int label = int(*at(*s.b, r, n));
+    if (label < 0 || label >= C) label = 0;  // refused in lib/engine/network.ts
+    double top = a[0], total = 0;
+    for (int c = 1; c < C; c++) top = a[c] > top ? a[c] : top;
+    for (int c = 0; c < C; c++) total += __builtin_exp(a[c] - top);
+    s.loss[r.thread] += (top + __builtin_log(total) - a[label]) * scale;
+    if (!s.y) continue;
+    real* d = at_mut(*s.y, r, n);
+    for (int c = 0; c < C; c++) d[c] = real((__builtin_exp(a[c] - top) / total - (c == label)) * scale);
+  }
+}
+
+// Triplet hinge [|a - p|² - |a - n|² + margin]+ over units a, p, n of each example. x: [3 units][C]; range: examples.
+void step_triplet(const Step& s, const Range& r) {
+  const double scale = s.weight / double(s.examples);
+  for (long n = r.n0; n < r.n1; n++) {
+    const real *a = at(*s.x, r, 3 * n), *p = at(*s.x, r, 3 * n + 1), *q = at(*s.x, r, 3 * n + 2);
+    double hinge = s.margin;
+    for (int c = 0; c < s.x->C; c++) {
+      const double near = double(a[c]) - p[c], far = double(a[c]) - q[c];
+      hinge += near * near - far * far;
+    }
+    const bool on = hinge > 0;
+    if (on) s.loss[r.thread] += hinge * scale;
+    if (!s.y) continue;
+    real *da = at_mut(*s.y, r, 3 * n), *dp = at_mut(*s.y, r, 3 * n + 1), *dq = at_mut(*s.y, r, 3 * n + 2);
+    for (int c = 0; c < s.x->C; c++) {
+      da[c] = on ? real(2 * scale * (double(q[c]) - p[c])) : 0;
+      dp[c] = on ? real(2 * scale * (double(p[c]) - a[c])) : 0;
+      dq[c] = on ? real(2 * scale * (double(a[c]) - q[c])) : 0;
+    }
+  }
+}
+
+// Contrastive cross-entropy over the batch (COLA: Saeed et al. 2021, section 2): example i's u must find its own z
+// among all z_j by inner product. Both passes go over examples; `scratch` holds softmax minus identity, [n][n].
+
+// x: u, b: z; y: gradient of u
+void step_contrastive_rows(const Step& s, const Range& r) {
+  const long count = s.examples, width = s.x->slice;
+  const double scale = s.weight / double(count);
+  for (long i = r.n0; i < r.n1; i++) {
+    const real* u = at(*s.x, r, i);
+    real* p = static_cast<real*>(s.scratch) + i * count;
+    double top = -1e300, total = 0;
+    for (long j = 0; j < count; j++) {
+      const real* z = at(*s.b, r, j);
+      vec dot{};
+      for (long c = 0; c < width; c += V) dot += load(u + c) * load(z + c);
+      p[j] = sum(dot);
+      if (p[j] > top) top = p[j];
+    }
+    for (long j = 0; j < count; j++) total += __builtin_exp(p[j] - top);
+    s.loss[r.thread] += (top + __builtin_log(total) - p[i]) * scale;
+    if (!s.y) continue;
+    real* d = at_mut(*s.y, r, i);
+    for (long c = 0; c < width; c += V) store(d + c, vec{});
+    for (long j = 0; j < count; j++) {
+      p[j] = real((__builtin_exp(p[j] - top) / total - (i == j)) * scale);
+      const real* z = at(*s.b, r, j);
+      for (long c = 0; c < width; c += V) store(d + c, load(d + c) + splat(p[j]) * load(z + c));
+    }
+  }
+}
+
+// x: u; y: gradient of z
+void step_contrastive_columns(const Step& s, const Range& r) {
+  const long count = s.examples, width = s.x->slice;
+  for (long j = r.n0; j < r.n1; j++) {
+    real* d = at_mut(*s.y, r, j);
+    for (long c = 0; c < width; c += V) store(d + c, vec{});
+    for (long i = 0; i < count; i++) {
+      const vec p = splat(static_cast<const real*>(s.scratch)[i * count + j]);
+      const real* u = at(*s.x, r, i);
+      for (long c = 0; c < width; c += V) store(d + c, load(d + c) + p * load(u + c));
+    }
+  }
+}
+
+}  // namespace

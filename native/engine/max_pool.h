@@ -1,0 +1,113 @@
+// 2×2 max-pool with stride 2, and the maximum over a whole map. A gradient goes to the first largest value in
+// frame-major order, as in PyTorch; which one that was is found again rather than stored.
+#pragma once
+#include "engine/tensor.h"
+
+namespace {
+
+void step_max_pool(const Step& s, const Range& r) {
+  const Tensor &x = *s.x, &y = *s.y;
+  const long r0 = first_row(y, r), r1 = last_row(y, r);
+  const BandPairs pairs(x);
+  const bool vectors = halves(x, y);
+  for (long n = r.n0; n < r.n1; n++)
+    for (long t = r0; t < r1; t++) {
+      const real* p = at(x, r, n) + 2 * t * x.pitch;
+      real* q = at_mut(y, r, n) + t * y.pitch;
+      if (vectors) {
+        for (long c = 0; c < y.columns; c++)
+          for (long u = 0; u < y.unit; u += V) {
+            vec e0, o0, e1, o1;
+            pairs.split(p + 2 * c * x.unit + u, e0, o0);
+            pairs.split(p + 2 * c * x.unit + u + x.pitch, e1, o1);
+            store(q + c * y.unit + u, vmax(vmax(e0, o0), vmax(e1, o1)));
+          }
+      } else {
+        for (long f = 0; f < y.F; f++)
+          for (long c = 0; c < y.C; c++) {
+            const real *a = p + 2 * f * x.Cp + c, *b = a + x.Cp;
+            const real m0 = a[0] > b[0] ? a[0] : b[0], m1 = a[x.pitch] > b[x.pitch] ? a[x.pitch] : b[x.pitch];
+            q[f * y.Cp + c] = m0 > m1 ? m0 : m1;
+          }
+      }
+    }
+}
+
+// x: the input; b: gradient of the result; y: gradient of the input
+void step_max_pool_backward(const Step& s, const Range& r) {
+  const Tensor &x = *s.x, &dy = *s.b, &dx = *s.y;
+  const long r0 = first_row(dy, r), r1 = last_row(dy, r);
+  const BandPairs pairs(x);
+  const bool vectors = halves(x, dy);
+  for (long n = r.n0; n < r.n1; n++)
+    for (long t = r0; t < r1; t++) {
+      const real* p = at(x, r, n) + 2 * t * x.pitch;
+      const real* g = at(dy, r, n) + t * dy.pitch;
+      real* d = at_mut(dx, r, n) + 2 * t * dx.pitch;
+      if (vectors) {
+        for (long c = 0; c < dy.columns; c++)
+          for (long u = 0; u < dy.unit; u += V) {
+            vec e0, o0, e1, o1;
+            pairs.split(p + 2 * c * x.unit + u, e0, o0);
+            pairs.split(p + 2 * c * x.unit + u + x.pitch, e1, o1);
+            const vec m = vmax(vmax(e0, o0), vmax(e1, o1)), gv = load(g + c * dy.unit + u);
+            const mask is_e0 = e0 == m, is_o0 = (o0 == m) & ~is_e0, is_e1 = (e1 == m) & ~(is_e0 | is_o0);
+            const mask is_o1 = ~(is_e0 | is_o0 | is_e1);
+            pairs.join(d + 2 * c * dx.unit + u, is_e0 ? gv : vec{}, is_o0 ? gv : vec{});
+            pairs.join(d + 2 * c * dx.unit + u + dx.pitch, is_e1 ? gv : vec{}, is_o1 ? gv : vec{});
+          }
+      } else {
+        for (long f = 0; f < dy.F; f++)
+          for (long c = 0; c < dy.C; c++) {
+            const long places[4] = {2 * f * x.Cp + c, (2 * f + 1) * x.Cp + c, x.pitch + 2 * f * x.Cp + c,
+                                    x.pitch + (2 * f + 1) * x.Cp + c};
+            const long targets[4] = {2 * f * dx.Cp + c, (2 * f + 1) * dx.Cp + c, dx.pitch + 2 * f * dx.Cp + c,
+                                     dx.pitch + (2 * f + 1) * dx.Cp + c};
+            int best = 0;
+            for (int i = 1; i < 4; i++)
+              if (p[places[i]] > p[places[best]]) best = i;
+            for (int i = 0; i < 4; i++) d[targets[i]] = i == best ? g[f * dy.Cp + c] : 0;
+          }
+      }
+    }
+}
+
+// x: a map; y: a vector, its largest value per channel
+void step_global_max_pool(const Step& s, const Range& r) {
+  const Tensor &x = *s.x, &y = *s.y;
+  for (long n = r.n0; n < r.n1; n++) {
+    const real* p = at(x, r, n);
+    real* q = at_mut(y, r, n);
+    for (long c = 0; c < x.C; c++) q[c] = p[c];
+    for (long t = 0; t < x.T; t++)
+      for (long f = 0; f < x.F; f++) {
+        const real* v = p + t * x.pitch + f * x.Cp;
+        for (long c = 0; c < x.C; c++) q[c] = v[c] > q[c] ? v[c] : q[c];
+      }
+  }
+}
+
+// x: the map; b: gradient of the vector; y: gradient of the map
+void step_global_max_pool_backward(const Step& s, const Range& r) {
+  const Tensor &x = *s.x, &dy = *s.b, &dx = *s.y;
+  for (long n = r.n0; n < r.n1; n++) {
+    const real* p = at(x, r, n);
+    const real* g = at(dy, r, n);
+    real* d = at_mut(dx, r, n);
+    for (long c = 0; c < x.C; c++) {
+      long best = 0, target = 0;
+      for (long t = 0; t < x.T; t++)
+        for (long f = 0; f < x.F; f++) {
+          const long here = t * x.pitch + f * x.Cp;
+          d[t * dx.pitch + f * dx.Cp + c] = 0;
+          if (p[here + c] > p[best + c]) {
+            best = here;
+            target = t * dx.pitch + f * dx.Cp;
+          }
+        }
+      d[target + c] = g[c];
+    }
+  }
+}
+
+}  // namespace

@@ -1,0 +1,357 @@
+#include "engine/network.h"
+
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <memory>
+#include <new>
+
+#include "engine/layout.h"
+
+namespace audio2vec {
+
+Memory::Memory(size_t bytes) : bytes_(bytes < 64 ? 64 : bytes) {
+  void* p = mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (p == MAP_FAILED) throw std::bad_alloc();
+#ifdef MADV_HUGEPAGE
+  madvise(p, bytes_, MADV_HUGEPAGE);
+#endif
+  data_ = static_cast<char*>(p);
+}
+
+Memory::~Memory() { munmap(data_, bytes_); }
+
+namespace {
+
+size_t aligned(size_t bytes) { return (bytes + 127) / 128 * 128; }
+
+// Hands out parts of one block that is allocated after all sizes are known.
+class Layout {
+ public:
+  size_t take(size_t bytes) {
+    const size_t at = total_;
+    total_ += aligned(bytes);
+    return at;
+  }
+  size_t total() const { return total_; }
+
+ private:
+  size_t total_ = 0;
+};
+
+}  // namespace
+
+struct Network::Plan {
+  struct Pass {
+    int strips;
+    std::vector<Step> steps;
+  };
+  struct Phase {
+    int rows, group;
+    std::vector<Pass> passes;
+    std::vector<int> statistics, reduced;
+  };
+
+  PlanSpec spec;
+  std::vector<Tensor> tensors;
+  std::vector<Conv> convs;
+  std::vector<Norm> norms;
+  std::vector<Phase> phases;
+  std::vector<double> losses;        // per loss, per thread
+  std::vector<double> norm_doubles;  // sums and statistics of all norms
+  std::vector<int> weight_maps;
+  std::unique_ptr<Memory> memory;
+  size_t gradients = 0, gradients_bytes = 0;  // where the threads' weight gradients lie in memory
+  long packed_version = 0;
+};
+
+Network::Network(const KernelTable& table, int threads, long max_examples, long parameters,
+                 std::vector<TrainableRange> trainable)
+    : table_(table),
+      pool_(threads),
+      max_examples_(max_examples),
+      parameters_(parameters),
+      trainable_(std::move(trainable)),
+      memory_(4 * aligned(size_t(parameters) * table.real_bytes)) {
+  const size_t bytes = aligned(size_t(parameters) * table.real_bytes);
+  params_ = memory_.data();
+  gradients_ = memory_.data() + bytes;
+  first_ = memory_.data() + 2 * bytes;
+  second_ = memory_.data() + 3 * bytes;
+  bytes_ = 4 * bytes;
+}
+
+Network::~Network() {
+  for (Plan* p : plans_) delete p;
+}
+
+int Network::add_plan(const PlanSpec& spec) {
+  auto plan = std::make_unique<Plan>();
+  plan->spec = spec;
+  const int V = table_.lanes, threads = pool_.size();
+  const size_t real = table_.real_bytes;
+  Layout layout;
+
+  std::vector<size_t> tensor_at;
+  for (const TensorSpec& s : spec.tensors) {
+    Tensor t = s.vector ? vector_layout(s.c, V) : map_layout(s.t, s.f, s.c, V);
+    t.group = s.group;
+    const size_t units = s.group ? size_t(s.group) * threads : size_t(max_examples_) * s.rows;
+    tensor_at.push_back(layout.take((units * t.slice + V) * real));
+    plan->tensors.push_back(t);
+  }
+
+  struct ConvPlaces {
+    size_t packed, backward, bias;
+    long map, map_backward;
+  };
+  std::vector<ConvPlaces> places;
+  long map_size = 0;
+  for (const ConvSpec& s : spec.convs) {
+    Conv c{};
+    const Tensor in = s.dense ? vector_layout(s.cin, V) : map_layout(1, s.f, s.cin, V);
+    const Tensor out = s.dense ? vector_layout(s.cout, V) : map_layout(1, s.f, s.cout, V);
+    c.forward = conv_shape(in, out, s.kt, s.kf, V, table_.accumulators);
+    c.backward = conv_shape(out, in, s.kt, s.kf, V, table_.accumulators);
+    c.dense = s.dense;
+    c.folded_norm = s.folded_norm;
+    c.weight = s.weight;
+    c.bias = s.bias;
+    ConvPlaces p{};
+    p.packed = layout.take(c.forward.size * real);
+    p.backward = s.backward ? layout.take(c.backward.size * real) : 0;
+    p.bias = layout.take(size_t(c.forward.vectors) * V * real);
+    p.map = map_size;
+    map_size += c.forward.size;
+    p.map_backward = map_size;
+    if (s.backward) map_size += c.backward.size;
+    places.push_back(p);
+    plan->convs.push_back(c);
+  }
+  plan->gradients = layout.total();
+  std::vector<size_t> gradient_at, bias_gradient_at;
+  for (const Conv& c : plan->convs) {
+    gradient_at.push_back(layout.take(spec.training ? size_t(threads) * c.forward.size * real : 0));
+    bias_gradient_at.push_back(layout.take(spec.training ? size_t(threads) * c.forward.vectors * V * real : 0));
+  }
+  plan->gradients_bytes = layout.total() - plan->gradients;
+
+  std::vector<size_t> norm_at;
+  size_t doubles = 0;
+  for (const NormSpec& s : spec.norms) {
+    const Tensor t = map_layout(1, s.f, s.c, V);
+    Norm n{};
+    n.C = s.c;
+    n.Cp = t.Cp;
+    n.unit = t.unit;
+    n.relu = s.relu;
+    n.weight = s.weight;
+    n.bias = s.bias;
+    n.mean = s.mean;
+    n.var = s.var;
+    norm_at.push_back(layout.take(size_t(5) * t.unit * real));
+    doubles += size_t(threads + 1) * 2 * s.c;
+    plan->norms.push_back(n);
+  }
+
+  // Batch-coupled losses compare all examples with all.
+  size_t pairs = 0;
+  for (const PhaseSpec& phase : spec.phases)
+    for (const PassSpec& pass : phase.passes)
+      for (const StepSpec& s : pass.steps)
+        if (s.kind == STEP_contrastive_rows) pairs = size_t(max_examples_) * max_examples_ * real;
+  const size_t pairs_at = layout.take(pairs);
+
+  plan->memory = std::make_unique<Memory>(layout.total());
+  bytes_ += layout.total();
+  char* base = plan->memory->data();
+  for (size_t i = 0; i < plan->tensors.size(); i++) plan->tensors[i].data = base + tensor_at[i];
+
+  plan->weight_maps.resize(map_size);
+  for (size_t i = 0; i < plan->convs.size(); i++) {
+    Conv& c = plan->convs[i];
+    const bool backward = spec.convs[i].backward;
+    int* map = plan->weight_maps.data() + places[i].map;
+    table_.map_weights(c.forward, 0, map);
+    c.parameter = map;
+    if (backward) {
+      int* flipped = plan->weight_maps.data() + places[i].map_backward;
+      table_.map_weights(c.backward, 1, flipped);
+      c.parameter_backward = flipped;
+    }
+    c.packed = base + places[i].packed;
+    c.packed_backward = backward ? base + places[i].backward : nullptr;
+    c.packed_bias = c.bias >= 0 || c.folded_norm >= 0 ? base + places[i].bias : nullptr;
+    c.gradient = base + gradient_at[i];
+    c.bias_gradient = base + bias_gradient_at[i];
+  }
+  plan->norm_doubles.resize(doubles);
+  double* next = plan->norm_doubles.data();
+  for (size_t i = 0; i < plan->norms.size(); i++) {
+    Norm& n = plan->norms[i];
+    n.scale = base + norm_at[i];
+    n.shift = base + norm_at[i] + n.unit * real;
+    n.apply = base + norm_at[i] + 2 * n.unit * real;
+    n.sums = next;
+    n.statistics = next + size_t(threads) * 2 * n.C;
+    next += size_t(threads + 1) * 2 * n.C;
+  }
+  plan->losses.resize(size_t(spec.losses) * threads);
+
+  const auto tensor = [&](int i) { return i < 0 ? nullptr : &plan->tensors[i]; };
+  for (const PhaseSpec& ps : spec.phases) {
+    Plan::Phase phase{ps.rows, ps.group, {}, ps.statistics, ps.reduced};
+    for (const PassSpec& pass : ps.passes) {
+      Plan::Pass out{pass.strips, {}};
+      for (const StepSpec& s : pass.steps) {
+        Step step{};
+        step.op = s.kind;
+        step.x = tensor(s.x);
+        step.b = tensor(s.b);
+        step.y = tensor(s.y);
+        step.conv = s.conv < 0 ? nullptr : &plan->convs[s.conv];
+        step.norm = s.norm < 0 ? nullptr : &plan->norms[s.norm];
+        step.relu = s.relu;
+        step.accumulate = s.accumulate;
+        step.rows = s.rows;
+        step.first = s.first;
+        step.weight = s.weight;
+        step.margin = s.margin;
+        step.loss = s.loss < 0 ? nullptr : &plan->losses[size_t(s.loss) * threads];
+        step.scratch = base + pairs_at;
+        out.steps.push_back(step);
+      }
+      phase.passes.push_back(std::move(out));
+    }
+    plan->phases.push_back(std::move(phase));
+  }
+  plans_.push_back(plan.release());
+  return int(plans_.size()) - 1;
+}
+
+namespace {
+
+template <typename Fn>
+void on_threads(ThreadPool& pool, Fn fn) {
+  pool.run([](void* context, int thread) { (*static_cast<Fn*>(context))(thread); }, &fn);
+}
+
+}  // namespace
+
+void Network::pack(Plan& plan) {
+  if (plan.packed_version == version_) return;
+  plan.packed_version = version_;
+  if (!plan.spec.training)
+    for (Norm& n : plan.norms) table_.use_running_statistics(n, params_);
+  on_threads(pool_, [&](int thread) {
+    for (size_t i = thread; i < plan.convs.size(); i += pool_.size()) {
+      const Conv& c = plan.convs[i];
+      table_.pack_conv(c, params_, c.folded_norm < 0 ? nullptr : &plan.norms[c.folded_norm]);
+    }
+  });
+}
+
+std::vector<double> Network::run(int index, long examples, const std::vector<Input>& inputs, const AdamArgs* update) {
+  Plan& plan = *plans_[index];
+  const int threads = pool_.size();
+  pack(plan);
+  std::fill(plan.losses.begin(), plan.losses.end(), 0.0);
+  if (plan.spec.training) {
+    std::fill(plan.norm_doubles.begin(), plan.norm_doubles.end(), 0.0);
+    for (size_t i = 0; i < plan.norms.size(); i++) plan.norms[i].count = plan.spec.norms[i].count * examples;
+  }
+  on_threads(pool_, [&](int t) {
+    for (const Input& input : inputs) {
+      const long units = examples * plan.spec.tensors[input.tensor].rows;
+      const Range r{units * t / threads, units * (t + 1) / threads, t, threads, 0, 1};
+      table_.write_input(plan.tensors[input.tensor], r, input.args);
+    }
+    if (plan.spec.training) {  // each thread clears a share of what will be added to
+      const size_t a = plan.gradients_bytes * t / threads / 64 * 64;
+      const size_t b = t + 1 == threads ? plan.gradients_bytes : plan.gradients_bytes * (t + 1) / threads / 64 * 64;
+      std::memset(plan.memory->data() + plan.gradients + a, 0, b - a);
+    }
+  });
+  if (plan.spec.training) std::memset(gradients_, 0, size_t(parameters_) * table_.real_bytes);
+
+  for (Plan::Phase& phase : plan.phases) {
+    for (Plan::Pass& pass : phase.passes)
+      for (Step& s : pass.steps) s.examples = examples;
+    const long units = examples * phase.rows;
+    on_threads(pool_, [&](int t) {
+      Range r{0, 0, t, threads, 0, 1};
+      const long end = units * (t + 1) / threads;
+      for (long n = units * t / threads; n < end; n = r.n1) {
+        r.n0 = n;
+        r.n1 = std::min(end, n + phase.group);
+        for (const Plan::Pass& pass : phase.passes) {
+          r.strips = pass.strips;
+          for (r.strip = 0; r.strip < r.strips; r.strip++)
+            for (const Step& s : pass.steps) table_.steps[s.op](s, r);
+        }
+      }
+    });
+    for (int i : phase.statistics) {
+      Norm& n = plan.norms[i];
+      table_.finish_statistics(n, params_, threads, update != nullptr);
+      std::fill(n.sums, n.sums + size_t(threads) * 2 * n.C, 0.0);
+    }
+    for (int i : phase.reduced) table_.finish_reduce(plan.norms[i], params_, gradients_, threads);
+  }
+
+  if (plan.spec.training)
+    on_threads(pool_, [&](int t) {
+      for (size_t i = t; i < plan.convs.size(); i += threads)
+        table_.unpack_gradient(plan.convs[i], gradients_, threads);
+    });
+  if (update) {
+    AdamArgs a = *update;
+    steps_++;
+    a.correction1 = 1 - std::pow(a.beta1, double(steps_));
+    a.correction2 = 1 - std::pow(a.beta2, double(steps_));
+    on_threads(pool_, [&](int t) {
+      for (const TrainableRange& range : trainable_) {
+        AdamArgs own = a;
+        if (!range.decays) own.weight_decay = 0;
+        table_.adam(params_, gradients_, first_, second_, range.offset + range.size * t / threads,
+                    range.offset + range.size * (t + 1) / threads, own);
+      }
+    });
+    version_++;
+  }
+
+  std::vector<double> losses(plan.spec.losses);
+  for (int l = 0; l < plan.spec.losses; l++)
+    for (int t = 0; t < threads; t++) losses[l] += plan.losses[size_t(l) * threads + t];
+  return losses;
+}
+
+void Network::set_parameters(const double* p) {
+  table_.reals_from_doubles(params_, p, parameters_);
+  version_++;
+}
+void Network::get_parameters(double* p) const { table_.doubles_from_reals(p, params_, parameters_); }
+void Network::get_gradients(double* g) const { table_.doubles_from_reals(g, gradients_, parameters_); }
+void Network::set_moments(const double* m, const double* v, long steps) {
+  table_.reals_from_doubles(first_, m, parameters_);
+  table_.reals_from_doubles(second_, v, parameters_);
+  steps_ = steps;
+}
+void Network::get_moments(double* m, double* v) const {
+  table_.doubles_from_reals(m, first_, parameters_);
+  table_.doubles_from_reals(v, second_, parameters_);
+}
+
+long Network::output_size(int plan, int tensor, long examples) const {
+  const TensorSpec& s = plans_[plan]->spec.tensors[tensor];
+  return examples * s.rows * s.t * s.f * s.c;
+}
+
+void Network::read_output(int plan, int tensor, long examples, float* out) {
+  const Range r{0, examples * plans_[plan]->spec.tensors[tensor].rows, 0, 1, 0, 1};
+  table_.read_output(plans_[plan]->tensors[tensor], r, out);
+}
+
+}  // namespace audio2vec

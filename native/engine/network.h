@@ -1,0 +1,116 @@
+// Parameters, plans and the loop that runs them. The plan comes from lib/engine/schedule.ts; this class gives every
+// tensor its memory once and walks the steps.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "kernel_table.h"
+#include "threads.h"
+
+namespace audio2vec {
+
+// Zeroed memory, page-aligned, with huge pages where the system has them.
+class Memory {
+ public:
+  explicit Memory(size_t bytes);
+  ~Memory();
+  Memory(const Memory&) = delete;
+  Memory& operator=(const Memory&) = delete;
+  char* data() const { return data_; }
+
+ private:
+  char* data_;
+  size_t bytes_;
+};
+
+// The plan as lib/engine/plan.ts describes it.
+struct TensorSpec {
+  int t, f, c, vector, rows, group;
+};
+struct ConvSpec {
+  int dense, kt, kf, cin, cout, f;
+  long weight, bias;
+  int backward, folded_norm;
+};
+struct NormSpec {
+  int c, f, relu;
+  long weight, bias, mean, var, count;
+};
+struct StepSpec {
+  int kind, x, b, y, conv, norm, relu, accumulate, rows, first, loss;
+  double weight, margin;
+};
+struct PassSpec {
+  int strips;
+  std::vector<StepSpec> steps;
+};
+struct PhaseSpec {
+  int rows, group;
+  std::vector<PassSpec> passes;
+  std::vector<int> statistics, reduced;
+};
+struct PlanSpec {
+  std::vector<TensorSpec> tensors;
+  std::vector<ConvSpec> convs;
+  std::vector<NormSpec> norms;
+  std::vector<PhaseSpec> phases;
+  int losses = 0;
+  bool training = false;
+};
+
+struct Input {
+  int tensor;
+  InputArgs args;
+};
+
+// Parameters that Adam moves; what is in no range (running statistics) it leaves alone.
+struct TrainableRange {
+  long offset, size;
+  bool decays;  // whether weight decay applies: to weights, not to biases and norms
+};
+
+class Network {
+ public:
+  Network(const KernelTable& table, int threads, long max_examples, long parameters,
+          std::vector<TrainableRange> trainable);
+  ~Network();
+
+  int add_plan(const PlanSpec& spec);
+
+  void set_parameters(const double* p);
+  void get_parameters(double* p) const;
+  void set_moments(const double* m, const double* v, long steps);
+  void get_moments(double* m, double* v) const;
+  long steps() const { return steps_; }
+
+  // Runs a plan; returns the value of each loss. With `update`, running statistics and parameters move.
+  std::vector<double> run(int plan, long examples, const std::vector<Input>& inputs, const AdamArgs* update);
+  // After run() of a training plan: gradients by parameter offset.
+  void get_gradients(double* g) const;
+  // After run(): a kept tensor, [examples * rows][T][F][C].
+  long output_size(int plan, int tensor, long examples) const;
+  void read_output(int plan, int tensor, long examples, float* out);
+
+  long parameter_count() const { return parameters_; }
+  // Bytes held by plans and parameters.
+  size_t bytes() const { return bytes_; }
+
+ private:
+  struct Plan;
+  void pack(Plan& plan);
+
+  const KernelTable& table_;
+  ThreadPool pool_;
+  const long max_examples_, parameters_;
+  const std::vector<TrainableRange> trainable_;
+  Memory memory_;  // parameters, gradients, first and second moments
+  void *params_, *gradients_, *first_, *second_;
+  long steps_ = 0;
+  long version_ = 1;  // of the parameters; plans repack weights when theirs is older
+  size_t bytes_ = 0;
+  std::vector<Plan*> plans_;
+};
+
+}  // namespace audio2vec

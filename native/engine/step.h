@@ -1,0 +1,129 @@
+// What the engine runs: steps over tensors. lib/engine/schedule.ts decides which steps, in which order, over which
+// tensors; network.cc allocates memory and walks the list; the files beside this one compute. Plain data, shared by
+// code compiled with different flags.
+#pragma once
+
+#include <cstdint>
+
+// A map of T frames × F bands × C channels per unit (a unit is one slice of one example), or a vector (T = F = 1).
+//
+// Channels are innermost. C is padded to Cp: a multiple of the vector length V, or, when C < V, the next power of two,
+// so that V / Cp neighbouring bands fill a vector ("folding": a layer of 8 channels uses all 16 lanes). A column is the
+// `unit` values that the kernels advance by: Cp of one band, or V of V / Cp bands. One zero column before each row (it
+// also ends the previous row) and one zero row above and below make "same" padding free and keep columns aligned.
+struct Tensor {
+  int T, F, C;
+  int Cp;       // channels with padding
+  int unit;     // values in a column: max(Cp, V), or Cp for a vector
+  int columns;  // columns in a row
+  long pitch;   // values from a row to the next
+  long slice;   // values from a unit to the next
+  long origin;  // first value of frame 0, band 0
+  int group;    // units that a thread's scratch holds; 0: the tensor is kept for the whole batch
+  char* data;   // of the whole batch, or of thread 0's scratch
+};
+
+// A convolution (or dense layer: 1×1 over units) as the kernels see it, in one direction: for every output column,
+// `segments` runs of K consecutive input values, each value times a row of `vectors` weight vectors.
+struct ConvShape {
+  int segments;        // 3 for 3×1 (frames t-1, t, t+1), else 1
+  int K;               // values in a run
+  int vectors;         // vectors in an output column
+  int block;           // of those, how many the micro-kernel computes at once
+  int fold;            // bands in an output column
+  int in_stride;       // input values from an output column to the next
+  int kt, kf;          // kernel size
+  int cin, cin_pad;    // channels of the input side
+  int cout, cout_pad;  // and of the output side
+  long size;           // packed weights: segments * K * vectors * V
+};
+
+struct Conv {
+  ConvShape forward, backward;    // backward: from output gradients to input gradients
+  int dense;                      // weights [out, in] instead of [cout, cin, kt, kf]
+  int folded_norm;                // inference: fold this norm's running statistics into weights and bias; -1: none
+  long weight, bias;              // where they lie in the parameters; bias -1: none
+  const int* parameter;           // [forward.size] which weight stands there in kernel order; -1: zero
+  const int* parameter_backward;  // [backward.size] the same, transposed and flipped
+  void* packed;                   // forward weights in kernel order
+  void* packed_backward;          // null if the input needs no gradient
+  void* packed_bias;              // [cout_pad or V]
+  void* gradient;                 // per thread: weight gradients in kernel order
+  void* bias_gradient;            // per thread: [unit]
+};
+
+struct Norm {
+  int C, Cp, unit, relu;
+  long weight, bias, mean, var;  // where they lie in the parameters
+  long count;                    // values per channel in the batch (set before a step)
+  void* scale;                   // [unit] y = x * scale + shift
+  void* shift;
+  void* apply;         // [3][unit] dx = a * dy + b * x + c
+  double* sums;        // per thread: [2][C]: Σx, Σx² forward; Σdy, Σdy·x backward
+  double* statistics;  // [2][C]: batch mean, 1 / sqrt(var + eps)
+};
+
+struct Step {
+  int op;
+  const Tensor *x, *b, *y;  // first and second operand, result; what is what is said at each operator
+  const Conv* conv;
+  const Norm* norm;
+  int relu;               // conv: max(0, ·) at the end
+  int accumulate;         // add to the result instead of replacing it
+  int rows;               // units per example of x, where it differs from the result's (concat, select)
+  int first;              // select: first unit
+  double weight, margin;  // losses
+  double* loss;           // per thread
+  long examples;          // of the batch (set before a step)
+  void* scratch;          // whole-batch working memory of batch-coupled losses
+  const void* mean;       // input normalisation
+};
+
+// Which part of a step to do: units n0 … n1-1 on `thread`, strip `strip` of `strips` of each unit's rows.
+struct Range {
+  long n0, n1;
+  int thread, threads, strip, strips;
+};
+
+// Alterations of slices from a store, each null or an array with one entry a slice: lib/engine/augmentation.ts says
+// what they mean.
+struct AugmentArgs {
+  const double* mix_starts;
+  const float *mix_gain, *gain;
+  const short* mask;  // [slices][4]
+};
+
+// Where an input node's values come from: see io.h.
+struct InputArgs {
+  const float* values;   // [units][T][F][C], or null:
+  const float* store;    // log-mel frames [frames][F] of a feature store
+  const double* starts;  // [units][C] first frame of each slice in it; a map of several channels takes a slice for each
+  const float *mean, *inverse_std;  // [F], applied to slices from a store
+  AugmentArgs augment;
+};
+
+// See adam.h.
+struct AdamArgs {
+  double learning_rate, beta1, beta2, epsilon, weight_decay;
+  double correction1, correction2;  // 1 - beta^t
+};
+
+// Static: a weak copy compiled with other flags must not be shared (see kernels.cc).
+static inline long first_row(const Tensor& t, const Range& r) { return long(t.T) * r.strip / r.strips; }
+static inline long last_row(const Tensor& t, const Range& r) { return long(t.T) * (r.strip + 1) / r.strips; }
+
+// Every step kind, by the name that the schedule uses. One line here, one function in an operator's file.
+#define A2V_STEPS(X)                                                                                                 \
+  X(conv)                                                                                                            \
+  X(conv_data)                                                                                                       \
+  X(conv_weights) X(bias_gradient) X(dense) X(dense_data) X(dense_weights) X(norm_statistics) X(norm) X(norm_reduce) \
+      X(norm_apply) X(relu) X(relu_backward) X(add) X(max_pool) X(max_pool_backward) X(global_max_pool)              \
+          X(global_max_pool_backward) X(upsample) X(upsample_backward) X(reshape) X(reshape_backward) X(select)      \
+              X(select_backward) X(mse) X(bce) X(triplet) X(softmax) X(contrastive_rows) X(contrastive_columns)
+
+enum StepKind {
+#define X(name) STEP_##name,
+  A2V_STEPS(X)
+#undef X
+      STEP_COUNT
+};

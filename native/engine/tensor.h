@@ -1,0 +1,84 @@
+// How kernels reach a tensor's values: element (frame t, band f, channel c) of a unit is at t * pitch + f * Cp + c.
+#pragma once
+#include "engine/step.h"
+#include "simd/vec.h"
+
+namespace {
+
+// Frame 0, band 0 of unit n.
+A2V_INLINE const real* at(const Tensor& t, const Range& r, long n) {
+  const long index = t.group ? long(r.thread) * t.group + (n - r.n0) : n;
+  return reinterpret_cast<const real*>(t.data) + index * t.slice + t.origin;
+}
+A2V_INLINE real* at_mut(const Tensor& t, const Range& r, long n) { return const_cast<real*>(at(t, r, n)); }
+
+// y = fn(x) over this range's rows, vector by vector; begin(lane) is called before all vectors at that lane of a
+// column, so that fn finds that lane's constants in registers.
+template <typename Begin, typename Fn>
+A2V_INLINE void map_vectors(const Tensor& x, const Tensor& y, const Range& r, Begin begin, Fn fn) {
+  const long r0 = first_row(y, r), r1 = last_row(y, r), step = y.unit, columns = y.columns;
+  for (int u = 0; u < y.unit; u += V) {
+    begin(u);
+    for (long n = r.n0; n < r.n1; n++)
+      for (long t = r0; t < r1; t++) {
+        const real* p = at(x, r, n) + t * x.pitch + u;
+        real* q = at_mut(y, r, n) + t * y.pitch + u;
+        for (long c = 0; c < columns; c++) store(q + c * step, fn(load(p + c * step)));
+      }
+  }
+}
+
+// y = fn(x, b)
+template <typename Begin, typename Fn>
+A2V_INLINE void map_pairs(const Tensor& x, const Tensor& b, const Tensor& y, const Range& r, Begin begin, Fn fn) {
+  const long r0 = first_row(y, r), r1 = last_row(y, r), step = y.unit, columns = y.columns;
+  for (int u = 0; u < y.unit; u += V) {
+    begin(u);
+    for (long n = r.n0; n < r.n1; n++)
+      for (long t = r0; t < r1; t++) {
+        const real* p = at(x, r, n) + t * x.pitch + u;
+        const real* o = at(b, r, n) + t * b.pitch + u;
+        real* q = at_mut(y, r, n) + t * y.pitch + u;
+        for (long c = 0; c < columns; c++) store(q + c * step, fn(load(p + c * step), load(o + c * step)));
+      }
+  }
+}
+
+const auto no_constants = [](int) {};
+
+// Neighbouring bands as two vectors: even and odd ones. Where bands are folded into a vector (Cp < V) they lie
+// interleaved in two vectors and are shuffled apart; else each has vectors of its own.
+struct BandPairs {
+  int folded;
+  long unit;
+  mask even, odd, low, high;
+
+  explicit BandPairs(const Tensor& t) : folded(t.Cp < V && t.unit == V), unit(t.unit) {
+    if (!folded) return;
+    const int bands = V / t.Cp;
+    for (int l = 0; l < V; l++) {
+      const int p = l / t.Cp, c = l % t.Cp;
+      even[l] = 2 * p * t.Cp + c;
+      odd[l] = (2 * p + 1) * t.Cp + c;
+      low[l] = p / 2 * t.Cp + c + (p & 1) * V;
+      high[l] = (p + bands) / 2 * t.Cp + c + (p & 1) * V;
+    }
+  }
+  // p: lane of interest in the first of the two columns
+  A2V_INLINE void split(const real* p, vec& e, vec& o) const {
+    const vec a = load(p), b = load(p + unit);
+    e = folded ? shuffle(a, b, even) : a;
+    o = folded ? shuffle(a, b, odd) : b;
+  }
+  A2V_INLINE void join(real* p, vec e, vec o) const {
+    store(p, folded ? shuffle(e, o, low) : e);
+    store(p + unit, folded ? shuffle(e, o, high) : o);
+  }
+};
+
+// Whether a map and one of half its size can be walked in step, two columns of `large` for one of `small`.
+A2V_INLINE bool halves(const Tensor& large, const Tensor& small) {
+  return large.Cp == small.Cp && large.unit == small.unit && large.columns == 2 * small.columns;
+}
+
+}  // namespace

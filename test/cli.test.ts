@@ -1,0 +1,295 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Writable } from 'node:stream';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { EmbeddedFile, Operations, PretrainRequest } from '../lib/cli/operations.js';
+import { exitCodes, runCli } from '../lib/cli/run.js';
+import { clock } from '../lib/cli/session.js';
+import { version } from '../lib/cli/version.js';
+import { Audio2VecError } from '../lib/errors.js';
+import { readNpy } from '../lib/formats/npy.js';
+import { defaultEncoder } from '../lib/model/audio2vec.js';
+import { encoderGraph } from '../lib/model/encoder-model.js';
+import { layerTable } from '../lib/model/table.js';
+
+const commands = ['features', 'pretrain', 'embed', 'evaluate', 'export', 'info', 'report', 'demo', 'bench'];
+
+/** Runs a command line; operations that a test does not give fail the test when they are called. */
+async function cli(
+  line: string[],
+  given: Partial<Operations> = {},
+  more: { signal?: AbortSignal; tty?: boolean; env?: object } = {},
+) {
+  const text = { stdout: '', stderr: '' };
+  const collect = (key: 'stdout' | 'stderr') => (chunk: string, _: unknown, done: () => void) => {
+    text[key] += chunk;
+    done();
+  };
+  const sink = (key: 'stdout' | 'stderr') =>
+    Object.assign(new Writable({ decodeStrings: false, write: collect(key) }), {
+      isTTY: key === 'stderr' && more.tty,
+      columns: 120,
+      cursorTo: () => true,
+      clearLine: () => true,
+      moveCursor: () => true,
+    });
+  const operations = new Proxy(given, {
+    get: (target, name) =>
+      target[name as keyof Operations] ?? (() => Promise.reject(new Error(`${String(name)} was not expected`))),
+  }) as Operations;
+  const io = { stdout: sink('stdout'), stderr: sink('stderr'), env: { ...more.env } };
+  const code = await runCli(line, io, operations, more.signal);
+  return { code, ...text };
+}
+
+const clips: EmbeddedFile[] = [
+  { file: 'a.wav', embeddings: Float32Array.of(1, 2), dim: 2 },
+  { file: 'b.wav', embeddings: Float32Array.of(3, 4), dim: 2 },
+];
+async function* embedClips() {
+  yield* clips;
+}
+
+const capabilities = async () => ({ isa: 'avx2', available: ['avx2', 'portable'], lanes: 8 });
+
+describe('help and usage', () => {
+  it('lists every command and the exit codes', async () => {
+    const { code, stdout } = await cli(['--help']);
+    expect(code).toBe(exitCodes.ok);
+    for (const command of commands) expect(stdout).toMatch(new RegExp(`^  ${command} `, 'm'));
+    for (const exit of Object.values(exitCodes)) expect(stdout).toMatch(new RegExp(`^  ${exit}  +\\w`, 'm'));
+  });
+
+  it.each(commands)('%s --help has examples and the common options', async (command) => {
+    const { code, stdout } = await cli([command, '--help']);
+    expect(code).toBe(exitCodes.ok);
+    expect(stdout).toContain(`$ audio2vec ${command}`);
+    for (const flag of ['--json', '--quiet', '--seed', '--threads']) expect(stdout).toContain(flag);
+    expect(stdout).not.toMatch(/--\w*[A-Z_]/);
+  });
+
+  it('prints the version of the package', async () => {
+    expect(await cli(['--version'])).toMatchObject({ code: 0, stdout: `${version}\n` });
+  });
+
+  it.each([
+    ['no command', []],
+    ['an unknown command', ['train']],
+    ['an unknown flag', ['info', '--fast']],
+    ['a missing argument', ['evaluate']],
+    ['a number that is none', ['pretrain', 'c', '--steps', 'many']],
+    ['a number out of range', ['pretrain', 'c', '--minutes', '0']],
+    ['a fraction for an integer', ['info', '--threads', '1.5']],
+    ['an empty number', ['info', '--seed', '']],
+    ['a list that is none', ['pretrain', 'c', '--channels', '8,x']],
+    ['an unknown choice', ['export', 'm', '--input', 'mp3']],
+    ['an output of unknown kind', ['embed', 'a.wav', '-o', 'a.txt']],
+    ['int8 without clips', ['export', 'm', '--precision', 'int8']],
+    ['steps and minutes', ['pretrain', 'c', '--steps', '5', '--minutes', '1']],
+    ['an extra argument', ['demo', 'x']],
+  ])('answers %s with exit code 2 and a message', async (_, line) => {
+    const { code, stdout, stderr } = await cli(line);
+    expect(code).toBe(exitCodes.usage);
+    expect(stdout).toBe('');
+    expect(stderr).not.toBe('');
+  });
+});
+
+describe('errors', () => {
+  it('are one line with their code, and exit code 1', async () => {
+    const info = () => Promise.reject(new Audio2VecError('ERR_FILE', 'm.safetensors does not exist.'));
+    const { code, stderr } = await cli(['info', 'm.safetensors'], { capabilities, info });
+    expect(code).toBe(exitCodes.error);
+    expect(stderr).toBe('error [ERR_FILE]: m.safetensors does not exist.\n');
+  });
+
+  it('about arguments have exit code 2', async () => {
+    const evaluate = () => Promise.reject(new Audio2VecError('ERR_ARGUMENT', 'neighbours must be smaller.'));
+    expect(await cli(['evaluate', 'x'], { evaluate })).toMatchObject({ code: exitCodes.usage });
+  });
+
+  it('of ours show a stack only on demand', async () => {
+    const evaluate = () => Promise.reject(new TypeError('x is undefined'));
+    expect((await cli(['evaluate', 'x'], { evaluate })).stderr).toBe(
+      'error: x is undefined (set DEBUG=1 for the stack)\n',
+    );
+    expect((await cli(['evaluate', 'x'], { evaluate }, { env: { DEBUG: '1' } })).stderr).toMatch(/TypeError.*\n +at /);
+  });
+});
+
+describe('interruption', () => {
+  it('ends with 130 and says how to go on', async () => {
+    const stop = new AbortController();
+    const pretrain: Operations['pretrain'] = async (_, during) => {
+      stop.abort('SIGINT');
+      during.signal.throwIfAborted();
+      throw new Error('unreachable');
+    };
+    const { code, stderr, stdout } = await cli(
+      ['pretrain', 'my corpus', '-o', 'r'],
+      { pretrain },
+      { signal: stop.signal },
+    );
+    expect(code).toBe(exitCodes.interrupted);
+    expect(stdout).toBe('');
+    expect(stderr).toContain("audio2vec pretrain 'my corpus' --resume -o r");
+  });
+
+  it('counts as such also when the command ended in good order, and knows SIGTERM', async () => {
+    const stop = new AbortController();
+    const evaluate = async () => {
+      stop.abort('SIGTERM');
+      return { text: 'part', data: {} };
+    };
+    expect(await cli(['evaluate', 'x'], { evaluate }, { signal: stop.signal })).toMatchObject({
+      code: exitCodes.terminated,
+    });
+  });
+});
+
+describe('pretrain', () => {
+  const finished = { run: 'run', encoder: 'run/encoder.safetensors', step: 100, seconds: 61, heldOut: [] };
+
+  it('passes flags on', async () => {
+    let request: PretrainRequest | undefined;
+    const pretrain: Operations['pretrain'] = async (r) => {
+      request = r;
+      return { ...finished, heldOut: [{ task: 'cbow', loss: 0.4, references: [{ label: 'mean slice', loss: 0.9 }] }] };
+    };
+    const line =
+      'pretrain c --task cbow+contrastive:0.5 --steps 100 --channels 4,8 --seed 7 --threads 2 --batch-size 32 --time-mask 20';
+    const { code, stdout } = await cli(line.split(' '), { pretrain });
+    expect(code).toBe(0);
+    expect(request).toMatchObject({
+      corpus: 'c',
+      output: 'run',
+      resume: false,
+      options: {
+        task: 'cbow+contrastive:0.5',
+        steps: 100,
+        batchSize: 32,
+        seed: 7,
+        threads: 2,
+        encoder: { channels: [4, 8] },
+        augmentation: { timeMask: 20 },
+      },
+    });
+    // What is not given stays the library's default.
+    expect(Object.keys(request!.options.encoder!)).toEqual(['channels']);
+    expect(request!.options.minutes).toBeUndefined();
+    expect(stdout).toBe(
+      'run/encoder.safetensors: 100 steps in 1:01; run in run\n\n' +
+        'cbow, held-out clips    loss\n────────────────────  ──────\nthis encoder          0.4000\nmean slice            0.9000\n',
+    );
+  });
+
+  const steps: Operations['pretrain'] = async (_, __, onStep) => {
+    for (let step = 1; step <= 100; step++) {
+      onStep({
+        step,
+        steps: 100,
+        loss: 1 / step,
+        heldOut: step === 50 ? 0.5 : undefined,
+        stepsPerSecond: 20,
+        secondsLeft: 65,
+      });
+    }
+    return finished;
+  };
+
+  it('logs sparsely where stderr is no terminal', async () => {
+    const { stderr } = await cli(['pretrain', 'c'], { pretrain: steps });
+    expect(stderr).toBe(
+      'step 1/100  loss 1.0000  20.0 steps/s  1:05 left\nstep 100/100  loss 0.0100  held out 0.5000  20.0 steps/s\n',
+    );
+  });
+
+  it('draws a bar on a terminal and leaves stdout alone', async () => {
+    const { stderr, stdout } = await cli(['pretrain', 'c', '--json'], { pretrain: steps }, { tty: true });
+    expect(stderr).toContain('━');
+    expect(JSON.parse(stdout)).toEqual(finished);
+  });
+
+  it('is silent with --quiet', async () => {
+    expect((await cli(['pretrain', 'c', '--quiet'], { pretrain: steps })).stderr).toBe('');
+  });
+});
+
+describe('embed', () => {
+  let folder: string;
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'audio2vec-cli-'));
+  });
+  afterAll(() => rm(folder, { recursive: true }));
+
+  it('prints JSON lines', async () => {
+    const { stdout } = await cli(['embed', 'x'], { embed: embedClips });
+    expect(
+      stdout
+        .trim()
+        .split('\n')
+        .map((l) => JSON.parse(l)),
+    ).toEqual([
+      { file: 'a.wav', embedding: [1, 2] },
+      { file: 'b.wav', embedding: [3, 4] },
+    ]);
+  });
+
+  it('writes one array with its index', async () => {
+    const output = join(folder, 'e.npy');
+    const { code } = await cli(['embed', 'x', '-o', output], { embed: embedClips });
+    expect(code).toBe(0);
+    expect(await readNpy(output)).toEqual({ data: Float32Array.of(1, 2, 3, 4), shape: [2, 2] });
+    const index = JSON.parse(await readFile(join(folder, 'e.json'), 'utf8'));
+    expect(index).toEqual({
+      dim: 2,
+      files: [
+        { file: 'a.wav', row: 0, rows: 1 },
+        { file: 'b.wav', row: 1, rows: 1 },
+      ],
+    });
+  });
+
+  it('writes slices with their times', async () => {
+    const output = join(folder, 'e.jsonl');
+    const embed = async function* (): AsyncIterable<EmbeddedFile> {
+      yield { file: 'a.wav', embeddings: Float32Array.of(1, 2, 3, 4), dim: 2, seconds: [0, 0.5] };
+    };
+    await cli(['embed', 'x', '--timestamps', '-o', output], { embed });
+    expect(JSON.parse(await readFile(output, 'utf8'))).toEqual({
+      file: 'a.wav',
+      slices: [
+        { seconds: 0, embedding: [1, 2] },
+        { seconds: 0.5, embedding: [3, 4] },
+      ],
+    });
+  });
+});
+
+describe('info', () => {
+  it('prints what the machine offers', async () => {
+    const { stdout } = await cli(['info'], { capabilities });
+    expect(stdout).toMatch(/^isa +avx2$/m);
+    expect(stdout).toMatch(/^available +avx2, portable$/m);
+  });
+
+  it('prints a model as text and as JSON', async () => {
+    const info: Operations['info'] = async ({ model }) => ({
+      file: model,
+      encoder: defaultEncoder,
+      frontEnd: { sampleRate: 16000 },
+      provenance: { task: 'cbow' },
+      layers: layerTable(encoderGraph(defaultEncoder).graph.nodes),
+    });
+    const { stdout } = await cli(['info', 'm'], { capabilities, info });
+    expect(stdout).toMatch(/^total +125,408 +127,024 +9,256,960$/m);
+    expect(stdout).toMatch(/^task +cbow$/m);
+    const json = JSON.parse((await cli(['info', 'm', '--json'], { capabilities, info })).stdout);
+    expect(json.model.layers.total.macs).toBe(9_256_960);
+  });
+});
+
+it('writes times as people do', () => {
+  expect([clock(0), clock(65.4), clock(3723)]).toEqual(['0:00', '1:05', '1:02:03']);
+});
