@@ -7,6 +7,9 @@ import type { NativeAugmentation } from './engine/augmentation.js';
 import type { AdamOptions } from './engine/network.js';
 import type { Plan } from './engine/plan.js';
 import { Audio2VecError } from './errors.js';
+import type { NativeFeatureStore } from './feature-store.js';
+import type { NativeLogMel } from './log-mel.js';
+import type { FrontEndConfig } from './model/front-end-config.js';
 
 /** What this machine and build offer. */
 export interface Capabilities {
@@ -49,6 +52,14 @@ export interface NativeNetwork {
 /** The addon's functions. Internal: the public API wraps each of them. */
 export interface Native {
   capabilities(): Capabilities;
+  LogMel: new (frontEnd: FrontEndConfig, isa: string) => NativeLogMel;
+  FeatureStore: new (
+    path: string,
+    offset: number,
+    frames: number,
+    bands: number,
+    fileBytes: number,
+  ) => NativeFeatureStore;
   Network: new (
     isa: string,
     threads: number,

@@ -14,7 +14,10 @@ const cmake = version('cmake');
 if (cmake === undefined) {
   missing.push('CMake');
 } else {
-  const [major, minor] = cmake.match(/(\d+)\.(\d+)/).slice(1).map(Number);
+  const [major, minor] = cmake
+    .match(/(\d+)\.(\d+)/)
+    .slice(1)
+    .map(Number);
   if (major < minimum[0] || (major === minimum[0] && minor < minimum[1])) {
     missing.push(`CMake ${minimum.join('.')} or newer (here is ${major}.${minor})`);
   }

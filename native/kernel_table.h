@@ -3,6 +3,7 @@
 #pragma once
 
 #include "engine/step.h"
+#include "frontend/log_mel.h"
 
 namespace audio2vec {
 struct ResampleBlock;
@@ -31,6 +32,11 @@ struct KernelTable {
   void (*read_output)(const Tensor&, const Range&, float* out);
   void (*doubles_from_reals)(double* to, const void* from, long n);
   void (*reals_from_doubles)(void* to, const double* from, long n);
+
+  LogMelKernel* log_mel;
+  // The same in double precision, for frames that need it; null in float64.
+  LogMelKernel* log_mel_precise;
+  int precise_lanes;
 };
 
 namespace audio2vec {

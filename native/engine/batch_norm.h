@@ -51,19 +51,22 @@ void step_norm_statistics(const Step& s, const Range& r) {
   }
 }
 
+struct ScaleShift {
+  vec scale, shift;
+};
+struct Scales {
+  const real *scale, *shift;
+  explicit Scales(const Norm& n) : scale(static_cast<const real*>(n.scale)), shift(static_cast<const real*>(n.shift)) {}
+  A2V_INLINE ScaleShift operator()(long u) const { return {load(scale + u), load(shift + u)}; }
+};
+
 // y = x * scale + shift [relu]
 void step_norm(const Step& s, const Range& r) {
-  const Tensor &x = *s.x, &y = *s.y;
-  const real *scale = static_cast<const real*>(s.norm->scale), *shift = static_cast<const real*>(s.norm->shift);
-  const vec floor = s.norm->relu ? vec{} : splat(real(-3e38));
-  vec a{}, b{};
-  map_vectors(
-      x, y, r,
-      [&](int u) {
-        a = load(scale + u);
-        b = load(shift + u);
-      },
-      [&](vec v) { return vmax(v * a + b, floor); });
+  const Scales scales(*s.norm);
+  if (s.norm->relu)
+    map_vectors(*s.x, *s.y, r, scales, [](vec v, const ScaleShift& k) { return vmax(v * k.scale + k.shift, vec{}); });
+  else
+    map_vectors(*s.x, *s.y, r, scales, [](vec v, const ScaleShift& k) { return v * k.scale + k.shift; });
 }
 
 // x: what was normalised; b: gradient of the result
@@ -93,26 +96,27 @@ void step_norm_reduce(const Step& s, const Range& r) {
   }
 }
 
+struct ApplyConstants {
+  vec scale, shift, a, b, c;
+};
+struct Applies {
+  Scales scales;
+  const real* apply;
+  long unit;
+  explicit Applies(const Norm& n) : scales(n), apply(static_cast<const real*>(n.apply)), unit(n.unit) {}
+  A2V_INLINE ApplyConstants operator()(long u) const {
+    const ScaleShift k = scales(u);
+    return {k.scale, k.shift, load(apply + u), load(apply + unit + u), load(apply + 2 * unit + u)};
+  }
+};
+
 // x: what was normalised; b: gradient of the result; y: gradient of x
 void step_norm_apply(const Step& s, const Range& r) {
-  const Tensor &x = *s.x, &dy = *s.b, &dx = *s.y;
-  const Norm& norm = *s.norm;
-  const real *scale = static_cast<const real*>(norm.scale), *shift = static_cast<const real*>(norm.shift);
-  const real* apply = static_cast<const real*>(norm.apply);
-  vec sv{}, hv{}, a{}, b{}, c{};
-  map_pairs(
-      x, dy, dx, r,
-      [&](int u) {
-        sv = load(scale + u);
-        hv = load(shift + u);
-        a = load(apply + u);
-        b = load(apply + norm.unit + u);
-        c = load(apply + 2 * norm.unit + u);
-      },
-      [&](vec xv, vec g) {
-        if (norm.relu) g = xv * sv + hv > vec{} ? g : vec{};
-        return a * g + (b * xv + c);
-      });
+  const bool relu = s.norm->relu;
+  map_pairs(*s.x, *s.b, *s.y, r, Applies(*s.norm), [relu](vec x, vec g, const ApplyConstants& k) {
+    if (relu) g = x * k.scale + k.shift > vec{} ? g : vec{};
+    return k.a * g + (k.b * x + k.c);
+  });
 }
 
 void set_scale(const Norm& norm, const real* p, const double* mean, const double* inverse) {

@@ -7,6 +7,7 @@
 
 #include "bindings.h"
 #include "engine/network.h"
+#include "frontend/feature_store_addon.h"
 
 namespace audio2vec {
 namespace {
@@ -104,6 +105,7 @@ class RunWorker : public Napi::AsyncWorker {
   void keep(Napi::Value v) { kept_.push_back(Napi::Persistent(v.As<Napi::Object>())); }
 
   std::vector<Input> inputs;
+  std::vector<std::shared_ptr<const FeatureStore>> stores;  // stay mapped until the run ends
   bool update = false, gradients = false;
   AdamArgs adam{};
   int output = -1;
@@ -205,7 +207,7 @@ class NetworkClass : public Napi::ObjectWrap<NetworkClass> {
       } else {
         for (const char* key : {"starts", "store", "mean", "inverseStd"}) worker->keep(o.Get(key));
         input.args.starts = o.Get("starts").As<Napi::Float64Array>().Data();
-        input.args.store = frames_of(o.Get("store"));
+        input.args.store = frames_of(worker, o.Get("store"));
         input.args.mean = o.Get("mean").As<Napi::Float32Array>().Data();
         input.args.inverse_std = o.Get("inverseStd").As<Napi::Float32Array>().Data();
         if (o.Has("augment")) input.args.augment = augmentation(worker, o.Get("augment").As<Napi::Object>());
@@ -265,7 +267,13 @@ class NetworkClass : public Napi::ObjectWrap<NetworkClass> {
   Napi::Value bytes(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), double(network_->bytes())); }
 
   // Log-mel frames: of an open feature store, or an array in memory.
-  static const float* frames_of(Napi::Value v) { return v.As<Napi::Float32Array>().Data(); }
+  static const float* frames_of(RunWorker* worker, Napi::Value v) {
+    if (v.IsTypedArray()) return v.As<Napi::Float32Array>().Data();
+    const auto store = FeatureStoreObject::Unwrap(v.As<Napi::Object>())->store();
+    if (!store) throw Napi::Error::New(v.Env(), "the feature store has been closed");
+    worker->stores.push_back(store);
+    return store->data();
+  }
 
   std::shared_ptr<Network> network_;
 };

@@ -77,7 +77,9 @@ long conv_columns(TileArgs a, long columns) {
   }
   A2V_TILES(12)
   A2V_TILES(8)
-  A2V_TILES(4) A2V_TILES(2) A2V_TILES(1)
+  A2V_TILES(4)
+  A2V_TILES(2)
+  A2V_TILES(1)
 #undef A2V_TILES
       return c;
 }
@@ -173,9 +175,10 @@ int gradient_runs(GradientArgs a, int K) {
   }
   A2V_RUNS(8)
   A2V_RUNS(4)
-  A2V_RUNS(2) A2V_RUNS(1)
+  A2V_RUNS(2)
+  A2V_RUNS(1)
 #undef A2V_RUNS
-      return k;
+  return k;
 }
 
 template <int R>

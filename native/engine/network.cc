@@ -7,6 +7,7 @@
 #include <cstring>
 #include <memory>
 #include <new>
+#include <set>
 
 #include "engine/layout.h"
 
@@ -47,6 +48,8 @@ struct Network::Plan {
   struct Pass {
     int strips;
     std::vector<Step> steps;
+    // Kept tensors that come from or go to main memory here: fetched a strip ahead.
+    std::vector<const Tensor*> far;
   };
   struct Phase {
     int rows, group;
@@ -203,8 +206,9 @@ int Network::add_plan(const PlanSpec& spec) {
   const auto tensor = [&](int i) { return i < 0 ? nullptr : &plan->tensors[i]; };
   for (const PhaseSpec& ps : spec.phases) {
     Plan::Phase phase{ps.rows, ps.group, {}, ps.statistics, ps.reduced};
+    std::set<const Tensor*> near;  // what this phase has already touched
     for (const PassSpec& pass : ps.passes) {
-      Plan::Pass out{pass.strips, {}};
+      Plan::Pass out{pass.strips, {}, {}};
       for (const StepSpec& s : pass.steps) {
         Step step{};
         step.op = s.kind;
@@ -222,6 +226,8 @@ int Network::add_plan(const PlanSpec& spec) {
         step.loss = s.loss < 0 ? nullptr : &plan->losses[size_t(s.loss) * threads];
         step.scratch = base + pairs_at;
         out.steps.push_back(step);
+        for (const Tensor* t : {step.x, step.b, step.y})
+          if (t && !t->group && near.insert(t).second) out.far.push_back(t);
       }
       phase.passes.push_back(std::move(out));
     }
@@ -236,6 +242,28 @@ namespace {
 template <typename Fn>
 void on_threads(ThreadPool& pool, Fn fn) {
   pool.run([](void* context, int thread) { (*static_cast<Fn*>(context))(thread); }, &fn);
+}
+
+// The strip after this one, or the first of the next units.
+Range next_strip(const Range& r, long end) {
+  Range next = r;
+  if (++next.strip < r.strips) return next;
+  next.strip = 0;
+  next.n0 = std::min(end, r.n1);
+  next.n1 = std::min(end, r.n1 + (r.n1 - r.n0));
+  return next;
+}
+
+// Asks for share `part` of `parts` of a kept tensor's rows in a strip. The strips are too short for the processor's own
+// prefetching to see them coming; asking for all at once would leave no room for the loads in between.
+void prefetch(const Tensor& t, const Range& r, int part, int parts, int real_bytes) {
+  if (r.strips > 1 || r.n1 - r.n0 == 1) {
+    if (r.n0 >= r.n1) return;
+    const long r0 = first_row(t, r), r1 = last_row(t, r), bytes = (r1 - r0) * t.pitch * real_bytes;
+    const char* p = t.data + (r.n0 * t.slice + t.origin + r0 * t.pitch) * real_bytes;
+    for (long i = bytes * part / parts / 64 * 64; i < bytes * (part + 1) / parts; i += 64)
+      __builtin_prefetch(p + i, 0, 2);
+  }
 }
 
 }  // namespace
@@ -288,8 +316,14 @@ std::vector<double> Network::run(int index, long examples, const std::vector<Inp
         r.n1 = std::min(end, n + phase.group);
         for (const Plan::Pass& pass : phase.passes) {
           r.strips = pass.strips;
-          for (r.strip = 0; r.strip < r.strips; r.strip++)
-            for (const Step& s : pass.steps) table_.steps[s.op](s, r);
+          for (r.strip = 0; r.strip < r.strips; r.strip++) {
+            const Range ahead = next_strip(r, end);
+            const int count = int(pass.steps.size());
+            for (int i = 0; i < count; i++) {
+              for (const Tensor* far : pass.far) prefetch(*far, ahead, i, count, table_.real_bytes);
+              table_.steps[pass.steps[i].op](pass.steps[i], r);
+            }
+          }
         }
       }
     });

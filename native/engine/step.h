@@ -116,10 +116,12 @@ static inline long last_row(const Tensor& t, const Range& r) { return long(t.T) 
 #define A2V_STEPS(X)                                                                                                 \
   X(conv)                                                                                                            \
   X(conv_data)                                                                                                       \
-  X(conv_weights) X(bias_gradient) X(dense) X(dense_data) X(dense_weights) X(norm_statistics) X(norm) X(norm_reduce) \
-      X(norm_apply) X(relu) X(relu_backward) X(add) X(max_pool) X(max_pool_backward) X(global_max_pool)              \
-          X(global_max_pool_backward) X(upsample) X(upsample_backward) X(reshape) X(reshape_backward) X(select)      \
-              X(select_backward) X(mse) X(bce) X(triplet) X(softmax) X(contrastive_rows) X(contrastive_columns)
+  X(conv_weights)                                                                                                    \
+  X(bias_gradient)                                                                                                   \
+  X(dense) X(dense_data) X(dense_weights) X(norm_statistics) X(norm) X(norm_reduce) X(norm_apply) X(relu)            \
+      X(relu_backward) X(add) X(max_pool) X(max_pool_backward) X(global_max_pool) X(global_max_pool_backward)        \
+          X(upsample) X(upsample_backward) X(reshape) X(reshape_backward) X(select) X(select_backward) X(mse) X(bce) \
+              X(triplet) X(softmax) X(contrastive_rows) X(contrastive_columns)
 
 enum StepKind {
 #define X(name) STEP_##name,

@@ -12,39 +12,49 @@ A2V_INLINE const real* at(const Tensor& t, const Range& r, long n) {
 }
 A2V_INLINE real* at_mut(const Tensor& t, const Range& r, long n) { return const_cast<real*>(at(t, r, n)); }
 
-// y = fn(x) over this range's rows, vector by vector; begin(lane) is called before all vectors at that lane of a
-// column, so that fn finds that lane's constants in registers.
-template <typename Begin, typename Fn>
-A2V_INLINE void map_vectors(const Tensor& x, const Tensor& y, const Range& r, Begin begin, Fn fn) {
-  const long r0 = first_row(y, r), r1 = last_row(y, r), step = y.unit, columns = y.columns;
-  for (int u = 0; u < y.unit; u += V) {
-    begin(u);
-    for (long n = r.n0; n < r.n1; n++)
-      for (long t = r0; t < r1; t++) {
-        const real* p = at(x, r, n) + t * x.pitch + u;
-        real* q = at_mut(y, r, n) + t * y.pitch + u;
-        for (long c = 0; c < columns; c++) store(q + c * step, fn(load(p + c * step)));
-      }
+// Loads per-channel constants of the vector at a lane of a column; the same for all columns where a column is one
+// vector, so that they stay in registers there.
+template <typename Constants, typename Fn>
+A2V_INLINE void each_vector_of_row(const Tensor& t, Constants constants, Fn fn) {
+  const long unit = t.unit, values = t.columns * unit;
+  if (unit == V) {
+    const auto k = constants(0);
+    for (long i = 0; i < values; i += V) fn(i, k);
+  } else {
+    for (long i = 0; i < values; i += unit)
+      for (long u = 0; u < unit; u += V) fn(i + u, constants(u));
   }
 }
 
-// y = fn(x, b)
-template <typename Begin, typename Fn>
-A2V_INLINE void map_pairs(const Tensor& x, const Tensor& b, const Tensor& y, const Range& r, Begin begin, Fn fn) {
-  const long r0 = first_row(y, r), r1 = last_row(y, r), step = y.unit, columns = y.columns;
-  for (int u = 0; u < y.unit; u += V) {
-    begin(u);
-    for (long n = r.n0; n < r.n1; n++)
-      for (long t = r0; t < r1; t++) {
-        const real* p = at(x, r, n) + t * x.pitch + u;
-        const real* o = at(b, r, n) + t * b.pitch + u;
-        real* q = at_mut(y, r, n) + t * y.pitch + u;
-        for (long c = 0; c < columns; c++) store(q + c * step, fn(load(p + c * step), load(o + c * step)));
-      }
-  }
+// y = fn(x, constants) over this range's rows.
+template <typename Constants, typename Fn>
+A2V_INLINE void map_vectors(const Tensor& x, const Tensor& y, const Range& r, Constants constants, Fn fn) {
+  const long r0 = first_row(y, r), r1 = last_row(y, r);
+  for (long n = r.n0; n < r.n1; n++)
+    for (long t = r0; t < r1; t++) {
+      const real* p = at(x, r, n) + t * x.pitch;
+      real* q = at_mut(y, r, n) + t * y.pitch;
+      each_vector_of_row(y, constants, [&](long i, const auto& k) { store(q + i, fn(load(p + i), k)); });
+    }
 }
 
-const auto no_constants = [](int) {};
+// y = fn(x, b, constants)
+template <typename Constants, typename Fn>
+A2V_INLINE void map_pairs(const Tensor& x, const Tensor& b, const Tensor& y, const Range& r, Constants constants,
+                          Fn fn) {
+  const long r0 = first_row(y, r), r1 = last_row(y, r);
+  for (long n = r.n0; n < r.n1; n++)
+    for (long t = r0; t < r1; t++) {
+      const real* p = at(x, r, n) + t * x.pitch;
+      const real* o = at(b, r, n) + t * b.pitch;
+      real* q = at_mut(y, r, n) + t * y.pitch;
+      each_vector_of_row(y, constants, [&](long i, const auto& k) { store(q + i, fn(load(p + i), load(o + i), k)); });
+    }
+}
+
+struct NoConstants {
+  A2V_INLINE NoConstants operator()(long) const { return {}; }
+};
 
 // Neighbouring bands as two vectors: even and odd ones. Where bands are folded into a vector (Cp < V) they lie
 // interleaved in two vectors and are shuffled apart; else each has vectors of its own.

@@ -1,0 +1,35 @@
+// The frames of a feature store file (docs/feature-store.md), mapped into memory: pages come from disk when they are
+// read and can be dropped again, so a corpus may be larger than memory.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+namespace audio2vec {
+
+class FeatureStore {
+ public:
+  // Maps [frames, bands] float32 values that start `offset` bytes into a file of exactly `file_bytes`. Null, with a
+  // reason in `error`, if the file can't be mapped or has another size.
+  static std::shared_ptr<const FeatureStore> open(const std::string& path, int64_t offset, int64_t frames, int bands,
+                                                  int64_t file_bytes, std::string* error);
+  ~FeatureStore();
+  FeatureStore(const FeatureStore&) = delete;
+  FeatureStore& operator=(const FeatureStore&) = delete;
+
+  const float* data() const { return data_; }  // [frames, bands]
+  int64_t frames() const { return frames_; }
+  int bands() const { return bands_; }
+
+ private:
+  FeatureStore() = default;
+
+  void* mapping_ = nullptr;
+  size_t bytes_ = 0;
+  const float* data_ = nullptr;
+  int64_t frames_ = 0;
+  int bands_ = 0;
+};
+
+}  // namespace audio2vec

@@ -1,0 +1,48 @@
+// What the log-mel kernel is told: sizes and tables, computed once for a front end and an instruction set. Plain data,
+// because it crosses from code compiled for any CPU into code compiled for one.
+#pragma once
+
+// Tables marked `real` hold float or double, as the instruction set's kernels compute in.
+struct LogMelPlan {
+  int window, hop, bands;  // samples, samples, mel bands
+  double log_offset;
+
+  // The fold: the waveform cut into columns of `hop` samples and transposed, so that sample i of V consecutive frames
+  // is one vector, at fold_at[i].
+  int fold_rows;       // samples of a column that any frame uses: min(hop, window)
+  int fold_extra;      // columns that a frame reaches beyond its own
+  int fold_stride;     // columns in memory: lanes + fold_extra
+  const int* fold_at;  // [2 * points]; 0 beyond the window
+
+  // The transform: a real FFT of 2 * points samples as a complex FFT of `points`, in passes of decimation in frequency.
+  int points;
+  int passes, radix[8];  // radix[0] = 8 and the last is 4; their product is `points`
+  int block_stride;      // distance of the first pass's 8 blocks in memory, in points
+  const void* window_weights;  // real [2 * points], 0 beyond the window
+  const void* twiddles;        // real: for each pass but the last, for each n: radix - 1 complex numbers
+
+  // The last pass takes the groups of four points that hold bins k + j * points/4 and their mirror images, makes the
+  // bins of the real transform of both, and their power.
+  int pairs;
+  const int* pair_at;      // [pairs][3]: k, position of its four points, position of the mirror's
+  const void* pair_twist;  // real [pairs][4] complex: exp(-πi (k + j points/4) / points)
+
+  // Energy outside the bands is counted for the bound on rounding errors: bins below low_bins and from high_bin on.
+  int low_bins, high_bin;
+  double doubt_limit;
+
+  // Mel band b is the sum of band_weights × power over band_bins[b] bins from band_first[b].
+  const int* band_first;
+  const int* band_bins;
+  const void* band_weights;  // real, band after band
+
+  int scratch_bytes;  // what a call needs beside its input and output, aligned to 64
+};
+
+// Frames first … first+count-1 of samples[length] to out [count, bands]; `scratch` is scratch_bytes of memory aligned
+// to 64. False, with `out` unfinished, if a value is not finite.
+//
+// In single precision, doubt[f] says whether frame f has a band whose rounding error may exceed 1e-4. In double
+// precision nothing is doubtful, and only the frames that `doubt` marks are written (all if it is null).
+typedef bool LogMelKernel(const LogMelPlan* plan, const float* samples, long length, long first, long count, float* out,
+                          unsigned char* doubt, void* scratch);

@@ -1,0 +1,294 @@
+// Log-mel with V consecutive frames in the lanes of a vector: every step of the transform, the mel sum and the
+// logarithm are then plain vector operations, and only the way in and out has to transpose.
+//
+// samples → fold (transpose) → window, first pass of the FFT → middle passes → last pass, real split, power
+//         → mel sums → logarithm → transpose → out
+#pragma once
+
+#include "frontend/log_mel.h"
+#include "simd/log.h"
+#include "simd/transpose.h"
+#include "simd/vec.h"
+
+namespace {
+
+typedef float samples_unaligned __attribute__((vector_size(V * sizeof(float)), aligned(sizeof(float)), may_alias));
+
+A2V_INLINE vec load_samples(const float* p) {
+  return __builtin_convertvector(*reinterpret_cast<const samples_unaligned*>(p), vec);
+}
+A2V_INLINE void store_samples(float* p, vec x) {
+  *reinterpret_cast<samples_unaligned*>(p) = __builtin_convertvector(x, samples_unaligned);
+}
+
+struct cvec {
+  vec re, im;
+};
+
+A2V_INLINE cvec operator+(cvec a, cvec b) { return {a.re + b.re, a.im + b.im}; }
+A2V_INLINE cvec operator-(cvec a, cvec b) { return {a.re - b.re, a.im - b.im}; }
+A2V_INLINE cvec times(cvec a, const real w[2]) {
+  return {a.re * w[0] - a.im * w[1], a.re * w[1] + a.im * w[0]};
+}
+A2V_INLINE cvec times_minus_i(cvec a) { return {a.im, -a.re}; }
+A2V_INLINE cvec load_complex(const real* p) { return {load(p), load(p + V)}; }
+A2V_INLINE void store_complex(real* p, cvec x) {
+  store(p, x.re);
+  store(p + V, x.im);
+}
+
+// Discrete Fourier transforms of 2, 4 and 8 values in place.
+A2V_INLINE void dft2(cvec a[2]) {
+  const cvec d = a[0] - a[1];
+  a[0] = a[0] + a[1];
+  a[1] = d;
+}
+A2V_INLINE void dft4(cvec a[4]) {
+  const cvec s02 = a[0] + a[2], d02 = a[0] - a[2], s13 = a[1] + a[3], d13 = a[1] - a[3];
+  a[0] = s02 + s13;
+  a[1] = {d02.re + d13.im, d02.im - d13.re};
+  a[2] = s02 - s13;
+  a[3] = {d02.re - d13.im, d02.im + d13.re};
+}
+// Only the first NONZERO values (4 … 8) are taken to differ from zero.
+template <int NONZERO>
+A2V_INLINE void dft8(cvec a[8]) {
+  cvec even[4], odd[4];
+  A2V_UNROLL for (int i = 0; i < 4; i++) {
+    even[i] = i + 4 < NONZERO ? a[i] + a[i + 4] : a[i];
+    odd[i] = i + 4 < NONZERO ? a[i] - a[i + 4] : a[i];
+  }
+  const real h = real(0.70710678118654752440);
+  odd[1] = {(odd[1].re + odd[1].im) * h, (odd[1].im - odd[1].re) * h};
+  odd[2] = times_minus_i(odd[2]);
+  odd[3] = {(odd[3].im - odd[3].re) * h, (odd[3].re + odd[3].im) * -h};
+  dft4(even);
+  dft4(odd);
+  A2V_UNROLL for (int i = 0; i < 4; i++) {
+    a[2 * i] = even[i];
+    a[2 * i + 1] = odd[i];
+  }
+}
+
+// Where the V columns from `first` on are to be read, whole vectors of them. Samples before the start and beyond the end count as zero.
+A2V_INLINE void find_columns(const LogMelPlan& p, const float* samples, long length, long first, float* padded,
+                             const float* column[V]) {
+  const int read = (p.fold_rows + V - 1) / V * V;
+  for (int c = 0; c < V; c++) {
+    const long at = (first + c) * p.hop;
+    column[c] = samples + at;
+    if (at >= 0 && at + read <= length) continue;
+    column[c] = padded + c * read;  // reading there would leave the array
+    for (int r = 0; r < read; r++) padded[c * read + r] = at + r >= 0 && at + r < length ? samples[at + r] : 0;
+  }
+}
+
+// Appends the V columns from `first` on to the fold, whose older columns move on by V.
+A2V_INLINE void fold_columns(const LogMelPlan& p, const float* samples, long length, long first, real* fold,
+                             float* padded) {
+  const float* column[V];
+  find_columns(p, samples, length, first, padded, column);
+  for (int r0 = 0; r0 < p.fold_rows; r0 += V) {
+    vec block[V];
+    A2V_UNROLL for (int c = 0; c < V; c++) block[c] = load_samples(column[c] + r0);
+    transpose(block);
+    const int rows = p.fold_rows - r0 < V ? p.fold_rows - r0 : V;
+    A2V_UNROLL for (int r = 0; r < V; r++) {
+      if (r >= rows) break;
+      real* row = fold + long(r0 + r) * p.fold_stride;
+      for (int c = 0; c < p.fold_extra; c += V) store(row + c, load(row + c + V));
+      store(row + p.fold_extra, block[r]);
+    }
+  }
+}
+
+// Asks for the samples of the next group while this one is computed, a line here and a line there: they come from main
+// memory, out of the order that hardware prefetchers see through, and asked for all at once they would hold up the
+// arithmetic.
+struct Ahead {
+  const float* next;
+  int step;  // lines for each point of the first pass: a fifth of them all
+
+  A2V_INLINE void ask(int steps) {
+    for (int i = 0; i < steps * step; i++, next += 64 / sizeof(float)) __builtin_prefetch(next);
+  }
+};
+
+// Points n with n0 <= n < n1 of the first pass (radix 8), which reads the fold through the window.
+template <int NONZERO>
+inline void first_pass(const LogMelPlan& p, const real* fold, real* work, Ahead& ahead, int n0, int n1) {
+  const int eighth = p.points / 8;
+  const real* window = static_cast<const real*>(p.window_weights);
+  const real* twiddle = static_cast<const real*>(p.twiddles) + n0 * 14;
+  for (int n = n0; n < n1; n++, twiddle += 14) {
+    ahead.ask(1);  // first, because GCC fuses multiplication and addition only within a basic block
+    cvec a[8];
+    A2V_UNROLL for (int i = 0; i < NONZERO; i++) {
+      const int at = 2 * (n + i * eighth);
+      a[i] = {load(fold + p.fold_at[at]) * window[at], load(fold + p.fold_at[at + 1]) * window[at + 1]};
+    }
+    dft8<NONZERO>(a);
+    real* to = work + n * 2 * V;
+    store_complex(to, a[0]);
+    A2V_UNROLL for (int i = 1; i < 8; i++)
+        store_complex(to + i * p.block_stride * 2 * V, times(a[i], twiddle + 2 * i - 2));
+  }
+}
+
+inline void first_pass(const LogMelPlan& p, const real* fold, real* work, Ahead& ahead) {
+  // Beyond the window all is zero: the first points have one nonzero input more than the others.
+  const int eighth = p.points / 8, nonzero = (p.window + 1) / 2, split = nonzero % eighth;
+  for (int part = 0; part < 2; part++) {
+    const int n0 = part ? split : 0, n1 = part ? eighth : split;
+    switch (nonzero / eighth + 1 - part) {
+      case 8: first_pass<8>(p, fold, work, ahead, n0, n1); break;
+      case 7: first_pass<7>(p, fold, work, ahead, n0, n1); break;
+      case 6: first_pass<6>(p, fold, work, ahead, n0, n1); break;
+      case 5: first_pass<5>(p, fold, work, ahead, n0, n1); break;
+      default: first_pass<4>(p, fold, work, ahead, n0, n1); break;  // the window's table is zero where it must be
+    }
+  }
+}
+
+// One pass over one block of `length` contiguous points. Returns the next pass's twiddles.
+template <int RADIX>
+A2V_INLINE void middle_pass(real* block, int length, const real* twiddle) {
+  const int part = length / RADIX;
+  for (int n = 0; n < part; n++, twiddle += 2 * (RADIX - 1)) {
+    cvec a[RADIX];
+    real* at = block + n * 2 * V;
+    A2V_UNROLL for (int i = 0; i < RADIX; i++) a[i] = load_complex(at + i * part * 2 * V);
+    if (RADIX == 8) dft8<8>(a);
+    if (RADIX == 4) dft4(a);
+    if (RADIX == 2) dft2(a);
+    store_complex(at, a[0]);
+    A2V_UNROLL for (int i = 1; i < RADIX; i++)
+        store_complex(at + i * part * 2 * V, times(a[i], twiddle + 2 * i - 2));
+  }
+}
+
+inline void middle_passes(const LogMelPlan& p, real* work, Ahead& ahead) {
+  const real* twiddle = static_cast<const real*>(p.twiddles) + p.points / 8 * 14;
+  int length = p.points / 8;
+  for (int pass = 1; pass < p.passes - 1; pass++) {
+    const int radix = p.radix[pass];
+    for (int block = 0; block < 8; block++) {
+      real* start = work + block * p.block_stride * 2 * V;
+      if (pass == 1) ahead.ask(p.points / 32);
+      for (int at = 0; at < p.points / 8; at += length) {
+        if (radix == 8) middle_pass<8>(start + at * 2 * V, length, twiddle);
+        if (radix == 4) middle_pass<4>(start + at * 2 * V, length, twiddle);
+        if (radix == 2) middle_pass<2>(start + at * 2 * V, length, twiddle);
+      }
+    }
+    length /= radix;
+    twiddle += length * 2 * (radix - 1);
+  }
+}
+
+// Last pass, split into the bins of the real transform, and their power. With Z the complex transform (halved by the
+// window's table): E = Z[k] + Z*[M-k], O = -i (Z[k] - Z*[M-k]), X[k] = E + w^k O, X[M-k] = (E - w^k O)*.
+inline void last_pass(const LogMelPlan& p, const real* work, real* power, Ahead& ahead) {
+  const int quarter = p.points / 4;
+  const real* twist = static_cast<const real*>(p.pair_twist);
+  for (int pair = 0; pair < p.pairs; pair++, twist += 8) {
+    ahead.ask(2);
+    const int k = p.pair_at[3 * pair];
+    cvec a[4], b[4];
+    A2V_UNROLL for (int j = 0; j < 4; j++) {
+      a[j] = load_complex(work + (p.pair_at[3 * pair + 1] + j) * 2 * V);
+      b[j] = load_complex(work + (p.pair_at[3 * pair + 2] + j) * 2 * V);
+    }
+    dft4(a);
+    dft4(b);
+    if (k == 0) {  // it is its own mirror, shifted by one; bins 0 and M have no weight in any band
+      A2V_UNROLL for (int j = 0; j < 4; j++) b[3 - j] = a[(4 - j) % 4];
+    }
+    A2V_UNROLL for (int j = 0; j < 4; j++) {
+      const cvec y = a[j], z = b[3 - j];
+      const cvec e = {y.re + z.re, y.im - z.im}, o = {y.im + z.im, z.re - y.re}, t = times(o, twist + 2 * j);
+      const cvec x = e + t, mirror = e - t;
+      const int bin = k + j * quarter;
+      store(power + bin * V, x.re * x.re + x.im * x.im);
+      store(power + (p.points - bin) * V, mirror.re * mirror.re + mirror.im * mirror.im);
+    }
+  }
+}
+
+// Mel sums plus offset, to mel [bands][V], and the energy of the whole spectrum, roughly.
+inline vec mel_sums(const LogMelPlan& p, const real* power, real* mel) {
+  const real* weight = static_cast<const real*>(p.band_weights);
+  vec energy = {};
+  for (int k = 0; k < p.low_bins; k++) energy += load(power + k * V);
+  for (int k = p.high_bin; k <= p.points; k++) energy += load(power + k * V);
+  for (int b = 0; b < p.bands; b++) {
+    const real* bin = power + p.band_first[b] * V;
+    vec sum = splat(real(p.log_offset));
+    for (int i = 0; i < p.band_bins[b]; i++) sum += load(bin + i * V) * weight[i];
+    weight += p.band_bins[b];
+    energy += sum;
+    store(mel + b * V, sum);
+  }
+  return energy;
+}
+
+// The logarithm, in place. Rounding leaves an error of some ε √(energy / points) in every bin, whatever its own size;
+// a band S of a loud spectrum that is itself near silence suffers: |Δ ln| ≈ 2 √S error / (S + offset). A lane of the
+// result is positive where that is too much for some band.
+inline vec logarithm(const LogMelPlan& p, vec energy, real* mel) {
+  const vec offset = splat(real(p.log_offset)), loudness = energy * real(1 / p.doubt_limit);
+  vec worst = splat(-1);
+  for (int b = 0; b < p.bands; b++) {
+    const vec sum = load(mel + b * V);
+    if (sizeof(real) == 4) worst = vmax(worst, (sum - offset) * loudness - sum * sum);
+    store(mel + b * V, vlog(sum));
+  }
+  return worst;
+}
+
+// mel [bands][V] to out [count][bands], only the frames that `wanted` marks (all if it is null).
+inline void store_frames(const LogMelPlan& p, const real* mel, int count, const unsigned char* wanted, float* out) {
+  int b = 0;
+  for (; b + V <= p.bands; b += V) {
+    vec block[V];
+    A2V_UNROLL for (int i = 0; i < V; i++) block[i] = load(mel + (b + i) * V);
+    transpose(block);
+    A2V_UNROLL for (int f = 0; f < V; f++)
+      if (f < count && (!wanted || wanted[f])) store_samples(out + f * p.bands + b, block[f]);
+  }
+  for (; b < p.bands; b++)
+    for (int f = 0; f < count; f++)
+      if (!wanted || wanted[f]) out[f * p.bands + b] = float(mel[b * V + f]);
+}
+
+bool log_mel(const LogMelPlan* plan, const float* samples, long length, long first, long count, float* out,
+             unsigned char* doubt, void* scratch) {
+  const LogMelPlan& p = *plan;
+  real* work = static_cast<real*>(scratch);
+  real* power = work + 8 * p.block_stride * 2 * V;
+  real* mel = power + (p.points + 1) * V;
+  real* fold = mel + p.bands * V;
+  float* padded = reinterpret_cast<float*>(fold + long(p.fold_rows) * p.fold_stride + V);
+
+  const int lines = (V * p.hop * int(sizeof(float)) + 63) / 64, parts = 5 * p.points / 8;
+  const int ahead_step = (lines + parts - 1) / parts;
+  const long reach = first + p.fold_extra;  // the first group's first column that no group before it would have had
+  for (long c = (p.fold_extra + V - 1) / V * V; c > 0; c -= V) fold_columns(p, samples, length, reach - c, fold, padded);
+  for (long done = 0; done < count; done += V, out += V * p.bands) {
+    fold_columns(p, samples, length, reach + done, fold, padded);
+    Ahead ahead = {samples + (reach + done + V) * p.hop, ahead_step};
+    first_pass(p, fold, work, ahead);
+    middle_passes(p, work, ahead);
+    last_pass(p, work, power, ahead);
+    const vec energy = mel_sums(p, power, mel), worst = logarithm(p, energy, mel);
+    const int here = count - done < V ? int(count - done) : V;
+    for (int f = 0; f < here; f++) {
+      if (!(energy[f] < real(3e38))) return false;
+      if (sizeof(real) == 4) doubt[done + f] = worst[f] > 0;
+    }
+    store_frames(p, mel, here, sizeof(real) == 8 && doubt ? doubt + done : nullptr, out);
+  }
+  return true;
+}
+
+}  // namespace

@@ -1,0 +1,11 @@
+// Kernels that an instruction set needs in double precision beside those of kernels.cc; compiled in the same way, with
+// half as many lanes.
+#include "frontend/log_mel_kernel.h"
+
+#define A2V_JOIN2(a, b) a##b
+#define A2V_JOIN(a, b) A2V_JOIN2(a, b)
+
+extern "C" bool A2V_JOIN(log_mel_precise_, ISA)(const LogMelPlan* plan, const float* samples, long length, long first,
+                                                long count, float* out, unsigned char* doubt, void* scratch) {
+  return log_mel(plan, samples, length, first, count, out, doubt, scratch);
+}
