@@ -163,7 +163,6 @@ describe('waveform in', () => {
     const cases = [{ input, shape: [3, sliceSamples], expected: Float32Array.from(expected) }];
     const parity = await measureParity(await openOnnx(onnxBytes(buildOnnx(model, { input: 'waveform' }))), cases);
     expect(parity.maxAbsError).toBeLessThan(1e-3);
-
     expect(parity.relativeError).toBeLessThan(1e-5);
   });
 
