@@ -1,4 +1,5 @@
 export * from './audio/index.js';
+export { demoDataset } from './demo/dataset.js';
 export * from './errors.js';
 export {
   type Comparison,
@@ -29,5 +30,9 @@ export { type Projection, pca, type UmapOptions, umap } from './evaluate/project
 export { labelSubset, stratifiedFolds, stratifiedSplit } from './evaluate/splits.js';
 export { renderComparison, renderConfusion } from './evaluate/table.js';
 export { shiftInTime } from './evaluate/time-shift.js';
+export { formatLayerTable, type LayerTable, layerTable } from './model/table.js';
 export { type Capabilities, capabilities } from './native.js';
 export { Random, type RandomState } from './random.js';
+export type * from './report/data.js';
+export { type ReportOptions, renderReport, writeReport } from './report/report.js';
+export * from './train/index.js';

@@ -5,11 +5,13 @@ import { fromBinary } from '@bufbuild/protobuf';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { exportOnnx, type Precision } from '../lib/export/export-onnx.js';
+import { emitLogMel } from '../lib/export/front-end.js';
 import { ModelProtoSchema } from '../lib/export/gen/onnx_pb.js';
 import { buildOnnx, type OnnxOptions } from '../lib/export/onnx.js';
 import { OnnxBuilder, onnxBytes } from '../lib/export/onnx-builder.js';
-import { emitLogMel, emitWindows } from '../lib/export/onnx-front-end.js';
 import { emitLayers } from '../lib/export/onnx-layers.js';
+import { openOnnx } from '../lib/export/onnx-runtime.js';
+import { emitWindows } from '../lib/export/onnx-windows.js';
 import { measureParity } from '../lib/export/parity.js';
 import { decoder, type EncoderConfig } from '../lib/model/audio2vec.js';
 import { defaultFrontEnd, type FrontEndConfig } from '../lib/model/front-end-config.js';
@@ -42,7 +44,7 @@ describe('log-mel in', () => {
   it('agrees with an independent forward pass on real slices', async () => {
     const expected = embed64(model, slices);
     const cases = [{ input: slices, shape: [3, frames, bands], expected }];
-    const parity = await measureParity(onnxBytes(buildOnnx(model)), cases);
+    const parity = await measureParity(await openOnnx(onnxBytes(buildOnnx(model))), cases);
     expect(parity.embeddings).toBe(3);
     expect(parity.maxAbsError).toBeLessThan(1e-4);
     expect(parity.relativeError).toBeLessThan(1e-6);
@@ -58,7 +60,7 @@ describe('log-mel in', () => {
     const random = uniform(8);
     const input = Float32Array.from({ length: 2 * config.frames * config.bands }, () => -12 + 14 * random());
     const cases = [{ input, shape: [2, config.frames, config.bands], expected: embed64(other, input) }];
-    expect((await measureParity(onnxBytes(buildOnnx(other)), cases)).maxAbsError).toBeLessThan(1e-4);
+    expect((await measureParity(await openOnnx(onnxBytes(buildOnnx(other))), cases)).maxAbsError).toBeLessThan(1e-4);
   });
 
   it('has the shapes it was asked for', async () => {
@@ -159,7 +161,7 @@ describe('waveform in', () => {
       ...embedWaveform64(model, input.subarray(i * sliceSamples, (i + 1) * sliceSamples)),
     ]);
     const cases = [{ input, shape: [3, sliceSamples], expected: Float32Array.from(expected) }];
-    const parity = await measureParity(onnxBytes(buildOnnx(model, { input: 'waveform' })), cases);
+    const parity = await measureParity(await openOnnx(onnxBytes(buildOnnx(model, { input: 'waveform' }))), cases);
     expect(parity.maxAbsError).toBeLessThan(1e-3);
     expect(parity.relativeError).toBeLessThan(1e-5);
   });
@@ -242,7 +244,7 @@ describe('files', () => {
     const bytes = await readFile(file);
     expect(bytes.length).toBe(exported.bytes);
     expect(bytes.length).toBeLessThan(limit);
-    expect(await measureParity(bytes, cases())).toEqual(exported.parity);
+    expect(await measureParity(await openOnnx(bytes), cases())).toEqual(exported.parity);
     if (precision !== 'float32') expect(exported.parity.relativeError).toBeLessThan(precision === 'int8' ? 0.03 : 1e-3);
     if (extension === 'onnx') {
       const props = fromBinary(ModelProtoSchema, bytes).metadataProps;

@@ -127,13 +127,24 @@ describe('a run', () => {
     expect((await readRunLog(out)).tasks).toBeUndefined();
   });
 
-  test('given minutes, settles on a number of steps and takes exactly those', async () => {
-    const out = fresh();
-    const steps = await collect(pretrain(options(out, { steps: undefined, minutes: 0.015 }, { stepTime: 5 })));
-    const planned = steps.filter((s) => s.steps !== undefined);
-    expect(planned[0]!.step).toBeGreaterThanOrEqual(20);
-    expect(new Set(planned.map((s) => s.steps))).toEqual(new Set([steps.length]));
-    expect(steps.at(-1)!.learningRate).toBeLessThan(2e-5);
+  test('given minutes, plans its steps by its speed, ends in time, and goes on with the time that is left', async () => {
+    const [out, parts] = [fresh(), fresh()];
+    const timed = (folder: string) =>
+      options(folder, { steps: undefined, minutes: 0.02, evaluateEvery: 1000 }, { stepTime: 5 });
+    const steps = await collect(pretrain(timed(out)));
+    expect(steps.findIndex((s) => s.steps !== undefined)).toBeGreaterThanOrEqual(19);
+    expect(steps.at(-1)!.steps).toBe(steps.length);
+    expect(steps.at(-1)!.learningRate).toBeLessThan(1e-4);
+    const { seconds } = await readRunLog(out);
+    expect(seconds).toBeGreaterThan(0.8);
+    expect(seconds).toBeLessThan(3);
+
+    for await (const { step } of pretrain(timed(parts))) if (step === 40) break;
+    const rest = await collect(resumePretraining(timed(parts)));
+    expect(rest[0]!.step).toBe(41);
+    const total = (await readRunLog(parts)).seconds;
+    expect(total).toBeGreaterThan(0.8);
+    expect(total).toBeLessThan(3);
   });
 });
 

@@ -14,6 +14,7 @@ import { type TrainingGraph, trainingGraph } from '../lib/tasks/training-graph.j
 import { fineTune, runToEnd } from '../lib/train/fine-tune.js';
 import { reconstruct, reportHeldOut } from '../lib/train/held-out.js';
 import { initialParameters } from '../lib/train/init.js';
+import { padShortClips } from '../lib/train/pad-clips.js';
 import { pretrain, resumePretraining } from '../lib/train/pretrain.js';
 import { readRunLog } from '../lib/train/run-log.js';
 import { BatchSampler } from '../lib/train/sampler.js';
@@ -91,6 +92,15 @@ describe('learning', () => {
       });
       const losses: number[] = [];
       for await (const { heldOut } of run) losses.push(heldOut!.loss);
+      const [report] = (await readRunLog(out)).tasks!;
+      expect(report!.examples).toBeGreaterThanOrEqual(1000);
+      expect(report!.loss).toBeLessThan(1.5 * losses.at(-1)! + 0.1);
+      if (task === 'temporal-gap') {
+        const { correlation, interval } = report!.spearman!;
+        expect(report!.constant).toBe(Math.LN2);
+        expect(interval.low).toBeLessThanOrEqual(correlation);
+        expect(correlation).toBeLessThanOrEqual(interval.high);
+      }
       expect(losses.at(-1)!).toBeLessThan(0.9 * losses[0]! + (task === 'temporal-gap' ? 0.1 * Math.LN2 : 0));
     },
     120_000,
@@ -135,7 +145,10 @@ describe('a run on the native engine', () => {
       const { memoryStore } = await import(${JSON.stringify(join(library, 'test/helpers/memory-store.js'))});
       const corpus = memoryStore(Array(40).fill(120), 8);
       const options = ${JSON.stringify({ ...options(out), corpus: undefined })};
-      for await (const { step } of pretrain({ ...options, corpus, checkpointSeconds: 0 })) console.log(step);`;
+      for await (const { step } of pretrain({ ...options, corpus, checkpointSeconds: 0 })) {
+        console.log(step);
+        await new Promise((done) => setTimeout(done, 5)); // so that no machine is done before it is killed
+      }`;
     const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
       env: { ...process.env, AUDIO2VEC_ADDON: addon },
     });
@@ -240,6 +253,19 @@ describe('supervised training', () => {
     expect(again.model.mean).toBe(first.model.mean);
   });
 
+  test('pads clips shorter than a slice with silence', async () => {
+    const mixed = memoryStore([5, 40, 0, 16], 8);
+    const padded = padShortClips(mixed, 16);
+    expect([...padded.clipStarts]).toEqual([0, 16, 56, 72, 88]);
+    expect(padded.read(0, 5)).toEqual(mixed.read(0, 5));
+    expect(padded.read(5, 11)).toEqual(new Float32Array(88).fill(Math.log(1e-6)));
+    expect(padded.read(16, 40)).toEqual(mixed.read(5, 40));
+    expect(padded.read(72, 16)).toEqual(mixed.read(45, 16));
+    expect(padShortClips(shaped, 16)).toBe(shaped);
+    const tuned = await runToEnd(fineTune({ ...options, corpus: mixed, labels: Int32Array.of(0, 1, 2, 0), steps: 3 }));
+    expect((await tuned.predict(mixed)).every((p) => p >= 0 && p <= 1)).toBe(true);
+  });
+
   test('leaves clips labelled -1 out, and refuses what cannot be trained on', async () => {
     const few = labels.map((l, i) => (i < 12 ? l : -1));
     await runToEnd(fineTune({ ...options, labels: few, steps: 3 }));
@@ -249,7 +275,6 @@ describe('supervised training', () => {
     await refused({ labels: labels.map((l) => Math.min(l, 1)) }, 'ERR_ARGUMENT');
     await refused({ labels: labels.map(() => 3) }, 'ERR_ARGUMENT');
     await refused({ classes: ['one'] }, 'ERR_ARGUMENT');
-    await refused({ corpus: memoryStore(Array<number>(60).fill(15), 8) }, 'ERR_DATASET');
   });
 });
 

@@ -11,8 +11,8 @@ export function addBench(program: Command, operations: Operations, run: Runner):
     .option('--filter <text>', 'only the cases whose name contains this')
     .option('--quick', 'the short list, a second for each case', false);
   const examples = ['bench', 'bench --quick', 'bench --filter logmel --json'];
-  finish<{ filter?: string; quick: boolean }>(command, run, examples, async (session, _, flags) => {
-    const { text, data } = await operations.bench({ ...session.common, ...flags }, session);
+  finish<{ filter?: string; quick: boolean }>(command, run, examples, async (session, _, { filter, quick }) => {
+    const { text, data } = await operations.bench({ ...session.common, filter, quick }, session);
     session.result(data, text);
   });
 }

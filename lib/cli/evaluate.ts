@@ -25,8 +25,9 @@ export function addEvaluate(program: Command, operations: Operations, run: Runne
     .option('--neighbours <number>', 'k of the nearest neighbours', integer(1), 10)
     .option('-o, --output <file>', 'write the result, with confusion matrices, as JSON');
   const examples = ['evaluate labelled/ --model run/encoder.safetensors', 'evaluate labelled/ --json > result.json'];
-  finish<Flags>(command, run, examples, async (session, [folder], { output, ...flags }) => {
-    const { text, data } = await operations.evaluate({ ...session.common, folder, ...flags }, session);
+  finish<Flags>(command, run, examples, async (session, [folder], { model, baselines, neighbours, output }) => {
+    const request = { ...session.common, folder, model, baselines, neighbours };
+    const { text, data } = await operations.evaluate(request, session);
     if (output !== undefined) await writeFileAtomic(output, `${JSON.stringify(data, null, 1)}\n`);
     session.result(data, text);
   });

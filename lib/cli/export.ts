@@ -22,7 +22,7 @@ export function addExport(program: Command, operations: Operations, run: Runner)
     .argument('[model]', 'encoder.safetensors; default: the pretrained encoder of the package')
     .option('-o, --output <file>', 'the ONNX file', 'encoder.onnx')
     .addOption(new Option('--input <kind>', 'what the graph takes').choices(['log-mel', 'waveform']).default('log-mel'))
-    .option('--batch <number>', 'a fixed batch size, which phone accelerators want, or "dynamic"', batch, 'dynamic')
+    .option('--batch <number>', 'a fixed batch size, which phone accelerators want, or "dynamic"', batchSize, 'dynamic')
     .addOption(
       new Option('--precision <kind>', 'of weights (float16) or of all arithmetic (int8)')
         .choices(['float32', 'float16', 'int8'])
@@ -34,16 +34,17 @@ export function addExport(program: Command, operations: Operations, run: Runner)
     'export run/encoder.safetensors --input waveform --batch 1 -o phone.onnx',
     'export run/encoder.safetensors --precision int8 --clips recordings/ -o small.onnx',
   ];
-  finish<Flags>(command, run, examples, async (session, [model], flags) => {
-    if (flags.precision === 'int8' && flags.clips === undefined) {
+  finish<Flags>(command, run, examples, async (session, [model], { output, input, batch, precision, clips }) => {
+    if (precision === 'int8' && clips === undefined) {
       program.error('error: --precision int8 needs --clips <folder>: recordings to calibrate with');
     }
-    const result = await operations.export({ ...session.common, model, ...flags }, session);
+    const request = { ...session.common, model, output, input, batch, precision, clips };
+    const result = await operations.export(request, session);
     session.result(result, describe(result));
   });
 }
 
-function batch(text: string): number | 'dynamic' {
+function batchSize(text: string): number | 'dynamic' {
   return text === 'dynamic' ? text : integer(1, 65536)(text);
 }
 

@@ -88,13 +88,12 @@ export function addPretrain(program: Command, operations: Operations, run: Runne
 const decays = ['cosine', 'constant'] as const satisfies Schedule['decay'][];
 
 /** Flags → options of `pretrain`. A flag that was not given leaves the library's default in place. */
-function pretrainingOptions(flags: Flags, { common: { seed, threads } }: Session): PretrainingOptions {
-  const { output: _, resume: __, checkpointSeconds: ___, ...rest } = flags;
-  const { frames, channels, embedding, timeMask, bandMask, gain, mix, ...training } = rest;
+function pretrainingOptions(flags: Flags, { common }: Session): PretrainingOptions {
+  const { task, steps, minutes, batchSize, heldOut, evaluateEvery, learningRate, warmUp, decay, weightDecay } = flags;
+  const { frames, channels, embedding, timeMask, bandMask, gain, mix } = flags;
   return {
-    ...training,
-    seed,
-    threads,
+    ...common,
+    ...{ task, steps, minutes, batchSize, heldOut, evaluateEvery, learningRate, warmUp, decay, weightDecay },
     encoder: given({ frames, channels, embedding }),
     augmentation: given({ timeMask, bandMask, gain, mix }),
   };

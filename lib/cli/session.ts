@@ -36,14 +36,19 @@ export class Session {
 
   constructor(
     private readonly io: Io,
-    readonly common: CommonOptions,
+    private readonly options: CommonOptions,
     readonly signal: AbortSignal,
   ) {}
+
+  /** The shared options that operations take. */
+  get common(): { seed: number; threads?: number } {
+    return { seed: this.options.seed, threads: this.options.threads };
+  }
 
   /** The command's result: `value` with `--json`, otherwise `text`. */
   result(value: unknown, text: string): void {
     this.clearBar();
-    this.io.stdout.write(this.common.json ? `${JSON.stringify(value, null, 2)}\n` : text === '' ? '' : `${text}\n`);
+    this.io.stdout.write(this.options.json ? `${JSON.stringify(value, null, 2)}\n` : text === '' ? '' : `${text}\n`);
   }
 
   /** One of many results as a line of JSON, as soon as it is there. */
@@ -54,7 +59,7 @@ export class Session {
 
   /** Something to know that is not the result. Silent with `--quiet`. */
   note(text: string): void {
-    if (this.common.quiet) return;
+    if (this.options.quiet) return;
     this.clearBar();
     this.io.stderr.write(`${text}\n`);
   }
@@ -67,7 +72,7 @@ export class Session {
 
   /** Shows progress: a bar on a terminal; in a log a line every ten seconds and at the end. */
   progress(p: Progress): void {
-    if (this.common.quiet) return;
+    if (this.options.quiet) return;
     if (this.io.stderr.isTTY) this.drawBar(p);
     else this.logLine(p);
   }

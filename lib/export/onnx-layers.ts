@@ -72,6 +72,6 @@ export function emitLayers(b: OnnxBuilder, layers: readonly Layer[], values: Rea
 }
 
 /** "encoder.blocks.0.conv_t.conv" → "blocks.0.conv_t": every value carries its name through the file several times. */
-function shortName(name: string): string {
+export function shortName(name: string): string {
   return name.replace(/^encoder\./, '').replace(/\.conv$/, '');
 }

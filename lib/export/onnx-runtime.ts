@@ -1,5 +1,6 @@
 // onnxruntime-node is an optional peer: only exporting needs it, and it is large.
-import { Audio2VecError } from '../errors.js';
+import { Audio2VecError, argumentError } from '../errors.js';
+import type { ModelRunner } from './parity.js';
 
 export type OnnxRuntime = typeof import('onnxruntime-node');
 
@@ -17,4 +18,25 @@ export async function onnxRuntime(): Promise<OnnxRuntime> {
       { cause: error },
     );
   }
+}
+
+/** Opens an `.onnx` or `.ort` model that has an output `embedding` `[N, E]`. */
+export async function openOnnx(model: Uint8Array): Promise<ModelRunner> {
+  const ort = await onnxRuntime();
+  const session = await ort.InferenceSession.create(model);
+  const output = session.outputMetadata.find((m) => m.name === 'embedding');
+  const width = output?.isTensor ? output.shape.at(-1) : undefined;
+  if (typeof width !== 'number') {
+    throw argumentError('model', 'one with an output "embedding" [N, E]', session.outputNames);
+  }
+  return {
+    runtime: `onnxruntime-node ${ort.env.versions.node ?? ort.env.versions.common}`,
+    width,
+    async run(input, shape) {
+      const feed = { [session.inputNames[0]!]: new ort.Tensor('float32', input, shape) };
+      const { embedding } = await session.run(feed, ['embedding']);
+      return embedding!.data as Float32Array;
+    },
+    close: () => session.release(),
+  };
 }

@@ -2,10 +2,11 @@
 import { argumentError } from '../errors.js';
 import { checkEncoderModel, type EncoderModel, encoderGraph } from '../model/encoder-model.js';
 import { inferenceLayers } from '../model/inference.js';
+import { emitLogMel, samplesFor } from './front-end.js';
 import type { ModelProto } from './gen/onnx_pb.js';
 import { type Dim, OnnxBuilder } from './onnx-builder.js';
-import { emitLogMel, emitWindows, samplesFor } from './onnx-front-end.js';
 import { emitLayers } from './onnx-layers.js';
+import { emitWindows } from './onnx-windows.js';
 
 /** A linear probe on embeddings: logits = weights · embedding + bias. */
 export interface Classifier {
@@ -35,7 +36,7 @@ export interface OnnxOptions {
  * Metadata tell the encoder's shape, front end, normalisation and how the encoder was made. Throws `ERR_ARGUMENT`. */
 export function buildOnnx(model: EncoderModel, options: OnnxOptions = {}): ModelProto {
   checkEncoderModel(model);
-  const { config, frontEnd } = model;
+  const { config } = model;
   const { graph, input } = encoderGraph(config);
   const b = new OnnxBuilder();
   const { logMel, rows } = emitInput(b, model, options);
@@ -50,12 +51,26 @@ export function buildOnnx(model: EncoderModel, options: OnnxOptions = {}): Model
   b.output('embedding', [rows, config.embedding]);
   if (options.classifier) emitClassifier(b, options.classifier, config.embedding, rows);
 
-  return b.build('audio2vec_encoder', {
-    'audio2vec.encoder': JSON.stringify(config),
-    'audio2vec.front_end': JSON.stringify(frontEnd),
-    'audio2vec.normalization': JSON.stringify({ mean: [...model.mean], std: [...model.std] }),
+  return b.build('audio2vec_encoder', modelMetadata(model, options.classifier));
+}
+
+/** What a user of the file has to know, as JSON texts by key. */
+export function modelMetadata(model: EncoderModel, classifier?: Classifier): Record<string, string> {
+  return {
+    'audio2vec.encoder': JSON.stringify(model.config),
+    'audio2vec.front_end': JSON.stringify(model.frontEnd),
+    'audio2vec.normalization': JSON.stringify({ mean: shortest(model.mean), std: shortest(model.std) }),
     'audio2vec.provenance': JSON.stringify(model.provenance),
-    ...(options.classifier && { 'audio2vec.labels': JSON.stringify(options.classifier.labels) }),
+    ...(classifier && { 'audio2vec.labels': JSON.stringify(classifier.labels) }),
+  };
+}
+
+/** The shortest decimals that give back the same float32 values. */
+function shortest(values: Float32Array): number[] {
+  return Array.from(values, (v) => {
+    for (let digits = 6; digits < 9; digits++)
+      if (Math.fround(Number(v.toPrecision(digits))) === v) return Number(v.toPrecision(digits));
+    return v;
   });
 }
 

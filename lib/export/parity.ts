@@ -1,6 +1,7 @@
 // The proof beside every export: the exported file, run by ONNX Runtime, against what the native encoder gives.
+import { extname } from 'node:path';
 import { Audio2VecError, argumentError } from '../errors.js';
-import { onnxRuntime } from './onnx-runtime.js';
+import { writeFileAtomic } from '../formats/atomic-write.js';
 
 /** One input of the exported model and the embeddings that the native encoder gives for it. */
 export interface ParityCase {
@@ -28,35 +29,54 @@ export interface Parity {
 /** What an export must keep; a limit that is not given does not apply. */
 export type ParityLimits = Partial<Pick<Parity, 'maxAbsError' | 'meanAbsError' | 'minCosine' | 'meanCosine'>>;
 
-/** Runs the model (bytes of an `.onnx` or `.ort`) on every case and compares the output `embedding`. */
+/** An exported model, opened in a runtime. */
+export interface ModelRunner {
+  /** Name and version. */
+  readonly runtime: string;
+  /** Size of an embedding. */
+  readonly width: number;
+  /** The output `embedding` for values of the model's one input. */
+  run(input: Float32Array, shape: readonly number[]): Promise<Float32Array>;
+  close(): Promise<void>;
+}
+
+/** Runs the model on every case, compares and closes it. */
 export async function measureParity(
-  model: Uint8Array,
+  model: ModelRunner,
   cases: readonly ParityCase[],
   { signal }: { signal?: AbortSignal } = {},
 ): Promise<Parity> {
-  if (cases.length === 0) throw argumentError('cases', 'at least one input to verify with', 'none');
-  const ort = await onnxRuntime();
-  const session = await ort.InferenceSession.create(model);
   const total = new Difference();
   try {
-    const dims = session.outputMetadata.find((m) => m.name === 'embedding');
-    const width = dims?.isTensor ? dims.shape.at(-1) : undefined;
-    if (typeof width !== 'number')
-      throw argumentError('model', 'one with an output "embedding" [N, E]', session.outputNames);
+    if (cases.length === 0) throw argumentError('cases', 'at least one input to verify with', 'none');
     for (const { input, shape, expected } of cases) {
       signal?.throwIfAborted();
-      const feed = { [session.inputNames[0]!]: new ort.Tensor('float32', input, shape) };
-      const { embedding } = await session.run(feed, ['embedding']);
-      total.add(embedding!.data as Float32Array, expected, width);
+      total.add(await model.run(input, shape), expected, model.width);
     }
   } finally {
-    await session.release();
+    await model.close();
   }
-  return total.result(`onnxruntime-node ${ort.env.versions.node ?? ort.env.versions.common}`);
+  return total.result(model.runtime);
+}
+
+/** Throws `ERR_PARITY` after keeping `bytes` as `….rejected…` beside `file`, if `parity` is beyond the limits. */
+export async function checkParity(
+  file: string,
+  bytes: Uint8Array,
+  parity: Parity,
+  limits: ParityLimits,
+): Promise<void> {
+  const wrong = beyondLimits(parity, limits);
+  if (wrong.length === 0) return;
+  const extension = extname(file);
+  const rejected = `${file.slice(0, file.length - extension.length)}.rejected${extension}`;
+  await writeFileAtomic(rejected, bytes);
+  const reason = `The exported model is not close enough to the native encoder: ${wrong.join('; ')}`;
+  throw new Audio2VecError('ERR_PARITY', `${reason}. It is kept as ${rejected}, and ${file} is not written.`);
 }
 
 /** What is beyond the limits, in words; empty if nothing is. NaN is beyond every limit. */
-export function beyondLimits(parity: Parity, limits: ParityLimits): string[] {
+function beyondLimits(parity: Parity, limits: ParityLimits): string[] {
   return Object.entries(limits).flatMap(([key, limit]) => {
     const value = parity[key as keyof ParityLimits];
     const ok = key.endsWith('Cosine') ? value >= limit : value <= limit;

@@ -1,4 +1,5 @@
 // What a report shows, as plain data. Every part but the title is optional: a section without data is left out.
+import type { Score } from '../evaluate/evaluate.js';
 import type { Interval } from '../evaluate/metrics.js';
 
 export interface ReportData {
@@ -53,6 +54,9 @@ export interface Reconstructions {
   examples: readonly { name: string; real: Float32Array; reconstructed: Float32Array; mse?: number }[];
 }
 
+/** An accuracy in [0, 1] with its 95 % interval. */
+export type ProbeScore = Pick<Score, 'accuracy' | 'interval'>;
+
 /** How well each kind of features predicts the labels of one task. */
 export interface ProbeTable {
   task: string;
@@ -62,15 +66,9 @@ export interface ProbeTable {
   /** Accuracy of always guessing the most frequent label. */
   chance?: number;
   /** The first row is the encoder that the report is about. */
-  rows: readonly { features: string; probe: Score; knn?: Score }[];
+  rows: readonly { features: string; probe: ProbeScore; knn?: ProbeScore }[];
   /** The first row's probe against others on the same clips: difference of accuracies, its 95 % interval, p-value. */
   differences?: readonly { against: string; difference: number; interval: Interval; pValue: number }[];
-}
-
-/** An accuracy in [0, 1] with its 95 % interval. */
-export interface Score {
-  accuracy: number;
-  interval: Interval;
 }
 
 export interface ConfusionMatrix {

@@ -1,6 +1,6 @@
 // Probe results: accuracies as bars with their 95 % intervals inside a table, and confusion matrices.
 import { argumentError } from '../errors.js';
-import type { ConfusionMatrix, ProbeTable, Score } from './data.js';
+import type { ConfusionMatrix, ProbeScore, ProbeTable } from './data.js';
 import { type Html, html, name } from './html.js';
 import { percent } from './numbers.js';
 
@@ -38,7 +38,7 @@ function difference({ against, difference, interval, pValue }: NonNullable<Probe
   return html`<div>${points(difference)} points against ${against} (95 %: ${points(interval.low)} to ${points(interval.high)}, ${p})</div>`;
 }
 
-function bar({ accuracy, interval: { low, high } }: Score, chance: number | undefined): Html {
+function bar({ accuracy, interval: { low, high } }: ProbeScore, chance: number | undefined): Html {
   const x = (share: number) => (200 * Math.min(1, Math.max(0, share))).toFixed(1);
   return html`<div class="bar"><svg viewBox="0 0 200 18" preserveAspectRatio="none" aria-hidden="true">
       <path class="grid" d="M0.5 0v18M50 0v18M100 0v18M150 0v18M199.5 0v18"/>

@@ -1,5 +1,5 @@
-// A run's state between two steps, as one safetensors file. Nothing in it depends on the clock, so two runs that took
-// the same steps have the same bytes.
+// A run's state between two steps, as one safetensors file. Unless the run is given minutes, nothing in it depends on
+// the clock, so two runs that took the same steps have the same bytes.
 import type { Arrays, NetworkState } from '../engine/network.js';
 import { Audio2VecError } from '../errors.js';
 import { readSafetensors, type Tensor, type TensorData, writeSafetensors } from '../formats/safetensors.js';
@@ -12,6 +12,8 @@ export interface Checkpoint {
   step: number;
   /** Steps of the whole run, once that is decided. */
   steps?: number;
+  /** Time taken, for a run that is given minutes instead of steps. */
+  seconds?: number;
   state: NetworkState;
   history: History;
   /** What continues the run: configuration, corpus. Plain JSON. */
@@ -42,7 +44,7 @@ export async function saveCheckpoint(file: string, c: Checkpoint, parameters: re
   await writeSafetensors(file, tensors, {
     format,
     version,
-    progress: JSON.stringify({ step: c.step, steps: c.steps, heldOut: c.history.heldOut }),
+    progress: JSON.stringify({ step: c.step, steps: c.steps, seconds: c.seconds, heldOut: c.history.heldOut }),
     run: JSON.stringify(c.run),
   });
 }
@@ -55,7 +57,7 @@ export async function loadCheckpoint(file: string): Promise<Checkpoint> {
   if (metadata.format !== format) throw bad(`its metadata does not say format "${format}"`);
   if (metadata.version !== version) throw bad(`it has version ${metadata.version}, this package reads ${version}`);
 
-  let progress: { step: number; steps?: number; heldOut: History['heldOut'] };
+  let progress: { step: number; steps?: number; seconds?: number; heldOut: History['heldOut'] };
   let run: Record<string, unknown>;
   try {
     progress = JSON.parse(metadata.progress ?? '');
@@ -63,7 +65,7 @@ export async function loadCheckpoint(file: string): Promise<Checkpoint> {
   } catch (error) {
     throw bad('its metadata is not JSON', error);
   }
-  const { step, steps, heldOut } = progress;
+  const { step, steps, seconds, heldOut } = progress;
   if (!Number.isSafeInteger(step) || step < 0 || !Array.isArray(heldOut)) throw bad('its progress is wrong');
 
   const state: NetworkState = { params: new Map(), m: new Map(), v: new Map(), steps: step };
@@ -76,7 +78,7 @@ export async function loadCheckpoint(file: string): Promise<Checkpoint> {
       state[kind].set(rest, data);
     } else throw bad(`the array ${name} does not belong in it`);
   }
-  return { step, steps, state, history: { losses, heldOut }, run };
+  return { step, steps, seconds, state, history: { losses, heldOut }, run };
 }
 
 /** A network computes in single or in double precision. */

@@ -1,5 +1,6 @@
 // Everything that decides the result of a training run. Stored in its checkpoint as JSON, so that a run can be
 // continued from its folder alone.
+import { availableParallelism } from 'node:os';
 import { argumentError } from '../errors.js';
 import { checkEncoder, defaultEncoder, type EncoderConfig } from '../model/audio2vec.js';
 import { chooseTasks, formatTasks, type TaskSpec } from '../tasks/index.js';
@@ -14,8 +15,8 @@ export interface TrainingOptions {
   batchSize?: number;
   /** Number of steps. Default 5000, unless `minutes` is given. */
   steps?: number;
-  /** Time to train for. It is turned into a number of steps once the speed has been measured, so that the learning
-   * rate, and an interrupted run that is continued, do not depend on the clock any further. */
+  /** Time to train for, over all sittings. The number of steps then follows from the speed, measured a few times along
+   * the way, so only a run given `steps` can be repeated exactly. */
   minutes?: number;
   /** Of Adam, after the warm-up. Default 1e-3. */
   learningRate?: number;
@@ -28,7 +29,8 @@ export interface TrainingOptions {
   weightDecay?: number;
   /** Decides split, initial parameters and batches. Default 1. */
   seed?: number;
-  /** Threads of the engine. The same seed and number of threads give the same bits. Default: all cores. */
+  /** Threads of the engine. The same seed and number of threads give the same bits. Default: all cores, remembered
+   * with the run. */
   threads?: number;
   /** Alterations of what the encoder sees. Default: none. */
   augmentation?: Partial<AugmentationOptions>;
@@ -52,7 +54,7 @@ export interface TrainingConfig {
   schedule: Schedule;
   weightDecay: number;
   seed: number;
-  threads?: number;
+  threads: number;
   augmentation: AugmentationOptions;
   evaluateEvery?: number;
 }
@@ -99,7 +101,7 @@ export function trainingConfig(o: TrainingOptions): TrainingConfig {
     schedule,
     weightDecay,
     seed,
-    threads: o.threads,
+    threads: o.threads ?? availableParallelism(),
     augmentation,
     evaluateEvery: o.evaluateEvery,
   };

@@ -15,6 +15,7 @@ import { type NetworkFactory, nativeNetwork, type TrainableNetwork } from './eng
 import { emptyHistory } from './history.js';
 import { encoderWeights, initialParameters } from './init.js';
 import { type Step, trainLoop } from './loop.js';
+import { padShortClips } from './pad-clips.js';
 
 export interface FineTuneOptions extends TrainingOptions {
   /** Labelled clips as log-mel. */
@@ -49,14 +50,15 @@ const logitsNode = 'classifier';
 
 /** Trains encoder and classifier together, yielding after every step; the generator's return value is the result
  * (see {@link runToEnd}). An epoch shows every clip once, a slice from a random place in it.
- * Throws `ERR_ARGUMENT`, `ERR_DATASET` (a clip shorter than a slice, a class without clips), `ERR_DIVERGED`, and an
- * `AbortError` when `signal` aborts. */
+ * Clips shorter than a slice are padded with silence.
+ * Throws `ERR_ARGUMENT` (also for a class without clips), `ERR_DIVERGED`, and an `AbortError` when `signal` aborts. */
 export async function* fineTune(options: FineTuneOptions): AsyncGenerator<Step, FineTuned> {
-  const { corpus: store, labels, classes, from, createNetwork = nativeNetwork } = options;
+  const { corpus, labels, classes, from, createNetwork = nativeNetwork } = options;
   const config = trainingConfig({ ...options, encoder: from?.config ?? options.encoder });
   const { frames, bands } = config.encoder;
-  if (store.bands !== bands) throw argumentError('encoder.bands', `${store.bands}, as the corpus has`, bands);
-  checkLabels(store, labels, classes);
+  if (corpus.bands !== bands) throw argumentError('encoder.bands', `${corpus.bands}, as the corpus has`, bands);
+  checkLabels(corpus, labels, classes);
+  const store = padShortClips(corpus, frames);
   const graph = classifierGraph(config.encoder, classes.length);
   const mean = from?.mean ?? store.mean;
   const std = from?.std ?? store.std;
@@ -84,7 +86,7 @@ export async function* fineTune(options: FineTuneOptions): AsyncGenerator<Step, 
     save: async () => {},
     saveEvery: Number.POSITIVE_INFINITY,
     signal: options.signal,
-    howToResume: 'Fine-tuning keeps no checkpoints: start it again.',
+    whenInterrupted: 'Fine-tuning keeps no checkpoints: start it again.',
   });
 
   const trained = network.getState().params;
@@ -104,9 +106,11 @@ export async function* fineTune(options: FineTuneOptions): AsyncGenerator<Step, 
     weight: Float32Array.from(trained.get(`${logitsNode}.weight`)!),
     bias: Float32Array.from(trained.get(`${logitsNode}.bias`)!),
     predict: (of, which = Array.from({ length: of.clipNames.length }, (_, i) => i)) => {
-      const reader = of === store ? network : make(of);
-      if (reader !== network) reader.setState({ ...reader.getState(), params: trained });
-      return predictClips(reader, of, which, frames, classes.length, config.batchSize);
+      if (of === corpus) return predictClips(network, store, which, frames, classes.length, config.batchSize);
+      const padded = padShortClips(of, frames);
+      const reader = make(padded);
+      reader.setState({ ...reader.getState(), params: trained });
+      return predictClips(reader, padded, which, frames, classes.length, config.batchSize);
     },
   };
 }
@@ -134,7 +138,6 @@ function labelledBatches(store: FeatureStore, labels: Int32Array, clips: readonl
   const { batchSize, encoder: shape, augmentation, seed } = config;
   const { clipStarts } = store;
   const root = new Random(seed).fork('supervised batches');
-  // Also refuses a corpus in which any labelled clip is too short: its label would silently lose examples.
   const draw = new ClipDraw(clipStarts, clips, shape.frames, 'Supervised training', clips.length);
   let shuffled: { epoch: number; order: Int32Array } | undefined;
   const clipAt = (n: number): number => {
@@ -169,7 +172,6 @@ async function predictClips(
 ): Promise<Float32Array> {
   const places = Array.from(clips).flatMap((clip, row) => {
     const [start, end] = [store.clipStarts[clip]!, store.clipStarts[clip + 1]!];
-    new ClipDraw(store.clipStarts, [clip], frames, `Classifying ${store.clipNames[clip]}`);
     const slices = Array.from({ length: Math.floor((end - start) / frames) }, (_, i) => start + i * frames);
     if ((end - start) % frames) slices.push(end - frames);
     return slices.map((slice) => ({ row, slice, weight: 1 / slices.length }));

@@ -11,7 +11,7 @@ import { learningRate } from './schedule.js';
 export interface Step extends Losses {
   /** Steps taken, this one included. */
   step: number;
-  /** Steps of the whole run; undefined while `minutes` is still being turned into steps. */
+  /** Steps of the whole run; given `minutes`, an estimate, undefined at first. */
   steps?: number;
   learningRate: number;
   /** Losses on held-out clips, when they were measured after this step. */
@@ -34,8 +34,8 @@ export interface LoopOptions {
   save(): Promise<void>;
   saveEvery: number;
   signal?: AbortSignal;
-  /** What to tell a user whose run was interrupted. */
-  howToResume: string;
+  /** What to tell a user whose run was interrupted: what became of it and how to go on. */
+  whenInterrupted: string;
 }
 
 /** Trains, yielding after every step. When `signal` aborts, the step under way is finished and saved, then an
@@ -44,6 +44,8 @@ export interface LoopOptions {
 export async function* trainLoop(o: LoopOptions): AsyncGenerator<Step, void> {
   const { network, config, progress, signal } = o;
   const speed = new Speedometer();
+  const secondsBefore = progress.seconds ?? 0;
+  let planned = progress.steps === undefined ? 0 : milestonesPassed(secondsBefore / (60 * (config.minutes ?? 1)));
   let savedAt = performance.now();
   let unsaved = false;
   let failed = false;
@@ -76,7 +78,10 @@ export async function* trainLoop(o: LoopOptions): AsyncGenerator<Step, void> {
       unsaved = true;
       record(progress.history, losses);
       speed.tick();
-      progress.steps ??= planSteps(config, progress.step, speed);
+      if (config.minutes !== undefined) {
+        progress.seconds = secondsBefore + speed.seconds;
+        planned = planSteps(config.minutes * 60, progress, speed.perSecond, planned);
+      }
 
       const heldOut = isDue(config, progress) ? await evaluateAll(network, o.heldOut) : undefined;
       if (heldOut) progress.history.heldOut.push({ step: progress.step, ...heldOut });
@@ -90,7 +95,7 @@ export async function* trainLoop(o: LoopOptions): AsyncGenerator<Step, void> {
     if (unsaved && !failed) await save();
   }
   if (progress.step !== progress.steps) {
-    const message = `Interrupted after step ${progress.step}, which is saved. ${o.howToResume}`;
+    const message = `Interrupted after step ${progress.step}. ${o.whenInterrupted}`;
     throw Object.assign(new DOMException(message, 'AbortError'), { cause: signal?.reason });
   }
 }
@@ -116,44 +121,53 @@ function isDue(config: TrainingConfig, { step, steps }: Checkpoint): boolean {
   return every !== undefined && step % every === 0;
 }
 
-/** Steps that fit into `minutes`, once 5 % of the time and 20 steps have shown the speed. */
-function planSteps({ minutes }: TrainingConfig, step: number, speed: Speedometer): number | undefined {
-  if (minutes === undefined) return undefined;
-  const seconds = speed.seconds;
-  if (step < 20 || seconds < 3 * minutes) return undefined;
-  return step + Math.max(1, Math.floor((minutes * 60 - seconds) * (speed.ticks / seconds)));
+/** Fractions of the time at which it is turned into steps, by the speed at that moment: again and again, because other
+ * work on the machine comes and goes. */
+const milestones = [0.05, 0.2, 0.4, 0.6, 0.8, 0.9, 0.95];
+
+function milestonesPassed(fraction: number): number {
+  return milestones.filter((m) => m <= fraction).length;
 }
 
-function position(config: TrainingConfig, { step, steps }: Checkpoint, speed: Speedometer) {
+/** Plans at a milestone, not before 20 steps have shown the speed; returns how many milestones are behind. */
+function planSteps(wanted: number, progress: Checkpoint, stepsPerSecond: number, planned: number): number {
+  const { step, seconds = 0 } = progress;
+  const passed = milestonesPassed(seconds / wanted);
+  if (passed === planned || step < 20) return planned;
+  progress.steps = step + Math.max(0, Math.floor((wanted - seconds) * stepsPerSecond));
+  return passed;
+}
+
+function position(config: TrainingConfig, { step, steps, seconds }: Checkpoint, speed: Speedometer) {
   const stepsPerSecond = speed.perSecond;
   const secondsLeft =
-    steps === undefined ? (config.minutes ?? 0) * 60 - speed.seconds : (steps - step) / stepsPerSecond;
+    steps === undefined ? (config.minutes ?? 0) * 60 - (seconds ?? 0) : (steps - step) / stepsPerSecond;
   return { step, steps, stepsPerSecond, secondsLeft };
 }
 
-/** Steps since the loop began, and their speed over the last half minute or so. */
+/** Speed over the last half minute or so. */
 class Speedometer {
-  ticks = 0;
   private readonly began = performance.now();
   private last = this.began;
-  /** Exponential mean of the seconds a step takes. */
-  private mean = 0;
+  /** Steps and the seconds they took, older ones fading away. */
+  private steps = 0;
+  private took = 0;
 
   tick(): void {
     const now = performance.now();
     const took = (now - this.last) / 1000;
+    const fade = Math.exp(-took / 30);
     this.last = now;
-    this.ticks++;
-    // A step weighs as much as the time it took in a memory of 30 s, and at first as one of all.
-    const weight = Math.max(1 / this.ticks, 1 - Math.exp(-took / 30));
-    this.mean += weight * (took - this.mean);
+    this.steps = this.steps * fade + 1;
+    this.took = this.took * fade + took;
   }
 
+  /** Since the loop began. */
   get seconds(): number {
     return (performance.now() - this.began) / 1000;
   }
 
   get perSecond(): number {
-    return this.mean > 0 ? 1 / this.mean : 0;
+    return this.took > 0 ? this.steps / this.took : 0;
   }
 }

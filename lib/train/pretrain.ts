@@ -18,8 +18,10 @@ import { type RunLog, readRunLog, runFiles, writeRunLog } from './run-log.js';
 import { BatchSampler } from './sampler.js';
 import { splitClips } from './split.js';
 
-/** Held-out losses are averaged over this many batches. */
+/** Held-out losses along the way are averaged over this many batches, */
 const heldOutBatches = 4;
+/** and in the end over batches of at least this many examples. */
+const heldOutExamples = 1000;
 
 interface Surroundings {
   /** The corpus as log-mel. */
@@ -129,6 +131,7 @@ async function* train(run: Run, progress: Checkpoint, options: Surroundings): As
   const { config, facts, graph, network, heldOut } = run;
   const { out, signal, corpus: store } = options;
   const began = performance.now();
+  let ended: number | undefined;
   const secondsBefore =
     progress.step > 0
       ? await readRunLog(out).then(
@@ -143,7 +146,7 @@ async function* train(run: Run, progress: Checkpoint, options: Surroundings): As
       corpus: facts,
       step: progress.step,
       steps: progress.steps,
-      seconds: secondsBefore + (performance.now() - began) / 1000,
+      seconds: secondsBefore + ((ended ?? performance.now()) - began) / 1000,
       losses: Object.fromEntries(Object.entries(progress.history.losses).map(([name, l]) => [name, curve(l)])),
       heldOut: progress.history.heldOut,
       ...more,
@@ -162,16 +165,17 @@ async function* train(run: Run, progress: Checkpoint, options: Surroundings): As
     save: () => save(signal?.aborted ? 'interrupted' : 'running'),
     saveEvery: options.checkpointSeconds ?? 60,
     signal,
-    howToResume: `Continue with resumePretraining({ out: ${JSON.stringify(out)}, … }), or on the command line with "audio2vec pretrain --resume ${out}".`,
+    whenInterrupted: `It is saved. Continue with resumePretraining({ corpus, out: ${JSON.stringify(out)} }), or add --resume to the command.`,
   });
 
+  ended = performance.now();
   const measure: HeldOutOptions | undefined = heldOut && {
     network,
     graph,
     store,
     train: run.train,
     heldOut,
-    batches: heldOutBatches,
+    batches: Math.ceil(heldOutExamples / config.batchSize),
   };
   const tasks = measure && (await reportHeldOut(measure));
   await saveEncoderModel(join(out, runFiles.encoder), {

@@ -1,77 +1,33 @@
-// The front end as ONNX nodes that every mobile runtime has: no STFT, no MelWeightMatrix (missing or different between
-// runtimes), but rows of samples side by side, sums, and matrix products with our own tables.
+// The front end in operators that every mobile runtime has: no STFT, no MelWeightMatrix (missing or different between
+// runtimes), but sums and matrix products with our own tables. Written once for ONNX and LiteRT.
 //
 // The DFT is a matrix product, made six times smaller by two symmetries. Power does not depend on where time zero is;
 // with zero in the middle of the window, the window is even, so a sample meets its mirror image in every cosine (and,
 // with a minus, in every sine). And seen from a quarter of the DFT, sample fftSize/2 - k meets sample k: alike in the
-// cosines of even bins and with a minus in those of odd bins, the other way round for sines. So 400 samples × 2 × 249
+// cosines of even bins and with a minus in those of odd bins, the other way round for sines. So 400 samples × 2 × 248
 // bins become four products of 129 × 124.
 import type { FrontEndConfig } from '../model/front-end-config.js';
-import type { OnnxBuilder } from './onnx-builder.js';
 
-/** A slice's end that every runtime understands as "all". */
-const toTheEnd = 2 ** 31 - 1;
+/** The operators used, as ONNX names them; each appends one and returns the name of its output. */
+export interface FrontEndWriter {
+  constant(name: string, data: Float32Array | Int32Array, dims?: readonly number[]): string;
+  node(op: 'Add' | 'Sub' | 'Mul' | 'MatMul' | 'Log', name: string, inputs: readonly string[]): string;
+  node(op: 'Gather' | 'Concat', name: string, inputs: readonly string[], attributes: { axis: number }): string;
+}
 
 /** Samples that give exactly `frames` frames. */
 export function samplesFor(frames: number, config: FrontEndConfig): number {
   return config.windowLength + (frames - 1) * config.hop;
 }
 
-/** `[N, count, …inner]` → windows `[N, windows, length·inner]` at every `hop`, like unfolding: rows of `hop`, side by
- * side with the rows after them. `count` is a number, or 'any' for a length known only at run time. */
-export function emitWindows(
-  b: OnnxBuilder,
-  name: string,
-  x: string,
-  { count, length, hop, inner = 1 }: { count: number | 'any'; length: number; hop: number; inner?: number },
-): string {
-  const across = Math.ceil(length / hop);
-  const axis = b.ints(1);
-  // The last window's last row may reach past the end by what the window does not use of it.
-  const missing = across * hop - length;
-  const rank = inner === 1 ? 2 : 3;
-  let padded = x;
-  if (missing > 0) {
-    const pads = Array.from({ length: 2 * rank }, (_, i) => (i === rank + 1 ? missing : 0));
-    padded = b.node('Pad', `${name}.pad`, [x, b.ints(...pads)]);
-  }
-  let rows = -1;
-  if (count === 'any') {
-    const size = b.node('Gather', `${name}.size`, [b.node('Shape', `${name}.shape`, [padded]), axis], { axis: 0 });
-    const whole = b.node('Mul', `${name}.whole`, [b.node('Div', `${name}.rows`, [size, b.ints(hop)]), b.ints(hop)]);
-    padded = b.node('Slice', `${name}.crop`, [padded, b.ints(0), whole, axis]);
-  } else {
-    rows = Math.floor((count + missing) / hop);
-    if (rows * hop < count + missing)
-      padded = b.node('Slice', `${name}.crop`, [padded, b.ints(0), b.ints(rows * hop), axis]);
-  }
-  const table = b.node('Reshape', `${name}.table`, [padded, b.ints(count === 'any' ? 0 : -1, rows, hop * inner)]);
-  if (length === hop) return table;
-  const parts = Array.from({ length: across }, (_, i) => {
-    const last = i === across - 1;
-    const end = last ? toTheEnd : i + 1 - across;
-    const used = last ? length - i * hop : hop;
-    const [starts, ends, axes] =
-      used < hop
-        ? [
-            [i, 0],
-            [end, used * inner],
-            [1, 2],
-          ]
-        : [[i], [end], [1]];
-    return b.node('Slice', `${name}.row${i}`, [table, b.ints(...starts), b.ints(...ends), b.ints(...axes)]);
-  });
-  return across === 1 ? parts[0]! : b.node('Concat', name, parts, { axis: 2 });
-}
-
 /** Frames of samples `[N, T, windowLength]` → log-mel `[N, T, bands]`. */
-export function emitLogMel(b: OnnxBuilder, frames: string, config: FrontEndConfig): string {
+export function emitLogMel(b: FrontEndWriter, frames: string, config: FrontEndConfig): string {
   const tables = frontEndTables(config);
   const { positions } = tables;
   const windowed = b.node('Mul', 'windowed', [frames, b.constant('window', tables.window)]);
   const at = (name: string, index: readonly number[]) => {
     // A position outside the window reads its first sample, where the Hann window is 0.
-    const indices = b.constant(`${name}.index`, BigInt64Array.from(index, BigInt));
+    const indices = b.constant(`${name}.index`, Int32Array.from(index));
     return b.node('Gather', name, [windowed, indices], { axis: 2 });
   };
   const half = config.fftSize / 2;

@@ -1,0 +1,30 @@
+// Writes a .tflite file, after proving that it does what the native encoder does.
+import { extname } from 'node:path';
+import { argumentError } from '../errors.js';
+import { writeFileAtomic } from '../formats/atomic-write.js';
+import type { EncoderModel } from '../model/encoder-model.js';
+import { defaultLimits, type Exported } from './export-onnx.js';
+import { openTflite } from './litert-runtime.js';
+import { checkParity, measureParity, type ParityCase, type ParityLimits } from './parity.js';
+import { buildTflite, type TfliteOptions } from './tflite.js';
+
+export interface ExportTfliteOptions extends TfliteOptions {
+  /** Real inputs, `batch` rows each, and the native encoder's embeddings of them. */
+  cases: readonly ParityCase[];
+  /** Default: {@link defaultLimits}. */
+  limits?: ParityLimits;
+}
+
+/** Exports to a `.tflite` file. The model is first run in LiteRT on all cases; errors are stored in the metadata under
+ * `audio2vec.parity`. Beyond the limits the file is kept as `….rejected.tflite` and `ERR_PARITY` is thrown. */
+export async function exportTflite(file: string, model: EncoderModel, options: ExportTfliteOptions): Promise<Exported> {
+  const { cases, input, quantize, signal } = options;
+  if (extname(file) !== '.tflite') throw argumentError('file', 'a name ending in .tflite', file);
+  const limits = options.limits ?? defaultLimits(quantize ? 'int8' : 'float32', input);
+  const builder = await buildTflite(model, options);
+  const parity = await measureParity(await openTflite(builder.build()), cases, { signal });
+  const bytes = builder.build({ 'audio2vec.parity': JSON.stringify({ ...parity, limits }) });
+  await checkParity(file, bytes, parity, limits);
+  await writeFileAtomic(file, bytes);
+  return { file, bytes: bytes.length, parity };
+}

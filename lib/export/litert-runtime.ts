@@ -1,0 +1,94 @@
+// @litertjs/core is an optional peer, needed to verify .tflite files. It is made for browsers, but its WASM build runs
+// in Node once two globals of a web worker are there while it loads.
+import { readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
+import vm from 'node:vm';
+import { Audio2VecError, argumentError } from '../errors.js';
+import type { ModelRunner } from './parity.js';
+
+type LiteRt = typeof import('@litertjs/core');
+
+let loading: Promise<{ litert: LiteRt; version: string }> | undefined;
+
+/** The installed @litertjs/core, its WASM loaded. Throws `ERR_PEER_MISSING` with what to do. */
+async function liteRt() {
+  loading ??= load();
+  try {
+    return await loading;
+  } catch (error) {
+    loading = undefined;
+    throw new Audio2VecError(
+      'ERR_PEER_MISSING',
+      `LiteRT exports are verified in LiteRT, and @litertjs/core could not be loaded (${(error as Error).message.split('\n')[0]}). ` +
+        'Install it with "npm install @litertjs/core".',
+      { cause: error },
+    );
+  }
+}
+
+async function load() {
+  const require = createRequire(import.meta.url);
+  const packageFile = require.resolve('@litertjs/core/package.json');
+  // The build without relaxed SIMD: Node 20 does not have it.
+  const script = join(dirname(packageFile), 'wasm', 'litert_wasm_compat_internal.js');
+  const source = await readFile(script, 'utf8');
+  const { version } = JSON.parse(await readFile(packageFile, 'utf8')) as { version: string };
+  const litert = await import('@litertjs/core');
+  const globals = globalThis as Record<string, unknown>;
+  const before = ['self', 'importScripts', 'Module'].map((key) => [key, globals[key]] as const);
+  const { warn } = console;
+  try {
+    globals.self = globalThis;
+    // It looks for a GPU and an NPU and warns that there is none, which nobody asked.
+    globals.Module = { printErr: () => {} };
+    console.warn = () => {};
+    globals.importScripts = () => {
+      // As a CommonJS module, in which the script finds itself in Node; it leaves ModuleFactory behind.
+      const run = vm.runInThisContext(
+        `(function (require, __filename, __dirname) { ${source}\nreturn ModuleFactory; })`,
+        {
+          filename: script,
+        },
+      );
+      globals.ModuleFactory = run(require, script, dirname(script));
+    };
+    await litert.loadLiteRt(script);
+  } finally {
+    console.warn = warn;
+    for (const [key, value] of before) {
+      if (value === undefined) delete globals[key];
+      else globals[key] = value;
+    }
+  }
+  return { litert, version };
+}
+
+/** Opens a `.tflite` model that has an output `embedding` `[N, E]`. */
+export async function openTflite(bytes: Uint8Array): Promise<ModelRunner> {
+  const { litert, version } = await liteRt();
+  const model = await litert.loadAndCompile(bytes, { accelerator: 'wasm' });
+  const outputs = model.getOutputDetails();
+  const index = outputs.findIndex((o) => o.name === 'embedding');
+  if (index < 0)
+    throw argumentError(
+      'model',
+      'one with an output "embedding"',
+      outputs.map((o) => o.name),
+    );
+  return {
+    runtime: `@litertjs/core ${version}`,
+    width: outputs[index]!.shape.at(-1)!,
+    async run(input, shape) {
+      // A run blocks for some milliseconds: let others have a turn in between.
+      await setImmediate();
+      const x = new litert.Tensor(input, [...shape]);
+      const results = await model.run([x]);
+      const embedding = Float32Array.from((await results[index]!.data()) as Float32Array);
+      for (const tensor of [x, ...results]) tensor.delete();
+      return embedding;
+    },
+    close: async () => model.delete(),
+  };
+}
