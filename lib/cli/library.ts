@@ -17,10 +17,18 @@ export const operations: Operations = {
     return { file: model, encoder: config, frontEnd: { ...frontEnd }, provenance, layers };
   },
 
+  async features(request, during) {
+    const { writeFeatures } = await import('./recordings.js');
+    return writeFeatures(request, during);
+  },
+
+  async *embed(request, during) {
+    const { embedFiles } = await import('./recordings.js');
+    yield* embedFiles(request, during);
+  },
+
   // The stages below land from other branches; each is replaced by its call when they merge.
-  features: () => absent('features'),
   pretrain: () => absent('pretrain'),
-  embed: () => absent('embed'),
   evaluate: () => absent('evaluate'),
   export: () => absent('export'),
   report: () => absent('report'),
