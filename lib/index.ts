@@ -1,5 +1,6 @@
 export * from './audio/index.js';
 export { demoDataset } from './demo/dataset.js';
+export { type EmbedOptions, Encoder, type EncoderOptions, type TimestampEmbeddings } from './encoder.js';
 export * from './errors.js';
 export {
   type Comparison,
@@ -35,4 +36,5 @@ export { type Capabilities, capabilities } from './native.js';
 export { Random, type RandomState } from './random.js';
 export type * from './report/data.js';
 export { type ReportOptions, renderReport, writeReport } from './report/report.js';
+export { type DueEmbeddings, EmbeddingStream, type StreamOptions } from './streaming.js';
 export * from './train/index.js';
