@@ -47,7 +47,7 @@ describe('a plan', () => {
   it('runs an encoder in one phase of maps for each size class when batch norm is folded', () => {
     const plan = schedule(goldenGraph('gap'), 'infer', ['encoder.fc']);
     expect(steps(plan).some((s) => s.kind.startsWith('norm'))).toBe(false);
-    expect(plan.phases.length).toBe(4); // large, medium, small maps; dense
+    expect(plan.phases.length).toBe(5); // large, medium, small maps; global maximum; dense
     expect(plan.convs.filter((c) => c.foldedNorm >= 0).length).toBe(15);
   });
 });
