@@ -230,17 +230,21 @@ inline void last_pass(const LogMelPlan& p, const real* work, real* power, Ahead&
 
 // Mel sums plus offset, to mel [bands][V], and the energy of the whole spectrum, roughly.
 inline vec mel_sums(const LogMelPlan& p, const real* power, real* mel) {
-  const real* weight = static_cast<const real*>(p.band_weights);
-  vec energy = {};
+  const real* weight = static_cast<const real*>(p.segment_weights);
+  vec energy = {}, rising_before = {};
   for (int k = 0; k < p.low_bins; k++) energy += load(power + k * V);
   for (int k = p.high_bin; k <= p.points; k++) energy += load(power + k * V);
-  for (int b = 0; b < p.bands; b++) {
-    const real* bin = power + p.band_first[b] * V;
-    vec sum = splat(real(p.log_offset));
-    for (int i = 0; i < p.band_bins[b]; i++) sum += load(bin + i * V) * weight[i];
-    weight += p.band_bins[b];
-    energy += sum;
-    store(mel + b * V, sum);
+  for (int s = 0; s <= p.bands; s++) {
+    const real* bin = power + p.segment_first[s] * V;
+    vec falling = rising_before, rising = splat(real(p.log_offset));
+    for (int i = 0; i < p.segment_bins[s]; i++, weight += 2) {
+      const vec x = load(bin + i * V);
+      falling += x * weight[0];
+      rising += x * weight[1];
+    }
+    energy += falling;
+    if (s > 0) store(mel + (s - 1) * V, falling);
+    rising_before = rising;
   }
   return energy;
 }

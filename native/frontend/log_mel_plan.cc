@@ -86,26 +86,24 @@ void LogMelTables::build(const FrontEnd& fe, int lanes, std::vector<Real>& t) {
   }
 
   const size_t weights = t.size();
-  std::vector<double> edge(fe.bands + 2);
+  std::vector<double> corner(fe.bands + 2);
   const double low = mel_of(fe.low_hz), high = mel_of(fe.high_hz);
-  for (int i = 0; i < fe.bands + 2; i++) edge[i] = hz_of(low + (high - low) * i / (fe.bands + 1));
-  for (int b = 0; b < fe.bands; b++) {
-    int first = 0, bins = 0;
-    for (int k = 1; k < p.points; k++) {  // bins 0 and `points` lie on or beyond the outermost edges
-      const double hz = fe.sample_rate * k / fe.fft;
-      const double weight =
-          std::min((hz - edge[b]) / (edge[b + 1] - edge[b]), (edge[b + 2] - hz) / (edge[b + 2] - edge[b + 1]));
-      if (!(weight > 0)) continue;
-      if (!bins++) first = k;
-      t.push_back(Real(weight));
+  for (int i = 0; i < fe.bands + 2; i++) corner[i] = hz_of(low + (high - low) * i / (fe.bands + 1));
+  for (int s = 0, k = 1; s <= fe.bands; s++) {  // bins 0 and `points` lie on or beyond the outermost corners
+    const auto hz = [&] { return fe.sample_rate * k / fe.fft; };
+    while (k < p.points && hz() < corner[s]) k++;
+    segment_first_.push_back(k);
+    for (; k < p.points && hz() < corner[s + 1]; k++) {
+      const double rising = (hz() - corner[s]) / (corner[s + 1] - corner[s]);
+      t.push_back(Real(s > 0 ? 1 - rising : 0));
+      t.push_back(Real(s < fe.bands ? rising : 0));
     }
-    band_first_.push_back(first);
-    band_bins_.push_back(bins);
+    segment_bins_.push_back(k - segment_first_.back());
   }
 
   // Between the centres of the first and the last band the weights of each bin add up to 1.
-  p.low_bins = std::min(p.points, int(std::ceil(edge[1] * fe.fft / fe.sample_rate)));
-  p.high_bin = std::max(p.low_bins, int(edge[fe.bands] * fe.fft / fe.sample_rate) + 1);
+  p.low_bins = std::min(p.points, int(std::ceil(corner[1] * fe.fft / fe.sample_rate)));
+  p.high_bin = std::max(p.low_bins, int(corner[fe.bands] * fe.fft / fe.sample_rate) + 1);
   // A bin's error is below kBinError √(energy / points), in practice always: 8 times its standard deviation as measured
   // on sweeps, tones and 17 hours of frames.
   p.doubt_limit = kLogError * kLogError / (4 * kBinError * kBinError) * p.points;
@@ -118,11 +116,11 @@ void LogMelTables::build(const FrontEnd& fe, int lanes, std::vector<Real>& t) {
   p.window_weights = t.data();
   p.twiddles = t.data() + twiddles;
   p.pair_twist = t.data() + twist;
-  p.band_weights = t.data() + weights;
+  p.segment_weights = t.data() + weights;
   p.fold_at = fold_at_.data();
   p.pair_at = pair_at_.data();
-  p.band_first = band_first_.data();
-  p.band_bins = band_bins_.data();
+  p.segment_first = segment_first_.data();
+  p.segment_bins = segment_bins_.data();
 }
 
 LogMelTables::LogMelTables(const FrontEnd& fe, LogMelKernel* kernel, int lanes, int real_bytes) : kernel_(kernel) {
