@@ -201,44 +201,44 @@ inline void middle_passes(const LogMelPlan& p, real* work, Ahead& ahead) {
 
 // Last pass, split into the bins of the real transform, and their power. With Z the complex transform (halved by the
 // window's table): E = Z[k] + Z*[M-k], O = -i (Z[k] - Z*[M-k]), X[k] = E + w^k O, X[M-k] = (E - w^k O)*.
-inline void last_pass(const LogMelPlan& p, const real* work, real* power, Ahead& ahead) {
-  const int quarter = p.points / 4;
+inline void last_pass(const LogMelPlan& p, real* work, Ahead& ahead) {
   const real* twist = static_cast<const real*>(p.pair_twist);
   for (int pair = 0; pair < p.pairs; pair++, twist += 8) {
     ahead.ask(2);
-    const int k = p.pair_at[3 * pair];
+    real* const at = work + p.pair_at[2 * pair] * 2 * V;
+    real* const mirror_at = work + p.pair_at[2 * pair + 1] * 2 * V;
     cvec a[4], b[4];
     A2V_UNROLL for (int j = 0; j < 4; j++) {
-      a[j] = load_complex(work + (p.pair_at[3 * pair + 1] + j) * 2 * V);
-      b[j] = load_complex(work + (p.pair_at[3 * pair + 2] + j) * 2 * V);
+      a[j] = load_complex(at + j * 2 * V);
+      b[j] = load_complex(mirror_at + j * 2 * V);
     }
     dft4(a);
     dft4(b);
-    if (k == 0) {  // it is its own mirror, shifted by one; bins 0 and M have no weight in any band
+    if (pair == 0) {  // k = 0 is its own mirror, shifted by one
       A2V_UNROLL for (int j = 0; j < 4; j++) b[3 - j] = a[(4 - j) % 4];
     }
     A2V_UNROLL for (int j = 0; j < 4; j++) {
       const cvec y = a[j], z = b[3 - j];
       const cvec e = {y.re + z.re, y.im - z.im}, o = {y.im + z.im, z.re - y.re}, t = times(o, twist + 2 * j);
       const cvec x = e + t, mirror = {2 * e.re - x.re, 2 * e.im - x.im};  // one fused operation each
-      const int bin = k + j * quarter;
-      store(power + bin * V, x.re * x.re + x.im * x.im);
-      store(power + (p.points - bin) * V, mirror.re * mirror.re + mirror.im * mirror.im);
+      const int mirror_j = pair == 0 ? (4 - j) % 4 : 3 - j;
+      store(mirror_at + mirror_j * 2 * V, mirror.re * mirror.re + mirror.im * mirror.im);
+      store(at + j * 2 * V, x.re * x.re + x.im * x.im);
     }
   }
 }
 
 // Mel sums plus offset, to mel [bands][V], and the energy of the whole spectrum, roughly.
-inline vec mel_sums(const LogMelPlan& p, const real* power, real* mel) {
+inline vec mel_sums(const LogMelPlan& p, const real* work, real* mel) {
   const real* weight = static_cast<const real*>(p.segment_weights);
   vec energy = {}, rising_before = {};
-  for (int k = 0; k < p.low_bins; k++) energy += load(power + k * V);
-  for (int k = p.high_bin; k <= p.points; k++) energy += load(power + k * V);
+  for (int k = 0; k < p.low_bins; k++) energy += load(work + p.bin_at[k]);
+  for (int k = p.high_bin; k < p.points; k++) energy += load(work + p.bin_at[k]);
   for (int s = 0; s <= p.bands; s++) {
-    const real* bin = power + p.segment_first[s] * V;
+    const int* bin_at = p.bin_at + p.segment_first[s];
     vec falling = rising_before, rising = splat(real(p.log_offset));
     for (int i = 0; i < p.segment_bins[s]; i++, weight += 2) {
-      const vec x = load(bin + i * V);
+      const vec x = load(work + bin_at[i]);
       falling += x * weight[0];
       rising += x * weight[1];
     }
@@ -283,8 +283,7 @@ bool log_mel(const LogMelPlan* plan, const float* samples, long length, long fir
              unsigned char* doubt, void* scratch) {
   const LogMelPlan& p = *plan;
   real* work = static_cast<real*>(scratch);
-  real* power = work + 8 * p.block_stride * 2 * V;
-  real* mel = power + (p.points + 1) * V;
+  real* mel = work + 8 * p.block_stride * 2 * V;
   real* fold = mel + p.bands * V;
   float* padded = reinterpret_cast<float*>(fold + long(p.fold_rows) * p.fold_stride + V);
 
@@ -298,8 +297,8 @@ bool log_mel(const LogMelPlan* plan, const float* samples, long length, long fir
     Ahead ahead = {samples + (reach + done + V) * p.hop, ahead_step};
     first_pass(p, fold, work, ahead);
     middle_passes(p, work, ahead);
-    last_pass(p, work, power, ahead);
-    const vec energy = mel_sums(p, power, mel), worst = logarithm(p, energy, mel, out + V * p.bands);
+    last_pass(p, work, ahead);
+    const vec energy = mel_sums(p, work, mel), worst = logarithm(p, energy, mel, out + V * p.bands);
     const int here = count - done < V ? int(count - done) : V;
     for (int f = 0; f < here; f++) {
       if (!(energy[f] < real(3e38))) return false;

@@ -78,10 +78,11 @@ void LogMelTables::build(const FrontEnd& fe, int lanes, std::vector<Real>& t) {
     }
     position_of[k] = 4 * group / (p.points / 8) * p.block_stride + 4 * group % (p.points / 8);
   }
+  for (int k = 0; k < p.points; k++) bin_at_.push_back((position_of[k % quarter] + k / quarter) * 2 * lanes);
   const size_t twist = t.size();
   p.pairs = quarter / 2 + 1;
   for (int k = 0; k < p.pairs; k++) {
-    for (int at : {k, position_of[k], position_of[(quarter - k) % quarter]}) pair_at_.push_back(at);
+    for (int at : {position_of[k], position_of[(quarter - k) % quarter]}) pair_at_.push_back(at);
     for (int j = 0; j < 4; j++) append_phasor(t, double(k + j * quarter) / fe.fft);
   }
 
@@ -110,7 +111,7 @@ void LogMelTables::build(const FrontEnd& fe, int lanes, std::vector<Real>& t) {
 
   const int read = (p.fold_rows + lanes - 1) / lanes * lanes;
   const size_t reals =
-      size_t(8 * p.block_stride * 2 + p.points + 1 + p.bands) * lanes + size_t(p.fold_rows) * p.fold_stride + lanes;
+      size_t(8 * p.block_stride * 2 + p.bands) * lanes + size_t(p.fold_rows) * p.fold_stride + lanes;
   p.scratch_bytes = int(reals * sizeof(Real) + size_t(lanes) * read * sizeof(float));
 
   p.window_weights = t.data();
@@ -119,6 +120,7 @@ void LogMelTables::build(const FrontEnd& fe, int lanes, std::vector<Real>& t) {
   p.segment_weights = t.data() + weights;
   p.fold_at = fold_at_.data();
   p.pair_at = pair_at_.data();
+  p.bin_at = bin_at_.data();
   p.segment_first = segment_first_.data();
   p.segment_bins = segment_bins_.data();
 }
