@@ -22,12 +22,13 @@ struct LogMelPlan {
   const void* twiddles;        // real: for each pass but the last, for each n: radix - 1 complex numbers
 
   // The last pass takes the groups of four points that hold bins k + j * points/4 and their mirror images, makes the
-  // bins of the real transform of both, and their power.
-  // It leaves the power of bin k at bin_at[k], where the transform had left that bin.
-  int pairs;
-  const int* bin_at;       // [points]
+  // bins of the real transform of both, and their power, which it leaves at bin_at[k], where the transform had that bin.
+  // The mirror images of block b of the first pass lie in block 8-b: once these two have gone through the middle passes
+  // their pairs up to pairs_end[b] follow at once, while they are in the nearest cache.
+  int pairs_end[5];
   const int* pair_at;      // [pairs][2]: position of the four points from bin k on, and of the mirror's
-  const void* pair_twist;  // real [pairs = k][4] complex: exp(-πi (k + j points/4) / points)
+  const int* bin_at;       // [points], in reals
+  const void* pair_twist;  // real [pairs][4] complex: exp(-πi (k + j points/4) / points)
 
   // Between two neighbouring corners lie the falling side of one mel band and the rising side of the next: for segment
   // s = 0 … bands, bins from segment_first[s] on, with a weight in band s-1 and one in band s.

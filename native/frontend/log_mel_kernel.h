@@ -180,19 +180,16 @@ A2V_INLINE void middle_pass(real* block, int length, const real* twiddle) {
   }
 }
 
-inline void middle_passes(const LogMelPlan& p, real* work, Ahead& ahead) {
+// All passes between the first and the last over a block of the first pass's result.
+A2V_INLINE void middle_passes(const LogMelPlan& p, real* block) {
   const real* twiddle = static_cast<const real*>(p.twiddles) + p.points / 8 * 14;
   int length = p.points / 8;
   for (int pass = 1; pass < p.passes - 1; pass++) {
     const int radix = p.radix[pass];
-    for (int block = 0; block < 8; block++) {
-      real* start = work + block * p.block_stride * 2 * V;
-      if (pass == 1) ahead.ask(p.points / 32);
-      for (int at = 0; at < p.points / 8; at += length) {
-        if (radix == 8) middle_pass<8>(start + at * 2 * V, length, twiddle);
-        if (radix == 4) middle_pass<4>(start + at * 2 * V, length, twiddle);
-        if (radix == 2) middle_pass<2>(start + at * 2 * V, length, twiddle);
-      }
+    for (int at = 0; at < p.points / 8; at += length) {
+      if (radix == 8) middle_pass<8>(block + at * 2 * V, length, twiddle);
+      if (radix == 4) middle_pass<4>(block + at * 2 * V, length, twiddle);
+      if (radix == 2) middle_pass<2>(block + at * 2 * V, length, twiddle);
     }
     length /= radix;
     twiddle += length * 2 * (radix - 1);
@@ -201,10 +198,10 @@ inline void middle_passes(const LogMelPlan& p, real* work, Ahead& ahead) {
 
 // Last pass, split into the bins of the real transform, and their power. With Z the complex transform (halved by the
 // window's table): E = Z[k] + Z*[M-k], O = -i (Z[k] - Z*[M-k]), X[k] = E + w^k O, X[M-k] = (E - w^k O)*.
-inline void last_pass(const LogMelPlan& p, real* work, Ahead& ahead) {
-  const real* twist = static_cast<const real*>(p.pair_twist);
-  for (int pair = 0; pair < p.pairs; pair++, twist += 8) {
-    ahead.ask(2);
+inline void last_pass(const LogMelPlan& p, real* work, int first, int end, Ahead& ahead) {
+  const real* twist = static_cast<const real*>(p.pair_twist) + first * 8;
+  for (int pair = first; pair < end; pair++, twist += 8) {
+    ahead.ask(4);
     real* const at = work + p.pair_at[2 * pair] * 2 * V;
     real* const mirror_at = work + p.pair_at[2 * pair + 1] * 2 * V;
     cvec a[4], b[4];
@@ -225,6 +222,15 @@ inline void last_pass(const LogMelPlan& p, real* work, Ahead& ahead) {
       store(mirror_at + mirror_j * 2 * V, mirror.re * mirror.re + mirror.im * mirror.im);
       store(at + j * 2 * V, x.re * x.re + x.im * x.im);
     }
+  }
+}
+
+inline void later_passes(const LogMelPlan& p, real* work, Ahead& ahead) {
+  const int block = p.block_stride * 2 * V;
+  for (int b = 0; b <= 4; b++) {
+    middle_passes(p, work + b * block);
+    if (b % 4) middle_passes(p, work + (8 - b) * block);
+    last_pass(p, work, b ? p.pairs_end[b - 1] : 0, p.pairs_end[b], ahead);
   }
 }
 
@@ -296,8 +302,7 @@ bool log_mel(const LogMelPlan* plan, const float* samples, long length, long fir
     fold_columns(p, samples, length, reach + done, fold, padded);
     Ahead ahead = {samples + (reach + done + V) * p.hop, ahead_step};
     first_pass(p, fold, work, ahead);
-    middle_passes(p, work, ahead);
-    last_pass(p, work, ahead);
+    later_passes(p, work, ahead);
     const vec energy = mel_sums(p, work, mel), worst = logarithm(p, energy, mel, out + V * p.bands);
     const int here = count - done < V ? int(count - done) : V;
     for (int f = 0; f < here; f++) {

@@ -80,10 +80,14 @@ void LogMelTables::build(const FrontEnd& fe, int lanes, std::vector<Real>& t) {
   }
   for (int k = 0; k < p.points; k++) bin_at_.push_back((position_of[k % quarter] + k / quarter) * 2 * lanes);
   const size_t twist = t.size();
-  p.pairs = quarter / 2 + 1;
-  for (int k = 0; k < p.pairs; k++) {
-    for (int at : {position_of[k], position_of[(quarter - k) % quarter]}) pair_at_.push_back(at);
-    for (int j = 0; j < 4; j++) append_phasor(t, double(k + j * quarter) / fe.fft);
+  for (int block = 0; block <= 4; block++) {
+    for (int k = 0; k <= quarter / 2; k++) {
+      if (k % 8 != block && k % 8 != 8 - block) continue;
+      pair_at_.push_back(position_of[k]);
+      pair_at_.push_back(position_of[(quarter - k) % quarter]);
+      for (int j = 0; j < 4; j++) append_phasor(t, double(k + j * quarter) / fe.fft);
+    }
+    p.pairs_end[block] = int(pair_at_.size() / 2);
   }
 
   const size_t weights = t.size();
