@@ -30,9 +30,9 @@ struct LogMelPlan {
   const int* bin_at;       // [points], in reals
   const void* pair_twist;  // real [pairs][4] complex: exp(-πi (k + j points/4) / points)
 
-  // Between two neighbouring corners lie the falling side of one mel band and the rising side of the next: for segment
-  // s = 0 … bands, bins from segment_first[s] on, with a weight in band s-1 and one in band s.
-  const int* segment_first;
+  // Between two neighbouring corners lie the falling side of one mel band and the rising side of the next: segments
+  // s = 0 … bands, of segment_bins[s] bins each, from first_bin on, with a weight in band s-1 and one in band s.
+  int first_bin;
   const int* segment_bins;
   const void* segment_weights;  // real [bins of all segments][2]
 

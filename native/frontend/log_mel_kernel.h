@@ -117,20 +117,21 @@ struct Ahead {
 template <int NONZERO>
 inline void first_pass(const LogMelPlan& p, const real* fold, real* work, Ahead& ahead, int n0, int n1) {
   const int eighth = p.points / 8;
-  const real* window = static_cast<const real*>(p.window_weights);
-  const real* twiddle = static_cast<const real*>(p.twiddles) + n0 * 14;
-  for (int n = n0; n < n1; n++, twiddle += 14) {
+  const long block = p.block_stride * 2 * V;
+  const int* fold_at = p.fold_at + 2 * n0;
+  const real* window = static_cast<const real*>(p.window_weights) + 2 * n0;
+  const real* twiddle = static_cast<const real*>(p.twiddles) + 14 * n0;
+  work += n0 * 2 * V;
+  for (int n = n0; n < n1; n++, fold_at += 2, window += 2, twiddle += 14, work += 2 * V) {
     ahead.ask(1);  // first, because GCC fuses multiplication and addition only within a basic block
     cvec a[8];
     A2V_UNROLL for (int i = 0; i < NONZERO; i++) {
-      const int at = 2 * (n + i * eighth);
-      a[i] = {load(fold + p.fold_at[at]) * window[at], load(fold + p.fold_at[at + 1]) * window[at + 1]};
+      const int at = 2 * i * eighth;
+      a[i] = {load(fold + fold_at[at]) * window[at], load(fold + fold_at[at + 1]) * window[at + 1]};
     }
     dft8<NONZERO>(a);
-    real* to = work + n * 2 * V;
-    store_complex(to, a[0]);
-    A2V_UNROLL for (int i = 1; i < 8; i++)
-        store_complex(to + i * p.block_stride * 2 * V, times(a[i], twiddle + 2 * i - 2));
+    store_complex(work, a[0]);
+    A2V_UNROLL for (int i = 1; i < 8; i++) store_complex(work + i * block, times(a[i], twiddle + 2 * i - 2));
   }
 }
 
@@ -200,10 +201,11 @@ A2V_INLINE void middle_passes(const LogMelPlan& p, real* block) {
 // window's table): E = Z[k] + Z*[M-k], O = -i (Z[k] - Z*[M-k]), X[k] = E + w^k O, X[M-k] = (E - w^k O)*.
 inline void last_pass(const LogMelPlan& p, real* work, int first, int end, Ahead& ahead) {
   const real* twist = static_cast<const real*>(p.pair_twist) + first * 8;
-  for (int pair = first; pair < end; pair++, twist += 8) {
+  const int* pair_at = p.pair_at + first * 2;
+  for (int pair = first; pair < end; pair++, twist += 8, pair_at += 2) {
     ahead.ask(4);
-    real* const at = work + p.pair_at[2 * pair] * 2 * V;
-    real* const mirror_at = work + p.pair_at[2 * pair + 1] * 2 * V;
+    real* const at = work + pair_at[0] * 2 * V;
+    real* const mirror_at = work + pair_at[1] * 2 * V;
     cvec a[4], b[4];
     A2V_UNROLL for (int j = 0; j < 4; j++) {
       a[j] = load_complex(at + j * 2 * V);
@@ -237,14 +239,16 @@ inline void later_passes(const LogMelPlan& p, real* work, Ahead& ahead) {
 // Mel sums plus offset, to mel [bands][V], and the energy of the whole spectrum, roughly.
 inline vec mel_sums(const LogMelPlan& p, const real* work, real* mel) {
   const real* weight = static_cast<const real*>(p.segment_weights);
+  const int *bin_at = p.bin_at, *segment_bins = p.segment_bins;
+  const int bands = p.bands;
   vec energy = {}, rising_before = {};
-  for (int k = 0; k < p.low_bins; k++) energy += load(work + p.bin_at[k]);
-  for (int k = p.high_bin; k < p.points; k++) energy += load(work + p.bin_at[k]);
-  for (int s = 0; s <= p.bands; s++) {
-    const int* bin_at = p.bin_at + p.segment_first[s];
+  for (int k = 0; k < p.low_bins; k++) energy += load(work + bin_at[k]);
+  for (int k = p.high_bin; k < p.points; k++) energy += load(work + bin_at[k]);
+  bin_at += p.first_bin;
+  for (int s = 0; s <= bands; s++) {
     vec falling = rising_before, rising = splat(real(p.log_offset));
-    for (int i = 0; i < p.segment_bins[s]; i++, weight += 2) {
-      const vec x = load(work + bin_at[i]);
+    for (const int* end = bin_at + segment_bins[s]; bin_at < end; bin_at++, weight += 2) {
+      const vec x = load(work + *bin_at);
       falling += x * weight[0];
       rising += x * weight[1];
     }
@@ -260,8 +264,9 @@ inline vec mel_sums(const LogMelPlan& p, const real* work, real* mel) {
 // result is positive where that is too much for some band.
 inline vec logarithm(const LogMelPlan& p, vec energy, real* mel, float* out) {
   const vec offset = splat(real(p.log_offset)), loudness = energy * real(1 / p.doubt_limit);
+  const int bands = p.bands;
   vec worst = splat(-1);
-  for (int b = 0; b < p.bands; b++) {
+  for (int b = 0; b < bands; b++) {
     __builtin_prefetch(out + b * V, 1);
     const vec sum = load(mel + b * V);
     if (sizeof(real) == 4) worst = vmax(worst, (sum - offset) * loudness - sum * sum);

@@ -94,16 +94,18 @@ void LogMelTables::build(const FrontEnd& fe, int lanes, std::vector<Real>& t) {
   std::vector<double> corner(fe.bands + 2);
   const double low = mel_of(fe.low_hz), high = mel_of(fe.high_hz);
   for (int i = 0; i < fe.bands + 2; i++) corner[i] = hz_of(low + (high - low) * i / (fe.bands + 1));
-  for (int s = 0, k = 1; s <= fe.bands; s++) {  // bins 0 and `points` lie on or beyond the outermost corners
-    const auto hz = [&] { return fe.sample_rate * k / fe.fft; };
-    while (k < p.points && hz() < corner[s]) k++;
-    segment_first_.push_back(k);
-    for (; k < p.points && hz() < corner[s + 1]; k++) {
-      const double rising = (hz() - corner[s]) / (corner[s + 1] - corner[s]);
+  const auto hz = [&](int k) { return fe.sample_rate * k / fe.fft; };
+  int k = 1;  // bins 0 and `points` lie on or beyond the outermost corners
+  while (k < p.points && hz(k) < corner[0]) k++;
+  p.first_bin = k;
+  for (int s = 0; s <= fe.bands; s++) {
+    const int before = k;
+    for (; k < p.points && hz(k) < corner[s + 1]; k++) {
+      const double rising = (hz(k) - corner[s]) / (corner[s + 1] - corner[s]);
       t.push_back(Real(s > 0 ? 1 - rising : 0));
       t.push_back(Real(s < fe.bands ? rising : 0));
     }
-    segment_bins_.push_back(k - segment_first_.back());
+    segment_bins_.push_back(k - before);
   }
 
   // Between the centres of the first and the last band the weights of each bin add up to 1.
@@ -125,7 +127,6 @@ void LogMelTables::build(const FrontEnd& fe, int lanes, std::vector<Real>& t) {
   p.fold_at = fold_at_.data();
   p.pair_at = pair_at_.data();
   p.bin_at = bin_at_.data();
-  p.segment_first = segment_first_.data();
   p.segment_bins = segment_bins_.data();
 }
 
