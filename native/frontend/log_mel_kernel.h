@@ -199,40 +199,38 @@ A2V_INLINE void middle_passes(const LogMelPlan& p, real* block) {
 
 // Last pass, split into the bins of the real transform, and their power. With Z the complex transform (halved by the
 // window's table): E = Z[k] + Z*[M-k], O = -i (Z[k] - Z*[M-k]), X[k] = E + w^k O, X[M-k] = (E - w^k O)*.
-inline void last_pass(const LogMelPlan& p, real* work, int first, int end, Ahead& ahead) {
-  const real* twist = static_cast<const real*>(p.pair_twist) + first * 8;
-  const int* pair_at = p.pair_at + first * 2;
-  for (int pair = first; pair < end; pair++, twist += 8, pair_at += 2) {
-    ahead.ask(4);
-    real* const at = work + pair_at[0] * 2 * V;
-    real* const mirror_at = work + pair_at[1] * 2 * V;
-    cvec a[4], b[4];
-    A2V_UNROLL for (int j = 0; j < 4; j++) {
-      a[j] = load_complex(at + j * 2 * V);
-      b[j] = load_complex(mirror_at + j * 2 * V);
-    }
-    dft4(a);
-    dft4(b);
-    if (pair == 0) {  // k = 0 is its own mirror, shifted by one
-      A2V_UNROLL for (int j = 0; j < 4; j++) b[3 - j] = a[(4 - j) % 4];
-    }
-    A2V_UNROLL for (int j = 0; j < 4; j++) {
-      const cvec y = a[j], z = b[3 - j];
-      const cvec e = {y.re + z.re, y.im - z.im}, o = {y.im + z.im, z.re - y.re}, t = times(o, twist + 2 * j);
-      const cvec x = e + t, mirror = {2 * e.re - x.re, 2 * e.im - x.im};  // one fused operation each
-      const int mirror_j = pair == 0 ? (4 - j) % 4 : 3 - j;
-      store(mirror_at + mirror_j * 2 * V, mirror.re * mirror.re + mirror.im * mirror.im);
-      store(at + j * 2 * V, x.re * x.re + x.im * x.im);
-    }
+template <bool FIRST>
+A2V_INLINE void last_pair(real* at, real* mirror_at, const real* twist) {
+  cvec a[4], b[4];
+  A2V_UNROLL for (int j = 0; j < 4; j++) a[j] = load_complex(at + j * 2 * V);
+  A2V_UNROLL for (int j = 0; j < 4 && !FIRST; j++) b[j] = load_complex(mirror_at + j * 2 * V);
+  dft4(a);
+  if (!FIRST) dft4(b);
+  A2V_UNROLL for (int j = 0; j < 4; j++) {
+    const int mirror_j = FIRST ? (4 - j) % 4 : 3 - j;  // k = 0 is its own mirror, shifted by one
+    const cvec y = a[j], z = FIRST ? a[mirror_j] : b[mirror_j];
+    const cvec e = {y.re + z.re, y.im - z.im}, o = {y.im + z.im, z.re - y.re};
+    const cvec x = e + times(o, twist + 2 * j), mirror = {2 * e.re - x.re, 2 * e.im - x.im};
+    store(mirror_at + mirror_j * 2 * V, mirror.re * mirror.re + mirror.im * mirror.im);
+    store(at + j * 2 * V, x.re * x.re + x.im * x.im);
   }
 }
 
 inline void later_passes(const LogMelPlan& p, real* work, Ahead& ahead) {
   const int block = p.block_stride * 2 * V;
+  const int* pair_at = p.pair_at;
+  const real* twist = static_cast<const real*>(p.pair_twist);
   for (int b = 0; b <= 4; b++) {
     middle_passes(p, work + b * block);
     if (b % 4) middle_passes(p, work + (8 - b) * block);
-    last_pass(p, work, b ? p.pairs_end[b - 1] : 0, p.pairs_end[b], ahead);
+    for (const int* end = p.pair_at + 2 * p.pairs_end[b]; pair_at < end; pair_at += 2, twist += 8) {
+      ahead.ask(4);
+      real *at = work + pair_at[0] * 2 * V, *mirror_at = work + pair_at[1] * 2 * V;
+      if (pair_at == p.pair_at)
+        last_pair<true>(at, mirror_at, twist);
+      else
+        last_pair<false>(at, mirror_at, twist);
+    }
   }
 }
 
@@ -241,12 +239,13 @@ inline vec mel_sums(const LogMelPlan& p, const real* work, real* mel) {
   const real* weight = static_cast<const real*>(p.segment_weights);
   const int *bin_at = p.bin_at, *segment_bins = p.segment_bins;
   const int bands = p.bands;
+  const vec offset = splat(real(p.log_offset));
   vec energy = {}, rising_before = {};
   for (int k = 0; k < p.low_bins; k++) energy += load(work + bin_at[k]);
   for (int k = p.high_bin; k < p.points; k++) energy += load(work + bin_at[k]);
   bin_at += p.first_bin;
   for (int s = 0; s <= bands; s++) {
-    vec falling = rising_before, rising = splat(real(p.log_offset));
+    vec falling = rising_before, rising = offset;
     for (const int* end = bin_at + segment_bins[s]; bin_at < end; bin_at++, weight += 2) {
       const vec x = load(work + *bin_at);
       falling += x * weight[0];
