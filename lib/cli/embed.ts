@@ -22,7 +22,7 @@ export function addEmbed(program: Command, operations: Operations, run: Runner):
     )
     .argument('<inputs...>', 'audio files, or folders of them')
     .option('-o, --output <file>', 'a .npy (with an index in .json) or .jsonl file; default: JSON lines on stdout')
-    .option('--model <file>', 'encoder.safetensors; default: the pretrained encoder of the package')
+    .option('--model <file>', 'encoder.safetensors, or a run; default: the pretrained encoder of the package')
     .option('--timestamps', 'one vector for each slice, with its start in seconds')
     .option('--hop <seconds>', 'time from slice to slice (default: the length of a slice)', positive());
   const examples = [
