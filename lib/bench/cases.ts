@@ -3,6 +3,13 @@ import type { BenchCase } from './case.js';
 import { encoderCases } from './cases/encoder.js';
 import { footprintCases } from './cases/footprint.js';
 import { peakCases } from './cases/peak.js';
+import { streamCases } from './cases/streams.js';
 import { trainCases } from './cases/train.js';
 
-export const benchCases: readonly BenchCase[] = [...peakCases, ...encoderCases, ...trainCases, ...footprintCases];
+export const benchCases: readonly BenchCase[] = [
+  ...peakCases,
+  ...encoderCases,
+  ...streamCases,
+  ...trainCases,
+  ...footprintCases,
+];

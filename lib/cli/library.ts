@@ -19,8 +19,8 @@ export const operations: Operations = {
   },
 
   async features(request, during) {
-    const { features } = await import('./library/features.js');
-    return features(request, during);
+    const { writeFeatures } = await import('./library/recordings.js');
+    return writeFeatures(request, during);
   },
 
   async pretrain(request, during, onStep) {
@@ -29,8 +29,8 @@ export const operations: Operations = {
   },
 
   async *embed(request, during) {
-    const { embed } = await import('./library/embed.js');
-    yield* embed(request, during);
+    const { embedFiles } = await import('./library/recordings.js');
+    yield* embedFiles(request, during);
   },
 
   async evaluate(request, during) {

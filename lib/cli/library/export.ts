@@ -1,6 +1,6 @@
 import { extname, join } from 'node:path';
 import { listAudio, readFolder } from '../../audio/index.js';
-import { Encoder } from '../../encoder.js';
+import type { Encoder } from '../../encoder.js';
 import { Audio2VecError } from '../../errors.js';
 import { sceneFeatures } from '../../evaluate/clip-features.js';
 import { folderFeatures } from '../../evaluate/evaluate-folder.js';

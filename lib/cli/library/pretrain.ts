@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { trivialPredictors } from '../../report/from-results.js';
-import { pretrain as start, resumePretraining } from '../../train/pretrain.js';
+import { resumePretraining, pretrain as start } from '../../train/pretrain.js';
 import { readRunLog, runFiles } from '../../train/run-log.js';
 import type { Operations, PretrainResult } from '../operations.js';
 import { warnSkipped } from './skipped.js';

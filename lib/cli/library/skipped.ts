@@ -5,7 +5,8 @@ const shown = 10;
 
 /** Warns of recordings that cannot be used. */
 export function warnSkipped(during: During, files: readonly { name: string; reason: string }[]): void {
-  for (const { name, reason } of files.slice(0, shown)) during.warn(`${name} is left out: ${withoutName(reason, name)}`);
+  for (const { name, reason } of files.slice(0, shown))
+    during.warn(`${name} is left out: ${withoutName(reason, name)}`);
   if (files.length > shown) during.warn(`${files.length - shown} more recordings are left out.`);
 }
 
