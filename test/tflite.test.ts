@@ -15,7 +15,7 @@ const { frames, bands, embedding } = model.config;
 const sliceSamples = 400 + 160 * (frames - 1);
 
 const browser = LiteRt.browserPath();
-if (!browser) console.warn('NOT TESTED: .tflite files in LiteRT. Install chromium, or set AUDIO2VEC_CHROMIUM to it.');
+if (!browser) console.warn('NOT TESTED: .tflite files in LiteRT. Install Chromium or set CHROMIUM to its path.');
 
 let litert: LiteRt | undefined;
 let drums: Float32Array;

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { extname, join, normalize } from 'node:path';
+import { delimiter, extname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Browser, chromium, type Page } from 'playwright-core';
 
@@ -56,10 +56,13 @@ export class LiteRt {
     private readonly page: Page,
   ) {}
 
-  /** The browser: AUDIO2VEC_CHROMIUM, or where Linux distributions put it. */
+  /** Where Chromium is: env CHROMIUM, or on the PATH. */
   static browserPath(): string | undefined {
-    const places = [process.env.AUDIO2VEC_CHROMIUM, '/usr/bin/chromium', '/usr/bin/chromium-browser'];
-    return places.find((path) => path && existsSync(path));
+    if (process.env.CHROMIUM) return process.env.CHROMIUM;
+    const folders = (process.env.PATH ?? '').split(delimiter);
+    return folders
+      .flatMap((f) => ['chromium', 'chromium-browser', 'google-chrome'].map((n) => join(f, n)))
+      .find(existsSync);
   }
 
   static async start(executablePath: string): Promise<LiteRt> {
