@@ -174,8 +174,7 @@ A2V_INLINE void middle_pass(real* block, int length, const real* twiddle) {
     if (n == 0) {  // all its factors are 1
       A2V_UNROLL for (int i = 1; i < RADIX; i++) store_complex(at + i * part * 2 * V, a[i]);
     } else {
-      A2V_UNROLL for (int i = 1; i < RADIX; i++)
-          store_complex(at + i * part * 2 * V, times(a[i], twiddle + 2 * i - 2));
+      A2V_UNROLL for (int i = 1; i < RADIX; i++) store_complex(at + i * part * 2 * V, times(a[i], twiddle + 2 * i - 2));
     }
   }
 }
