@@ -53,7 +53,11 @@ export async function buildFeatureStore(
 ): Promise<BuiltFeatureStore> {
   const frontEnd = checkFrontEnd(options.frontEnd);
   if (frontEnd.sampleRate !== SAMPLE_RATE) {
-    throw argumentError('frontEnd.sampleRate', `${SAMPLE_RATE}, the rate that recordings are read at`, frontEnd.sampleRate);
+    throw argumentError(
+      'frontEnd.sampleRate',
+      `${SAMPLE_RATE}, the rate that recordings are read at`,
+      frontEnd.sampleRate,
+    );
   }
   const concurrency = options.concurrency ?? availableParallelism();
   if (!Number.isInteger(concurrency) || concurrency < 1) {
@@ -106,11 +110,7 @@ async function whyBuild(
   return difference;
 }
 
-function whatChanged(
-  index: StoreIndex,
-  frontEnd: FrontEndConfig,
-  files: readonly SourceFile[],
-): string | undefined {
+function whatChanged(index: StoreIndex, frontEnd: FrontEndConfig, files: readonly SourceFile[]): string | undefined {
   for (const key of Object.keys(frontEnd) as (keyof FrontEndConfig)[]) {
     if (index.frontEnd[key] !== frontEnd[key]) {
       return `${key} of the front end is ${frontEnd[key]} now, was ${index.frontEnd[key]}`;

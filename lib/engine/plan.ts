@@ -42,14 +42,22 @@ export interface PlanNorm {
   count: number;
 }
 
+/** Tensors of a step: operands x, b and g, results y and y2. */
+export function tensorsOf(step: PlanStep): number[] {
+  return [step.x, step.b, step.g, step.y, step.y2].filter((i) => i >= 0);
+}
+
 /** Tensor, conv and norm fields are indices, -1 where the step has none. */
 export interface PlanStep {
   kind: string;
   x: number;
   b: number;
+  g: number;
   y: number;
+  y2: number;
   conv: number;
   norm: number;
+  norm2: number;
   relu: boolean;
   accumulate: boolean;
   rows: number;

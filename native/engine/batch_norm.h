@@ -108,6 +108,11 @@ struct Applies {
     const ScaleShift k = scales(u);
     return {k.scale, k.shift, load(apply + u), load(apply + unit + u), load(apply + 2 * unit + u)};
   }
+  // With ReLU, for one value of channel c.
+  A2V_INLINE real scalar(long c, real x, real g) const {
+    const real gated = x * scales.scale[c] + scales.shift[c] > 0 ? g : 0;
+    return apply[c] * gated + (apply[unit + c] * x + apply[2 * unit + c]);
+  }
 };
 
 // x: what was normalised; b: gradient of the result; y: gradient of x

@@ -41,9 +41,12 @@ StepSpec step_spec(Napi::Value v) {
   s.kind = step_kind(o.Get("kind").ToString());
   s.x = integer(o, "x");
   s.b = integer(o, "b");
+  s.g = integer(o, "g");
   s.y = integer(o, "y");
+  s.y2 = integer(o, "y2");
   s.conv = integer(o, "conv");
   s.norm = integer(o, "norm");
+  s.norm2 = integer(o, "norm2");
   s.relu = integer(o, "relu");
   s.accumulate = integer(o, "accumulate");
   s.rows = integer(o, "rows");

@@ -81,7 +81,7 @@ long conv_columns(TileArgs a, long columns) {
   A2V_TILES(2)
   A2V_TILES(1)
 #undef A2V_TILES
-      return c;
+  return c;
 }
 
 template <int R>

@@ -218,9 +218,12 @@ int Network::add_plan(const PlanSpec& spec) {
         step.op = s.kind;
         step.x = tensor(s.x);
         step.b = tensor(s.b);
+        step.g = tensor(s.g);
         step.y = tensor(s.y);
+        step.y2 = tensor(s.y2);
         step.conv = s.conv < 0 ? nullptr : &plan->convs[s.conv];
         step.norm = s.norm < 0 ? nullptr : &plan->norms[s.norm];
+        step.norm2 = s.norm2 < 0 ? nullptr : &plan->norms[s.norm2];
         step.relu = s.relu;
         step.accumulate = s.accumulate;
         step.rows = s.rows;
@@ -230,7 +233,7 @@ int Network::add_plan(const PlanSpec& spec) {
         step.loss = s.loss < 0 ? nullptr : &plan->losses[size_t(s.loss) * threads];
         step.scratch = base + pairs_at;
         out.steps.push_back(step);
-        for (const Tensor* t : {step.x, step.b, step.y})
+        for (const Tensor* t : {step.x, step.b, step.g, step.y, step.y2})
           if (t && !t->group && near.insert(t).second) out.far.push_back(t);
       }
       phase.passes.push_back(std::move(out));

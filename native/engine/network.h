@@ -39,7 +39,7 @@ struct NormSpec {
   long weight, bias, mean, var, count;
 };
 struct StepSpec {
-  int kind, x, b, y, conv, norm, relu, accumulate, rows, first, loss;
+  int kind, x, b, g, y, y2, conv, norm, norm2, relu, accumulate, rows, first, loss;
   double weight, margin;
 };
 struct PassSpec {

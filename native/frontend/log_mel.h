@@ -16,8 +16,8 @@ struct LogMelPlan {
 
   // The transform: a real FFT of 2 * points samples as a complex FFT of `points`, in passes of decimation in frequency.
   int points;
-  int passes, radix[8];  // radix[0] = 8 and the last is 4; their product is `points`
-  int block_stride;      // distance of the first pass's 8 blocks in memory, in points
+  int passes, radix[8];        // radix[0] = 8 and the last is 4; their product is `points`
+  int block_stride;            // distance of the first pass's 8 blocks in memory, in points
   const void* window_weights;  // real [2 * points], 0 beyond the window
   const void* twiddles;        // real: for each pass but the last, for each n: radix - 1 complex numbers
 

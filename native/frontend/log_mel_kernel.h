@@ -27,9 +27,7 @@ struct cvec {
 
 A2V_INLINE cvec operator+(cvec a, cvec b) { return {a.re + b.re, a.im + b.im}; }
 A2V_INLINE cvec operator-(cvec a, cvec b) { return {a.re - b.re, a.im - b.im}; }
-A2V_INLINE cvec times(cvec a, const real w[2]) {
-  return {a.re * w[0] - a.im * w[1], a.re * w[1] + a.im * w[0]};
-}
+A2V_INLINE cvec times(cvec a, const real w[2]) { return {a.re * w[0] - a.im * w[1], a.re * w[1] + a.im * w[0]}; }
 A2V_INLINE cvec times_minus_i(cvec a) { return {a.im, -a.re}; }
 A2V_INLINE cvec load_complex(const real* p) { return {load(p), load(p + V)}; }
 A2V_INLINE void store_complex(real* p, cvec x) {
@@ -70,7 +68,8 @@ A2V_INLINE void dft8(cvec a[8]) {
   }
 }
 
-// Where the V columns from `first` on are to be read, whole vectors of them. Samples before the start and beyond the end count as zero.
+// Where the V columns from `first` on are to be read, whole vectors of them. Samples before the start and beyond the
+// end count as zero.
 A2V_INLINE void find_columns(const LogMelPlan& p, const float* samples, long length, long first, float* padded,
                              const float* column[V]) {
   const int read = (p.fold_rows + V - 1) / V * V;
@@ -141,11 +140,21 @@ inline void first_pass(const LogMelPlan& p, const real* fold, real* work, Ahead&
   for (int part = 0; part < 2; part++) {
     const int n0 = part ? split : 0, n1 = part ? eighth : split;
     switch (nonzero / eighth + 1 - part) {
-      case 8: first_pass<8>(p, fold, work, ahead, n0, n1); break;
-      case 7: first_pass<7>(p, fold, work, ahead, n0, n1); break;
-      case 6: first_pass<6>(p, fold, work, ahead, n0, n1); break;
-      case 5: first_pass<5>(p, fold, work, ahead, n0, n1); break;
-      default: first_pass<4>(p, fold, work, ahead, n0, n1); break;  // the window's table is zero where it must be
+      case 8:
+        first_pass<8>(p, fold, work, ahead, n0, n1);
+        break;
+      case 7:
+        first_pass<7>(p, fold, work, ahead, n0, n1);
+        break;
+      case 6:
+        first_pass<6>(p, fold, work, ahead, n0, n1);
+        break;
+      case 5:
+        first_pass<5>(p, fold, work, ahead, n0, n1);
+        break;
+      default:
+        first_pass<4>(p, fold, work, ahead, n0, n1);
+        break;  // the window's table is zero where it must be
     }
   }
 }
@@ -162,8 +171,7 @@ A2V_INLINE void middle_pass(real* block, int length, const real* twiddle) {
     if (RADIX == 4) dft4(a);
     if (RADIX == 2) dft2(a);
     store_complex(at, a[0]);
-    A2V_UNROLL for (int i = 1; i < RADIX; i++)
-        store_complex(at + i * part * 2 * V, times(a[i], twiddle + 2 * i - 2));
+    A2V_UNROLL for (int i = 1; i < RADIX; i++) store_complex(at + i * part * 2 * V, times(a[i], twiddle + 2 * i - 2));
   }
 }
 
@@ -253,8 +261,8 @@ inline void store_frames(const LogMelPlan& p, const real* mel, int count, const 
     vec block[V];
     A2V_UNROLL for (int i = 0; i < V; i++) block[i] = load(mel + (b + i) * V);
     transpose(block);
-    A2V_UNROLL for (int f = 0; f < V; f++)
-      if (f < count && (!wanted || wanted[f])) store_samples(out + f * p.bands + b, block[f]);
+    A2V_UNROLL for (int f = 0; f < V; f++) if (f < count && (!wanted || wanted[f]))
+        store_samples(out + f * p.bands + b, block[f]);
   }
   for (; b < p.bands; b++)
     for (int f = 0; f < count; f++)
@@ -273,7 +281,8 @@ bool log_mel(const LogMelPlan* plan, const float* samples, long length, long fir
   const int lines = (V * p.hop * int(sizeof(float)) + 63) / 64, parts = 5 * p.points / 8;
   const int ahead_step = (lines + parts - 1) / parts;
   const long reach = first + p.fold_extra;  // the first group's first column that no group before it would have had
-  for (long c = (p.fold_extra + V - 1) / V * V; c > 0; c -= V) fold_columns(p, samples, length, reach - c, fold, padded);
+  for (long c = (p.fold_extra + V - 1) / V * V; c > 0; c -= V)
+    fold_columns(p, samples, length, reach - c, fold, padded);
   for (long done = 0; done < count; done += V, out += V * p.bands) {
     fold_columns(p, samples, length, reach + done, fold, padded);
     Ahead ahead = {samples + (reach + done + V) * p.hop, ahead_step};

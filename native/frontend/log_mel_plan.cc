@@ -93,8 +93,8 @@ void LogMelTables::build(const FrontEnd& fe, int lanes, std::vector<Real>& t) {
     int first = 0, bins = 0;
     for (int k = 1; k < p.points; k++) {  // bins 0 and `points` lie on or beyond the outermost edges
       const double hz = fe.sample_rate * k / fe.fft;
-      const double weight = std::min((hz - edge[b]) / (edge[b + 1] - edge[b]),
-                                     (edge[b + 2] - hz) / (edge[b + 2] - edge[b + 1]));
+      const double weight =
+          std::min((hz - edge[b]) / (edge[b + 1] - edge[b]), (edge[b + 2] - hz) / (edge[b + 2] - edge[b + 1]));
       if (!(weight > 0)) continue;
       if (!bins++) first = k;
       t.push_back(Real(weight));
@@ -111,8 +111,8 @@ void LogMelTables::build(const FrontEnd& fe, int lanes, std::vector<Real>& t) {
   p.doubt_limit = kLogError * kLogError / (4 * kBinError * kBinError) * p.points;
 
   const int read = (p.fold_rows + lanes - 1) / lanes * lanes;
-  const size_t reals = size_t(8 * p.block_stride * 2 + p.points + 1 + p.bands) * lanes +
-                       size_t(p.fold_rows) * p.fold_stride + lanes;
+  const size_t reals =
+      size_t(8 * p.block_stride * 2 + p.points + 1 + p.bands) * lanes + size_t(p.fold_rows) * p.fold_stride + lanes;
   p.scratch_bytes = int(reals * sizeof(Real) + size_t(lanes) * read * sizeof(float));
 
   p.window_weights = t.data();

@@ -41,6 +41,15 @@ for (const [t, f, cin, cout] of maps) {
     const x = first(g, [t, f, 2], cin);
     mse(g, g.conv('after', g.upsample('op', x), [3, 1], cout, true));
   };
+  if (t % 2 === 0) {
+    // One fused step in the engine.
+    cases[`residual block ${size}`] = (g) => {
+      const x = first(g, [t, f, 2], cin);
+      const a = g.batchNorm('a norm', g.conv('a', x, [1, 3], cout, false), true);
+      const b = g.batchNorm('b norm', g.conv('b', x, [1, 1], cout, false), true);
+      mse(g, g.conv('after', g.maxPool('pool', g.add('op', a, b)), [1, 1], 3, true));
+    };
+  }
   if (t % 2 === 0) cases[`max-pool ${size}`] = (g) => mse(g, g.maxPool('op', first(g, [t, f, 2], cin)));
 }
 cases['two uses of one value'] = (g) => {
