@@ -1,6 +1,8 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { Encoder } from '../lib/encoder.js';
@@ -285,6 +287,21 @@ describe('a stream', () => {
     expect(collect(stream, hit, [1])).toEqual(expected);
     expect(() => stream.push([0] as never)).toThrow(/^chunk must be a Float32Array/);
     expect(() => encoder.stream({ hop: -1 })).toThrow(/^hop must be/);
+  });
+
+  it('allocates nothing once it runs', () => {
+    setFlagsFromString('--expose-gc');
+    const collectGarbage = runInNewContext('gc') as () => void;
+    const stream = encoder.stream({ hop: 10 });
+    const chunk = loop.slice(0, 320);
+    for (let i = 0; i < 500; i++) stream.push(chunk);
+    collectGarbage();
+    const before = process.memoryUsage();
+    for (let i = 0; i < 1000; i++) stream.push(chunk);
+    const after = process.memoryUsage();
+    expect(after.arrayBuffers).toBe(before.arrayBuffers);
+    // A single view of an array for each embedding would be some 100 bytes, 200 times.
+    expect(after.heapUsed - before.heapUsed).toBeLessThan(20_000);
   });
 
   it('shares the weights with others, also while the encoder is busy', async () => {

@@ -10,7 +10,7 @@ namespace {
 // nothing, the series of 2 artanh(s), s = f / (2 + f).
 A2V_INLINE vec log1p_over(vec f) {
   if (sizeof(real) == 4) {
-    const float c[] = {0.99999994f, -0.500003636f, 0.333350599f, -0.249699086f,
+    const float c[] = {0.99999994f,  -0.500003636f, 0.333350599f, -0.249699086f,
                        0.199001655f, -0.172508299f, 0.162225828f, -0.101068974f};
     vec sum = splat(real(c[7]));
     A2V_UNROLL for (int k = 6; k >= 0; k--) sum = sum * f + real(c[k]);
