@@ -13,7 +13,7 @@ const clips = join(import.meta.dirname, '..', 'node_modules', 'supersonic-scsynt
 const clip = (name: string) => readFile(join(clips, `${name}.flac`));
 const encoder = Encoder.fromModel(randomModel(), { threads: 1 });
 const limits = { bytes: 2 ** 20, audioSeconds: 20, uploadMs: 1000, workMs: 30_000, concurrency: 4 };
-const app = buildService(encoder, new NeighbourIndex(encoder.dimension, 2), { limits });
+const app = buildService(encoder, new NeighbourIndex(encoder.dimension), { limits });
 let url: string;
 let drum: Buffer;
 
@@ -63,18 +63,22 @@ describe('the service', () => {
     expect(body.slices.map((s: { seconds: number }) => 1000 * s.seconds)).toEqual([...slices.timestamps]);
   });
 
-  it('finds what it was given, and grows', async () => {
+  it('finds what it was given, best first', async () => {
     expect((await send('/neighbours', drum)).body).toEqual({ neighbours: [] });
     const names = ['drum_snare_hard', 'loop_amen', 'bass_hit_c', 'elec_bell', 'perc_snap'];
     for (const name of names) {
       const put = await send(`/index/${name}`, await clip(name), { method: 'PUT' });
       expect(put).toMatchObject({ status: 201, body: { name } });
     }
-    await send('/index/loop_amen', await clip('loop_amen'), { method: 'PUT' }); // again: replaced
+    const amen = await clip('loop_amen');
+    const again = await Promise.all([1, 2, 3].map(() => send('/index/loop_amen', amen, { method: 'PUT' })));
+    expect(again.map((a) => a.body.indexed)).toEqual([5, 5, 5]); // replaced
     const { body } = await send('/neighbours?k=50', drum);
     expect(body.neighbours[0].name).toBe('drum_snare_hard');
     expect(body.neighbours[0].similarity).toBeCloseTo(1, 5);
     expect(body.neighbours.map((n: { name: string }) => n.name).sort()).toEqual([...names].sort());
+    const similarities = body.neighbours.map((n: { similarity: number }) => n.similarity);
+    expect(similarities).toEqual([...similarities].sort((x, y) => y - x));
     expect((await send('/neighbours?k=2', drum)).body.neighbours.length).toBe(2);
   });
 

@@ -12,7 +12,7 @@ const [folder] = process.argv.slice(2);
 if (folder) {
   for await (const { file, samples, error } of readFolder(folder)) {
     if (error) app.log.warn(error.message);
-    else index.set(file, await encoder.sceneEmbedding(samples));
+    else await index.set(file, await encoder.sceneEmbedding(samples));
   }
   app.log.info(`${index.size} recordings indexed`);
 }

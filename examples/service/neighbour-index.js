@@ -1,36 +1,36 @@
-// Embeddings by name, searched by the angle between them (hnswlib: a graph of near neighbours, approximate and fast).
-import hnswlib from 'hnswlib-node';
+// Embeddings by name, searched by the angle between them. Orama compares with every vector: exact, nothing to compile,
+// and some milliseconds for ten thousand recordings. For millions, put an approximate index behind the same methods.
+import { create, insert, remove, searchVector } from '@orama/orama';
 
 export class NeighbourIndex {
-  #index;
-  #labels = new Map();
-  #names = [];
+  #db;
+  #names = new Set();
+  #changes = Promise.resolve();
 
   /** @param dimension values in an embedding */
-  constructor(dimension, capacity = 1024) {
-    this.#index = new hnswlib.HierarchicalNSW('cosine', dimension);
-    this.#index.initIndex({ maxElements: capacity, allowReplaceDeleted: false });
+  constructor(dimension) {
+    this.#db = create({ schema: { embedding: `vector[${dimension}]` } });
   }
 
   get size() {
-    return this.#names.length;
+    return this.#names.size;
   }
 
-  /** Adds an embedding, or replaces that of the same name. */
+  /** Adds an embedding, or replaces that of the same name. Changes happen one after the other. */
   set(name, embedding) {
-    let label = this.#labels.get(name);
-    if (label === undefined) {
-      label = this.#names.push(name) - 1;
-      this.#labels.set(name, label);
-      if (label >= this.#index.getMaxElements()) this.#index.resizeIndex(2 * this.#index.getMaxElements());
-    }
-    this.#index.addPoint(Array.from(embedding), label);
+    const change = async () => {
+      if (this.#names.has(name)) await remove(this.#db, name);
+      await insert(this.#db, { id: name, embedding: Array.from(embedding) });
+      this.#names.add(name);
+    };
+    this.#changes = this.#changes.catch(() => {}).then(change);
+    return this.#changes;
   }
 
   /** The `k` nearest, best first, with their cosine similarity. */
-  search(embedding, k) {
-    if (this.size === 0) return [];
-    const { neighbors, distances } = this.#index.searchKnn(Array.from(embedding), Math.min(k, this.size));
-    return neighbors.map((label, i) => ({ name: this.#names[label], similarity: 1 - distances[i] }));
+  async search(embedding, k) {
+    const vector = { value: Array.from(embedding), property: 'embedding' };
+    const { hits } = await searchVector(this.#db, { mode: 'vector', vector, similarity: -1, limit: k });
+    return hits.map(({ id, score }) => ({ name: id, similarity: score }));
   }
 }

@@ -103,14 +103,14 @@ export function buildService(encoder, index, { limits: given = {}, ...options } 
 
   app.post('/neighbours', query({ k: { type: 'integer', minimum: 1, maximum: 100, default: 5 } }), (request, reply) =>
     withRecording(request, reply, async (samples, signal) => ({
-      neighbours: index.search(await encoder.sceneEmbedding(samples, { signal }), request.query.k),
+      neighbours: await index.search(await encoder.sceneEmbedding(samples, { signal }), request.query.k),
     })),
   );
 
   const name = { type: 'string', minLength: 1, maxLength: 200 };
   app.put('/index/:name', { schema: { params: { type: 'object', properties: { name } } } }, (request, reply) =>
     withRecording(request, reply, async (samples, signal) => {
-      index.set(request.params.name, await encoder.sceneEmbedding(samples, { signal }));
+      await index.set(request.params.name, await encoder.sceneEmbedding(samples, { signal }));
       reply.code(201);
       return { name: request.params.name, indexed: index.size };
     }),
