@@ -31,6 +31,29 @@ export { type Projection, pca, type UmapOptions, umap } from './evaluate/project
 export { labelSubset, stratifiedFolds, stratifiedSplit } from './evaluate/splits.js';
 export { renderComparison, renderConfusion } from './evaluate/table.js';
 export { shiftInTime } from './evaluate/time-shift.js';
+export {
+  defaultLimits,
+  type Exported,
+  type ExportOptions,
+  exportOnnx,
+  type Precision,
+} from './export/export-onnx.js';
+export { type ExportTfliteOptions, exportTflite } from './export/export-tflite.js';
+export type { Classifier } from './export/onnx.js';
+export type { Parity, ParityCase, ParityLimits } from './export/parity.js';
+export { type BuiltFeatureStore, buildFeatureStore, type FeatureStoreOptions } from './feature-build.js';
+export { type FeatureStore, MappedFeatureStore, openFeatureStore } from './feature-store.js';
+export {
+  checkFrontEnd,
+  frameCount,
+  type LogMelOptions,
+  LogMelStream,
+  type LogMelSyncOptions,
+  logMel,
+  logMelSync,
+} from './log-mel.js';
+export { type EncoderModel, loadEncoderModel, saveEncoderModel } from './model/encoder-model.js';
+export { defaultFrontEnd, type FrontEndConfig } from './model/front-end-config.js';
 export { formatLayerTable, type LayerTable, layerTable } from './model/table.js';
 export { type Capabilities, capabilities } from './native.js';
 export { Random, type RandomState } from './random.js';

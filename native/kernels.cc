@@ -9,9 +9,11 @@
 #include "engine/conv.h"
 #include "engine/elementwise.h"
 #include "engine/io.h"
+#include "engine/l2_normalize.h"
 #include "engine/losses.h"
 #include "engine/max_pool.h"
 #include "engine/reshape.h"
+#include "engine/residual_pool.h"
 #include "engine/upsample.h"
 #include "frontend/log_mel_kernel.h"
 #include "simd/fma_burst.h"
@@ -27,18 +29,33 @@ extern const KernelTable A2V_JOIN(kernels_, ISA);
 LogMelKernel A2V_JOIN(log_mel_precise_, ISA);  // from kernels_precise.cc
 #endif
 const KernelTable A2V_JOIN(kernels_, ISA) = {
-    A2V_TEXT(ISA),      LANES,     sizeof(REAL),    A2V_ACCUMULATORS,  fma_burst,
+    A2V_TEXT(ISA),
+    LANES,
+    sizeof(REAL),
+    A2V_ACCUMULATORS,
+    fma_burst,
     resample,
 #define X(name) step_##name,
     {A2V_STEPS(X)},
 #undef X
-    map_weights,        pack_conv, unpack_gradient, finish_statistics, use_running_statistics,
-    finish_reduce,      adam,      write_input,     read_output,       doubles_from_reals,
-    reals_from_doubles, log_mel,
+    map_weights,
+    pack_conv,
+    unpack_gradient,
+    finish_statistics,
+    use_running_statistics,
+    finish_reduce,
+    adam,
+    write_input,
+    read_output,
+    doubles_from_reals,
+    reals_from_doubles,
+    log_mel,
 #ifdef PRECISE_LANES
-    A2V_JOIN(log_mel_precise_, ISA), PRECISE_LANES,
+    A2V_JOIN(log_mel_precise_, ISA),
+    PRECISE_LANES,
 #else
-    nullptr, 0,
+    nullptr,
+    0,
 #endif
 };
 }

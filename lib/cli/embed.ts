@@ -23,13 +23,13 @@ export function addEmbed(program: Command, operations: Operations, run: Runner):
     )
     .argument('<inputs...>', 'audio files, or folders of them')
     .option('-o, --output <file>', 'a .npy (with an index in .json) or .jsonl file; default: JSON lines on stdout')
-    .option('--model <file>', 'encoder.safetensors; default: the pretrained encoder of the package')
+    .option('--model <file>', 'encoder.safetensors, or a run; default: the pretrained encoder of the package')
     .option('--timestamps', 'one vector for each slice, with the time of its middle in seconds')
     .option('--hop <seconds>', 'time from slice to slice (default: half a slice)', positive());
   const examples = [
     'embed clip.wav',
     'embed recordings/ -o embeddings.npy',
-    'embed clip.wav --timestamps --hop 0.5 --model run/encoder.safetensors',
+    'embed clip.wav --timestamps --hop 0.5 --model run',
   ];
   finish<Flags>(command, run, examples, async (session, inputs, { output, model, timestamps = false, hop }) => {
     if (output !== undefined && !/\.(npy|jsonl)$/.test(output)) {

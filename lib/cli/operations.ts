@@ -111,16 +111,30 @@ export interface ExportRequest extends Common {
   model?: string;
   output: string;
   input: 'log-mel' | 'waveform';
+  /** Of a waveform: exactly a slice in each row, or one recording of any length. */
+  samples: 'slice' | 'any';
   batch: number | 'dynamic';
   precision: 'float32' | 'float16' | 'int8';
-  /** Folder of recordings to calibrate and to verify with; default: synthetic clips. */
+  /** Folder of recordings to calibrate and to verify with; default: the corpus of the model's run if it is still there,
+   * otherwise synthetic sounds. */
   clips?: string;
+  /** Labelled folder to fit a classifier on, which the exported model gets. */
+  labels?: string;
 }
 
 export interface ExportResult {
   output: string;
   bytes: number;
-  parity: { maxAbsError: number; meanAbsError: number; meanCosine: number; embeddings: number };
+  /** What the export was verified on. */
+  proof: string;
+  parity: {
+    runtime: string;
+    maxAbsError: number;
+    meanAbsError: number;
+    meanCosine: number;
+    minCosine: number;
+    embeddings: number;
+  };
 }
 
 export interface ModelInfo {

@@ -1,6 +1,6 @@
 // Cuts the steps of a phase into passes, and each pass into strips of rows, so that what one step writes and the next
 // reads is still in the L1 cache.
-import type { Plan, PlanPass, PlanStep } from './plan.js';
+import { type Plan, type PlanPass, type PlanStep, tensorsOf } from './plan.js';
 
 /** Bytes that the tensors of a strip should stay below, of an L1 cache of 32 to 48 KiB. */
 const STRIP_BYTES = 40 * 1024;
@@ -24,6 +24,10 @@ const WHOLE = new Set([
   'triplet',
   'contrastive_rows',
   'contrastive_columns',
+  'nt_xent',
+  'nt_xent_backward',
+  'l2_normalize',
+  'l2_normalize_backward',
 ]);
 
 /** The operand whose neighbouring rows a step reads. */
@@ -47,14 +51,14 @@ export function cutIntoPasses(steps: readonly PlanStep[], plan: Plan): PlanPass[
     if (stepWhole !== whole || written.has(halo(step, plan))) close();
     whole = stepWhole;
     current.push(step);
-    if (step.y >= 0) written.add(step.y);
+    for (const i of [step.y, step.y2]) if (i >= 0) written.add(i);
   }
   close();
   return passes;
 }
 
 function stripsOf(steps: readonly PlanStep[], plan: Plan): number {
-  const used = new Set(steps.flatMap((s) => [s.x, s.b, s.y]).filter((i) => i >= 0));
+  const used = new Set(steps.flatMap(tensorsOf));
   const tensors = [...used].map((i) => plan.tensors[i]!);
   const bytes = tensors.reduce((sum, { t, f, c }) => sum + 4 * t * f * c, 0);
   const rows = Math.min(...tensors.map((t) => t.t));

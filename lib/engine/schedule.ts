@@ -10,7 +10,8 @@
 import type { Node, Parameter } from '../model/graph.js';
 import { sizeOf } from '../model/graph.js';
 import { cutIntoPasses } from './passes.js';
-import type { Plan, PlanPhase, PlanStep } from './plan.js';
+import { type Plan, type PlanPhase, type PlanStep, tensorsOf } from './plan.js';
+import { withoutUpsampling } from './upsampling.js';
 
 /** A convolution's output is kept when it takes at least this many multiplications a value to compute it. */
 const KEEP_FROM_MACS = 24;
@@ -74,7 +75,8 @@ class Scheduler {
   ) {
     this.offsets = parameterOffsets(nodes);
     for (const node of nodes) this.byName.set(node.name, node);
-    this.nodes = mode === 'train' ? nodes : this.needed(nodes, targets);
+    this.nodes = withoutUpsampling(mode === 'train' ? nodes : this.needed(nodes, targets), targets);
+    for (const node of this.nodes) this.byName.set(node.name, node);
     for (const node of this.nodes) {
       for (const input of node.inputs) this.consumers.set(input, [...(this.consumers.get(input) ?? []), node]);
       if (node.params.length > 0 || node.inputs.some((i) => this.trainable.has(i))) this.trainable.add(node.name);
@@ -131,6 +133,7 @@ class Scheduler {
           mean: this.offset(node, 'running_mean'),
           var: this.offset(node, 'running_var'),
           count: node.rows * area(node),
+          copies: node.copies ?? 1,
         });
         const input = this.input(node);
         if (this.mode === 'infer' && this.folds(node)) {
@@ -144,9 +147,11 @@ class Scheduler {
           dense: node.op === 'dense',
           kt,
           kf,
+          upsampled: node.op === 'conv' && node.upsampled ? (node.upsampled === 'frames' ? 1 : 2) : 0,
           cin: channels(this.input(node)),
           cout: channels(node),
-          f,
+          fIn: size(this.input(node))[1],
+          fOut: f,
           weight: this.offset(node, 'weight'),
           bias: this.offset(node, 'bias'),
           backward: this.mode === 'train' && this.trainable.has(node.inputs[0]!),
@@ -203,14 +208,12 @@ class Scheduler {
   }
 
   private finishPhase(phase: Phase): PlanPhase {
-    const largest = Math.max(
-      ...phase.steps.flatMap((s) => [s.x, s.b, s.y].filter((i) => i >= 0)).map((i) => this.areaOf(i)),
-    );
+    const largest = Math.max(...phase.steps.flatMap(tensorsOf).map((i) => this.areaOf(i)));
     const group = groupOf(largest);
     for (const step of phase.steps) {
-      for (const i of [step.x, step.b, step.y]) {
-        const tensor = this.out.tensors[i];
-        if (tensor && tensor.group > 0) tensor.group = Math.max(tensor.group, group);
+      for (const i of tensorsOf(step)) {
+        const tensor = this.out.tensors[i]!;
+        if (tensor.group > 0) tensor.group = Math.max(tensor.group, group);
       }
     }
     const { rows, statistics, reduced } = phase;
@@ -245,9 +248,12 @@ class Scheduler {
       kind,
       x: -1,
       b: -1,
+      g: -1,
       y: -1,
+      y2: -1,
       conv: -1,
       norm: -1,
+      norm2: -1,
       relu: false,
       accumulate: false,
       rows: 1,
@@ -295,11 +301,14 @@ class Scheduler {
       if (this.isKept(node)) this.kept.set(node.name, tensor);
       return tensor;
     }
-    const [x, b = -1] = node.inputs.map((i) => this.value(this.byName.get(i)!, phase));
+    const branches = this.residual(node);
+    const operands = branches?.convs ?? node.inputs.map((i) => this.byName.get(i)!);
+    const [x, b = -1] = operands.map((i) => this.value(i, phase));
     const folded = node.op === 'conv' ? (this.consumers.get(node.name) ?? []).find((c) => this.folds(c)) : undefined;
     const keep = this.isKept(folded ?? node);
     const y = keep ? this.newTensor(node, 0) : this.newScratch(node.name, node);
-    this.forwardStep(node, phase, x!, b, y, folded as NormNode | undefined);
+    if (branches) this.push(phase, 'residual_pool', { x, b, y, norm: branches.norms[0], norm2: branches.norms[1] });
+    else this.forwardStep(node, phase, x!, b, y, folded as NormNode | undefined);
     if (this.hasStatistics(node) && !this.counted.has(node.name)) {
       this.counted.add(node.name);
       for (const norm of this.consumers.get(node.name)!.filter((c) => c.op === 'batch-norm')) {
@@ -310,6 +319,27 @@ class Scheduler {
     }
     (keep ? this.kept : phase.local).set(node.name, y);
     return y;
+  }
+
+  /** Training: whether a max-pool ends a residual block, pool(ReLU(norm(·)) + ReLU(norm(·))), which is one step then. */
+  private residual(pool: Node): { convs: [Node, Node]; norms: [number, number] } | undefined {
+    if (this.mode !== 'train' || pool.op !== 'max-pool') return undefined;
+    const only = (node: Node) => this.consumers.get(node.name)!.length === 1;
+    const add = this.input(pool);
+    if (add.op !== 'add' || !only(add)) return undefined;
+    const [a, b] = add.inputs.map((name) => this.byName.get(name)!) as [Node, Node];
+    if (a === b || ![a, b].every((n) => n.op === 'batch-norm' && n.relu && only(n) && only(this.input(n))))
+      return undefined;
+    return {
+      convs: [this.input(a), this.input(b)],
+      norms: [this.normOf.get(a.name)!, this.normOf.get(b.name)!],
+    };
+  }
+
+  /** The pool at the end of the residual block that this norm is part of. */
+  private poolOf(norm: Node): Node | undefined {
+    const pool = this.consumers.get(this.consumers.get(norm.name)?.[0]?.name ?? '')?.[0];
+    return pool && this.residual(pool) ? pool : undefined;
   }
 
   private forwardStep(node: Node, phase: Phase, x: number, b: number, y: number, folded?: NormNode): void {
@@ -344,6 +374,9 @@ class Scheduler {
       case 'select':
         this.push(phase, 'select', { x, y, rows: this.input(node).rows, first: node.first, margin: node.rows });
         break;
+      case 'l2-normalize':
+        this.push(phase, 'l2_normalize', { x, y, margin: node.length });
+        break;
       default:
         throw new Error(`no step for operator ${node.op}`);
     }
@@ -367,6 +400,14 @@ class Scheduler {
         const second = this.phaseOf(level + 1, rows, `${rows}loss`);
         const step = this.push(second, 'contrastive_columns', { ...fields, y: gradient(inputs[1]!, second) });
         this.contribute(inputs[1]!, second, step);
+      }
+    } else if (node.loss === 'nt-xent') {
+      this.push(phase, 'nt_xent', fields);
+      if (this.mode === 'train') {
+        // Of its own phase: a row's gradient needs how likely it was to be picked by every other.
+        const second = this.phaseOf(level + 1, rows, `${rows}loss`);
+        const step = this.push(second, 'nt_xent_backward', { ...fields, y: gradient(first, second) });
+        this.contribute(first, second, step);
       }
     } else {
       this.contribute(first, phase, this.push(phase, node.loss, { ...fields, y: gradient(first, phase) }));
@@ -446,7 +487,12 @@ class Scheduler {
       }
       case 'batch-norm': {
         const norm = this.normOf.get(node.name)!;
-        this.push(phase, 'norm_reduce', { x: this.value(input, phase), b: this.gradient(node, phase), norm });
+        const pool = this.poolOf(node);
+        if (!pool) {
+          this.push(phase, 'norm_reduce', { x: this.value(input, phase), b: this.gradient(node, phase), norm });
+        } else if (norm === this.residual(pool)!.norms[0]) {
+          this.push(phase, 'residual_pool_reduce', this.residualOperands(pool, phase)); // both norms at once
+        }
         phase.reduced.push(norm);
         this.inputReady(input, level + 1, domain);
         break;
@@ -477,6 +523,12 @@ class Scheduler {
         this.contribute(input, phase, this.push(phase, 'relu_backward', fields));
         break;
       }
+      case 'l2-normalize': {
+        const y = this.keptGradient(input, phase);
+        const fields = { x: this.value(input, phase), b: this.gradient(node, phase), y, margin: node.length };
+        this.contribute(input, phase, this.push(phase, 'l2_normalize_backward', fields));
+        break;
+      }
       case 'max-pool':
       case 'global-max-pool':
         this.inputReady(input, level, domain); // computed where it is used: see gradient()
@@ -499,6 +551,16 @@ class Scheduler {
       phase.local.set(key, shared);
       return shared;
     }
+    const pool = consumer.op === 'batch-norm' ? this.poolOf(consumer) : undefined;
+    if (pool) {
+      const [y, y2] = this.residual(pool)!.convs.map((conv) => {
+        const tensor = this.newScratch(`d ${conv.name}`, conv);
+        phase.local.set(`d ${conv.name}`, tensor);
+        return tensor;
+      });
+      this.push(phase, 'residual_pool_apply', { ...this.residualOperands(pool, phase), y, y2 });
+      return phase.local.get(key)!;
+    }
     const x = this.value(node, phase);
     const b = this.gradient(consumer, phase);
     const y = this.newScratch(key, node);
@@ -509,6 +571,12 @@ class Scheduler {
     else throw new Error(`the gradient of ${node.name} should have been kept`);
     phase.local.set(key, y);
     return y;
+  }
+
+  private residualOperands(pool: Node, phase: Phase): Partial<PlanStep> {
+    const { convs, norms } = this.residual(pool)!;
+    const [x, b] = convs.map((conv) => this.value(conv, phase));
+    return { x, b, g: this.gradient(pool, phase), norm: norms[0], norm2: norms[1] };
   }
 }
 

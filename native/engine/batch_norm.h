@@ -108,6 +108,11 @@ struct Applies {
     const ScaleShift k = scales(u);
     return {k.scale, k.shift, load(apply + u), load(apply + unit + u), load(apply + 2 * unit + u)};
   }
+  // With ReLU, for one value of channel c.
+  A2V_INLINE real scalar(long c, real x, real g) const {
+    const real gated = x * scales.scale[c] + scales.shift[c] > 0 ? g : 0;
+    return apply[c] * gated + (apply[unit + c] * x + apply[2 * unit + c]);
+  }
 };
 
 // x: what was normalised; b: gradient of the result; y: gradient of x
@@ -149,7 +154,8 @@ void finish_statistics(const Norm& norm, void* parameters, int threads, int upda
     if (var < 0) var = 0;
     inverse[c] = inverse_root(var + kNormEpsilon);
     if (!update) continue;
-    const double unbiased = norm.count > 1 ? var * norm.count / (norm.count - 1) : var;
+    const double all = double(norm.count) * norm.copies;
+    const double unbiased = all > 1 ? var * all / (all - 1) : var;
     p[norm.mean + c] += kNormMomentum * (mean[c] - p[norm.mean + c]);
     p[norm.var + c] += kNormMomentum * (unbiased - p[norm.var + c]);
   }

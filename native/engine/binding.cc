@@ -41,9 +41,12 @@ StepSpec step_spec(Napi::Value v) {
   s.kind = step_kind(o.Get("kind").ToString());
   s.x = integer(o, "x");
   s.b = integer(o, "b");
+  s.g = integer(o, "g");
   s.y = integer(o, "y");
+  s.y2 = integer(o, "y2");
   s.conv = integer(o, "conv");
   s.norm = integer(o, "norm");
+  s.norm2 = integer(o, "norm2");
   s.relu = integer(o, "relu");
   s.accumulate = integer(o, "accumulate");
   s.rows = integer(o, "rows");
@@ -65,14 +68,16 @@ PlanSpec plan_spec(const Napi::Object& o, bool training) {
   });
   p.convs = list<ConvSpec>(o, "convs", [](Napi::Value v) {
     Napi::Object c = v.As<Napi::Object>();
-    return ConvSpec{integer(c, "dense"),    integer(c, "kt"),        integer(c, "kf"),          integer(c, "cin"),
-                    integer(c, "cout"),     integer(c, "f"),         long(number(c, "weight")), long(number(c, "bias")),
-                    integer(c, "backward"), integer(c, "foldedNorm")};
+    return ConvSpec{integer(c, "dense"),     integer(c, "kt"),       integer(c, "kf"),
+                    integer(c, "upsampled"), integer(c, "cin"),      integer(c, "cout"),
+                    integer(c, "fIn"),       integer(c, "fOut"),     long(number(c, "weight")),
+                    long(number(c, "bias")), integer(c, "backward"), integer(c, "foldedNorm")};
   });
   p.norms = list<NormSpec>(o, "norms", [](Napi::Value v) {
     Napi::Object n = v.As<Napi::Object>();
-    return NormSpec{integer(n, "c"),         integer(n, "f"),         integer(n, "relu"),     long(number(n, "weight")),
-                    long(number(n, "bias")), long(number(n, "mean")), long(number(n, "var")), long(number(n, "count"))};
+    return NormSpec{integer(n, "c"),         integer(n, "f"),           integer(n, "relu"),
+                    integer(n, "copies"),    long(number(n, "weight")), long(number(n, "bias")),
+                    long(number(n, "mean")), long(number(n, "var")),    long(number(n, "count"))};
   });
   const auto index = [](Napi::Value v) { return v.ToNumber().Int32Value(); };
   p.phases = list<PhaseSpec>(o, "phases", [&](Napi::Value v) {

@@ -114,10 +114,10 @@ int Network::add_plan(const PlanSpec& spec) {
   long map_size = 0;
   for (const ConvSpec& s : spec.convs) {
     Conv c{};
-    const Tensor in = s.dense ? vector_layout(s.cin, V) : map_layout(1, s.f, s.cin, V);
-    const Tensor out = s.dense ? vector_layout(s.cout, V) : map_layout(1, s.f, s.cout, V);
-    c.forward = conv_shape(in, out, s.kt, s.kf, V, table_.accumulators);
-    c.backward = conv_shape(out, in, s.kt, s.kf, V, table_.accumulators);
+    const Tensor in = s.dense ? vector_layout(s.cin, V) : map_layout(1, s.f_in, s.cin, V);
+    const Tensor out = s.dense ? vector_layout(s.cout, V) : map_layout(1, s.f_out, s.cout, V);
+    c.forward = conv_shape(in, out, s.kt, s.kf, s.upsampled, 0, V, table_.accumulators);
+    c.backward = conv_shape(out, in, s.kt, s.kf, s.upsampled, 1, V, table_.accumulators);
     c.dense = s.dense;
     c.folded_norm = s.folded_norm;
     c.weight = s.weight;
@@ -127,9 +127,9 @@ int Network::add_plan(const PlanSpec& spec) {
     p.backward = s.backward ? layout.take(c.backward.size * real) : 0;
     p.bias = layout.take(size_t(c.forward.vectors) * V * real);
     p.map = map_size;
-    map_size += c.forward.size;
+    map_size += 2 * c.forward.size;
     p.map_backward = map_size;
-    if (s.backward) map_size += c.backward.size;
+    if (s.backward) map_size += 2 * c.backward.size;
     places.push_back(p);
     plan->convs.push_back(c);
   }
@@ -150,6 +150,7 @@ int Network::add_plan(const PlanSpec& spec) {
     n.Cp = t.Cp;
     n.unit = t.unit;
     n.relu = s.relu;
+    n.copies = s.copies;
     n.weight = s.weight;
     n.bias = s.bias;
     n.mean = s.mean;
@@ -163,8 +164,12 @@ int Network::add_plan(const PlanSpec& spec) {
   size_t pairs = 0;
   for (const PhaseSpec& phase : spec.phases)
     for (const PassSpec& pass : phase.passes)
-      for (const StepSpec& s : pass.steps)
-        if (s.kind == STEP_contrastive_rows) pairs = size_t(max_examples_) * max_examples_ * real;
+      for (const StepSpec& s : pass.steps) {
+        const size_t side = s.kind == STEP_nt_xent            ? 2 * max_examples_
+                            : s.kind == STEP_contrastive_rows ? max_examples_
+                                                              : 0;
+        pairs = std::max(pairs, side * side * real);
+      }
   const size_t pairs_at = layout.take(pairs);
 
   plan->memory = std::make_unique<Memory>(layout.total());
@@ -177,11 +182,11 @@ int Network::add_plan(const PlanSpec& spec) {
     Conv& c = plan->convs[i];
     const bool backward = spec.convs[i].backward;
     int* map = plan->weight_maps.data() + places[i].map;
-    table_.map_weights(c.forward, 0, map);
+    table_.map_weights(c.forward, map);
     c.parameter = map;
     if (backward) {
       int* flipped = plan->weight_maps.data() + places[i].map_backward;
-      table_.map_weights(c.backward, 1, flipped);
+      table_.map_weights(c.backward, flipped);
       c.parameter_backward = flipped;
     }
     c.packed = base + places[i].packed;
@@ -214,9 +219,12 @@ int Network::add_plan(const PlanSpec& spec) {
         step.op = s.kind;
         step.x = tensor(s.x);
         step.b = tensor(s.b);
+        step.g = tensor(s.g);
         step.y = tensor(s.y);
+        step.y2 = tensor(s.y2);
         step.conv = s.conv < 0 ? nullptr : &plan->convs[s.conv];
         step.norm = s.norm < 0 ? nullptr : &plan->norms[s.norm];
+        step.norm2 = s.norm2 < 0 ? nullptr : &plan->norms[s.norm2];
         step.relu = s.relu;
         step.accumulate = s.accumulate;
         step.rows = s.rows;
@@ -226,7 +234,7 @@ int Network::add_plan(const PlanSpec& spec) {
         step.loss = s.loss < 0 ? nullptr : &plan->losses[size_t(s.loss) * threads];
         step.scratch = base + pairs_at;
         out.steps.push_back(step);
-        for (const Tensor* t : {step.x, step.b, step.y})
+        for (const Tensor* t : {step.x, step.b, step.g, step.y, step.y2})
           if (t && !t->group && near.insert(t).second) out.far.push_back(t);
       }
       phase.passes.push_back(std::move(out));

@@ -30,16 +30,16 @@ struct TensorSpec {
   int t, f, c, vector, rows, group;
 };
 struct ConvSpec {
-  int dense, kt, kf, cin, cout, f;
+  int dense, kt, kf, upsampled, cin, cout, f_in, f_out;
   long weight, bias;
   int backward, folded_norm;
 };
 struct NormSpec {
-  int c, f, relu;
+  int c, f, relu, copies;
   long weight, bias, mean, var, count;
 };
 struct StepSpec {
-  int kind, x, b, y, conv, norm, relu, accumulate, rows, first, loss;
+  int kind, x, b, g, y, y2, conv, norm, norm2, relu, accumulate, rows, first, loss;
   double weight, margin;
 };
 struct PassSpec {

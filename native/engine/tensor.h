@@ -75,14 +75,20 @@ struct BandPairs {
     }
   }
   // p: lane of interest in the first of the two columns
-  A2V_INLINE void split(const real* p, vec& e, vec& o) const {
-    const vec a = load(p), b = load(p + unit);
+  A2V_INLINE void split(const real* p, vec& e, vec& o) const { split(load(p), load(p + unit), e, o); }
+  A2V_INLINE void split(vec a, vec b, vec& e, vec& o) const {
     e = folded ? shuffle(a, b, even) : a;
     o = folded ? shuffle(a, b, odd) : b;
   }
+  A2V_INLINE void join(vec e, vec o, vec& a, vec& b) const {
+    a = folded ? shuffle(e, o, low) : e;
+    b = folded ? shuffle(e, o, high) : o;
+  }
   A2V_INLINE void join(real* p, vec e, vec o) const {
-    store(p, folded ? shuffle(e, o, low) : e);
-    store(p + unit, folded ? shuffle(e, o, high) : o);
+    vec a, b;
+    join(e, o, a, b);
+    store(p, a);
+    store(p + unit, b);
   }
 };
 

@@ -51,7 +51,8 @@ class LogMelWorker : public Napi::AsyncWorker {
     const long frames = log_mel_.frames(length_);
     const long end = frames * (thread + 1) / threads_;
     for (long at = frames * thread / threads_; at < end && status_ == kDone; at += kChunk) {
-      if (cancel_->load(std::memory_order_relaxed)) status_ = kCancelled;
+      if (cancel_->load(std::memory_order_relaxed))
+        status_ = kCancelled;
       else if (!log_mel_.run(samples_, length_, at, std::min(kChunk, end - at), out_ + at * log_mel_.bands()))
         status_ = kNotFinite;
     }

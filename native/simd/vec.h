@@ -7,7 +7,15 @@
 #error "compile through kernels.cc: LANES, REAL and ISA come from CMakeLists.txt"
 #endif
 
+#if defined(__SSE2__)
+#include <immintrin.h>
+#elif defined(__ARM_NEON)
+#include <arm_neon.h>
+#endif
+
 #define A2V_INLINE inline __attribute__((always_inline))
+// Makes the compiler forget what it knows of a register's value.
+#define A2V_OPAQUE(x) asm("" : "+r"(x))
 #define A2V_UNROLL _Pragma("GCC unroll 64")
 
 namespace {
@@ -24,8 +32,28 @@ A2V_INLINE vec load(const real* p) { return *reinterpret_cast<const vec_unaligne
 A2V_INLINE void store(real* p, vec x) { *reinterpret_cast<vec_unaligned*>(p) = x; }
 // x - 0 is x to the bit, so this is one broadcast from memory; 0 + x would be an addition, and on the wrong port.
 A2V_INLINE vec splat(real x) { return x - vec{}; }
-A2V_INLINE vec vmax(vec a, vec b) { return a > b ? a : b; }
-A2V_INLINE vec vmin(vec a, vec b) { return a < b ? a : b; }
+
+// `a > b ? a : b`, which compilers turn into a comparison and a blend where the processor has one instruction.
+#if defined(__AVX512F__)
+A2V_INLINE __m512 native_max(__m512 a, __m512 b) { return _mm512_max_ps(a, b); }
+A2V_INLINE __m512d native_max(__m512d a, __m512d b) { return _mm512_max_pd(a, b); }
+#elif defined(__AVX2__)
+A2V_INLINE __m256 native_max(__m256 a, __m256 b) { return _mm256_max_ps(a, b); }
+A2V_INLINE __m256d native_max(__m256d a, __m256d b) { return _mm256_max_pd(a, b); }
+#elif defined(__SSE2__)
+A2V_INLINE __m128 native_max(__m128 a, __m128 b) { return _mm_max_ps(a, b); }
+A2V_INLINE __m128d native_max(__m128d a, __m128d b) { return _mm_max_pd(a, b); }
+#elif defined(__ARM_NEON)
+A2V_INLINE float32x4_t native_max(float32x4_t a, float32x4_t b) { return vmaxq_f32(a, b); }
+#if defined(__aarch64__)
+A2V_INLINE float64x2_t native_max(float64x2_t a, float64x2_t b) { return vmaxq_f64(a, b); }
+#else
+A2V_INLINE vec native_max(vec a, vec b) { return a > b ? a : b; }
+#endif
+#else
+A2V_INLINE vec native_max(vec a, vec b) { return a > b ? a : b; }
+#endif
+A2V_INLINE vec vmax(vec a, vec b) { return native_max(a, b); }
 // Lane l of the result is lane m[l] of a followed by b.
 A2V_INLINE vec shuffle(vec a, vec b, mask m) {
 #ifdef __clang__

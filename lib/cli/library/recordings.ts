@@ -1,14 +1,21 @@
 // What `embed` and `features` do: recordings in, vectors or log-mel out; a bad file is told and the rest go on.
 import { mkdir, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { listAudio, readFolder, SAMPLE_RATE } from '../audio/index.js';
-import { Encoder } from '../encoder.js';
-import { Audio2VecError, argumentError } from '../errors.js';
-import { writeNpy } from '../formats/npy.js';
-import { frameCount, logMel } from '../log-mel.js';
-import { loadEncoderModel } from '../model/encoder-model.js';
-import { defaultFrontEnd, type FrontEndConfig } from '../model/front-end-config.js';
-import type { During, EmbeddedFile, EmbedRequest, EmbedResult, FeaturesRequest, FeaturesResult } from './operations.js';
+import { listAudio, readFolder, SAMPLE_RATE } from '../../audio/index.js';
+import { Audio2VecError, argumentError } from '../../errors.js';
+import { writeNpy } from '../../formats/npy.js';
+import { frameCount, logMel } from '../../log-mel.js';
+import { loadEncoderModel } from '../../model/encoder-model.js';
+import { defaultFrontEnd, type FrontEndConfig } from '../../model/front-end-config.js';
+import type {
+  During,
+  EmbeddedFile,
+  EmbedRequest,
+  EmbedResult,
+  FeaturesRequest,
+  FeaturesResult,
+} from '../operations.js';
+import { chosenEncoder, modelFile } from './models.js';
 
 /** Recordings are embedded together as long as they are not more than this: short ones fill a batch, long ones do not
  * pile up in memory. */
@@ -23,10 +30,7 @@ export async function* embedFiles(request: EmbedRequest, during: During): AsyncG
   const { signal } = during;
   const { threads } = request;
   const files = await findRecordings(request.inputs, signal);
-  const encoder =
-    request.model === undefined
-      ? await Encoder.pretrained({ threads })
-      : await Encoder.load(request.model, { threads });
+  const encoder = await chosenEncoder(request.model, threads);
   checkRate(encoder.frontEnd, request.model);
   const hop = hopFrames(request.hopSeconds, encoder.frontEnd);
 
@@ -68,7 +72,8 @@ export async function* embedFiles(request: EmbedRequest, during: During): AsyncG
 export async function writeFeatures(request: FeaturesRequest, during: During): Promise<FeaturesResult[]> {
   const { signal } = during;
   const files = await findRecordings(request.inputs, signal);
-  const frontEnd = request.model === undefined ? defaultFrontEnd : (await loadEncoderModel(request.model)).frontEnd;
+  const frontEnd =
+    request.model === undefined ? defaultFrontEnd : (await loadEncoderModel(await modelFile(request.model))).frontEnd;
   checkRate(frontEnd, request.model);
   const outputs = outputFiles(files, request.output);
   const written: FeaturesResult[] = [];
