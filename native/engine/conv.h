@@ -42,16 +42,27 @@ void conv_tile(const TileArgs& a) {
       A2V_UNROLL for (int q = 0; q < Q; q++) acc[q][r] = start;
     }
   }
+  // Row pointers and column offsets kept apart, and out of the compiler's sight: seeing through them it would form all
+  // Q sums, more than there are registers, and reload them inside the loop.
+  long column[QC];
+  A2V_UNROLL for (int c = 0; c < QC; c++) {
+    column[c] = c * a.x_column;
+    A2V_OPAQUE(column[c]);
+  }
   const real* w = a.w;
   for (int s = 0; s < a.segments; s++) {
-    const real* x = a.x + s * a.x_segment;
-    for (int k = 0; k < a.K; k++) {
+    const real* row[QR];
+    A2V_UNROLL for (int t = 0; t < QR; t++) row[t] = a.x + s * a.x_segment + t * a.x_row;
+    for (const real* end = w + long(a.K) * R * V; w != end; w += R * V) {
       vec wv[R];
       A2V_UNROLL for (int r = 0; r < R; r++) wv[r] = load(w + r * V);
-      w += R * V;
       A2V_UNROLL for (int q = 0; q < Q; q++) {
-        const vec xv = splat(x[(q / QC) * a.x_row + (q % QC) * a.x_column + k]);
+        const vec xv = splat(row[q / QC][column[q % QC]]);
         A2V_UNROLL for (int r = 0; r < R; r++) acc[q][r] += xv * wv[r];
+      }
+      A2V_UNROLL for (int t = 0; t < QR; t++) {
+        row[t]++;
+        A2V_OPAQUE(row[t]);
       }
     }
   }
