@@ -1,7 +1,8 @@
 // Turns a corpus into a feature store.
-import { type FileHandle, mkdir, open, rename, rm, stat } from 'node:fs/promises';
+import { randomUUID } from 'node:crypto';
+import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { listAudio, readAudio, SAMPLE_RATE } from './audio/index.js';
 import { Audio2VecError, argumentError } from './errors.js';
@@ -128,10 +129,11 @@ function whatChanged(index: StoreIndex, frontEnd: FrontEndConfig, files: readonl
 
 /** Writes a file under a temporary name beside `path`, flushes it to disk and renames it. */
 async function replaceFile(path: string, write: (out: FileHandle) => Promise<void>): Promise<void> {
-  const temporary = `${path}.${process.pid}.tmp`;
+  const temporary = `${path}.${process.pid}-${randomUUID().slice(0, 8)}.tmp`;
   let out: FileHandle | undefined;
   try {
     await mkdir(dirname(resolve(path)), { recursive: true });
+    await removeLeftovers(path);
     out = await open(temporary, 'w');
     await write(out);
     await out.sync();
@@ -143,6 +145,24 @@ async function replaceFile(path: string, write: (out: FileHandle) => Promise<voi
     const isFromSystem = (error as NodeJS.ErrnoException).syscall !== undefined && !(error instanceof Audio2VecError);
     if (!isFromSystem) throw error;
     throw new Audio2VecError('ERR_FILE', `${path}: can't be written: ${(error as Error).message}.`, { cause: error });
+  }
+}
+
+/** Deletes temporary files of processes that were killed. */
+async function removeLeftovers(path: string): Promise<void> {
+  const folder = dirname(resolve(path));
+  for (const name of await readdir(folder)) {
+    if (!name.startsWith(`${basename(path)}.`)) continue;
+    const [, pid] = /\.(\d+)-[0-9a-f]{8}\.tmp$/.exec(name) ?? [];
+    if (pid !== undefined && !isRunning(Number(pid))) await rm(join(folder, name), { force: true });
+  }
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
 }
 

@@ -1,5 +1,6 @@
 export * from './audio/index.js';
 export { demoDataset } from './demo/dataset.js';
+export { type EmbedOptions, Encoder, type EncoderOptions, type TimestampEmbeddings } from './encoder.js';
 export * from './errors.js';
 export {
   type Comparison,
@@ -30,9 +31,33 @@ export { type Projection, pca, type UmapOptions, umap } from './evaluate/project
 export { labelSubset, stratifiedFolds, stratifiedSplit } from './evaluate/splits.js';
 export { renderComparison, renderConfusion } from './evaluate/table.js';
 export { shiftInTime } from './evaluate/time-shift.js';
+export {
+  defaultLimits,
+  type Exported,
+  type ExportOptions,
+  exportOnnx,
+  type Precision,
+} from './export/export-onnx.js';
+export { type ExportTfliteOptions, exportTflite } from './export/export-tflite.js';
+export type { Classifier } from './export/onnx.js';
+export type { Parity, ParityCase, ParityLimits } from './export/parity.js';
+export { type BuiltFeatureStore, buildFeatureStore, type FeatureStoreOptions } from './feature-build.js';
+export { type FeatureStore, MappedFeatureStore, openFeatureStore } from './feature-store.js';
+export {
+  checkFrontEnd,
+  frameCount,
+  type LogMelOptions,
+  LogMelStream,
+  type LogMelSyncOptions,
+  logMel,
+  logMelSync,
+} from './log-mel.js';
+export { type EncoderModel, loadEncoderModel, saveEncoderModel } from './model/encoder-model.js';
+export { defaultFrontEnd, type FrontEndConfig } from './model/front-end-config.js';
 export { formatLayerTable, type LayerTable, layerTable } from './model/table.js';
 export { type Capabilities, capabilities } from './native.js';
 export { Random, type RandomState } from './random.js';
 export type * from './report/data.js';
 export { type ReportOptions, renderReport, writeReport } from './report/report.js';
+export { type DueEmbeddings, EmbeddingStream, type StreamOptions } from './streaming.js';
 export * from './train/index.js';

@@ -61,7 +61,8 @@ export interface NativeLogMel {
   run(samples: Float32Array, out: Float32Array, threads: number, cancel: Int32Array): Promise<number>;
 }
 
-const NOT_FINITE = 1; // Status of log_mel_addon.cc
+/** What a {@link NativeLogMel} returns for samples whose power is not finite (Status in log_mel_addon.cc). */
+export const NOT_FINITE = 1;
 
 /** Log-mel `[frames, bands]` of samples at `frontEnd.sampleRate`, normally in ±1, computed off the event loop.
  *
@@ -107,7 +108,8 @@ function isPlain({ buffer }: Float32Array): boolean {
 const kernels = new Map<string, NativeLogMel>();
 const KEPT_KERNELS = 16;
 
-function kernelFor(frontEnd: FrontEndConfig, isa: string = capabilities().isa): NativeLogMel {
+/** @internal */
+export function kernelFor(frontEnd: FrontEndConfig, isa: string = capabilities().isa): NativeLogMel {
   const key = JSON.stringify([isa, frontEnd]);
   let kernel = kernels.get(key);
   if (!kernel) {

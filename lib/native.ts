@@ -42,6 +42,8 @@ export interface NativeNetwork {
     inputs: NativeInput[],
     options: { adam?: Required<AdamOptions>; gradients?: true; output?: number },
   ): Promise<{ losses: Float64Array; gradients?: Float64Array; output?: Float32Array }>;
+  /** Inference on the calling thread: the value of tensor `output` into `out`. */
+  runSync(plan: number, examples: number, inputs: NativeInput[], output: number, out: Float32Array): void;
   setParameters(flat: Float64Array): void;
   getParameters(): Float64Array;
   setMoments(m: Float64Array, v: Float64Array, steps: number): void;

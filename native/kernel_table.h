@@ -21,7 +21,7 @@ struct KernelTable {
 
   // engine/: see the files named there. void* are arrays of the table's real type.
   void (*steps[STEP_COUNT])(const Step&, const Range&);
-  void (*map_weights)(const ConvShape&, int flip, int* map);
+  void (*map_weights)(const ConvShape&, int* map);
   void (*pack_conv)(const Conv&, const void* parameters, const Norm* fold);
   void (*unpack_gradient)(const Conv&, void* gradients, int threads);
   void (*finish_statistics)(const Norm&, void* parameters, int threads, int update);

@@ -30,13 +30,14 @@ afterAll(() => rm(home, { recursive: true }));
 /** The real entry with an operation that runs until it is told to stop, and is slow to save if SLOW is set. */
 const waiting = `
 import { operations } from './cli/library.js';
-operations.pretrain = (_, { signal }) => new Promise((resolve, reject) => {
+operations.pretrain = (_, { signal }, onStep) => new Promise((resolve, reject) => {
   const alive = setInterval(() => {}, 1000);
   signal.addEventListener('abort', () => {
     if (process.env.SLOW) { console.error('saving'); return; }
     clearInterval(alive);
     reject(signal.reason);
   });
+  onStep({ step: 1, loss: 1, stepsPerSecond: 1 });
   console.error('ready');
 });
 await import('./cli/main.js');

@@ -248,6 +248,7 @@ describe('embed', () => {
         { file: 'a.wav', row: 0, rows: 1 },
         { file: 'b.wav', row: 1, rows: 1 },
       ],
+      bad: [],
     });
   });
 

@@ -99,6 +99,6 @@ describe('inference layers', () => {
       ['d.weight', new Float32Array(4)],
       ['d.bias', new Float32Array(2)],
     ]);
-    expect(() => inferenceLayers(g.nodes, weights)).toThrow(/losses/);
+    expect(() => inferenceLayers(g.nodes, weights)).toThrow(/inference operators/);
   });
 });

@@ -71,7 +71,12 @@ describe('a run', () => {
     expect(steps.filter((s) => s.heldOut).map((s) => s.step)).toEqual([8, 16, 24, 30]);
     expect(steps.every((s) => s.steps === 30 && s.stepsPerSecond > 0 && s.secondsLeft >= 0)).toBe(true);
     expect(steps[0]!.parts).toEqual({ cbow: steps[0]!.loss / 2, triplet: steps[0]!.loss / 2 });
-    expect((await readdir(out)).sort()).toEqual(['checkpoint.safetensors', 'encoder.safetensors', 'run.json']);
+    expect((await readdir(out)).sort()).toEqual([
+      'checkpoint.safetensors',
+      'encoder.safetensors',
+      'reconstructions.safetensors',
+      'run.json',
+    ]);
 
     const model = await loadEncoderModel(join(out, 'encoder.safetensors'));
     expect(model.config).toEqual(encoder);

@@ -113,15 +113,9 @@ describe('from results to a report', () => {
   });
 
   it('names reconstructions by clip and time', () => {
-    const store = {
-      bands: 64,
-      frontEnd: defaultFrontEnd,
-      clipStarts: Float64Array.of(0, 500, 1000),
-      clipNames: ['a.wav', 'b.wav'],
-    };
     const real = new Float32Array(96 * 64).fill(1);
     const rebuilt = new Float32Array(96 * 64).fill(0.5);
-    const data = reconstructionsOf([{ real, rebuilt, start: 520 }], store);
+    const data = reconstructionsOf([{ real, rebuilt, clip: 'b.wav', seconds: 0.2 }], defaultFrontEnd);
     expect(data).toMatchObject({ frames: 96, bands: 64, hopSeconds: 0.01 });
     expect(data.examples[0]).toMatchObject({ name: 'b.wav at 0.20 s', mse: 0.25 });
     expect(renderReport({ title: 'x', reconstructions: data })).toContain('b.wav at 0.20 s');

@@ -197,12 +197,16 @@ describe('a run on the native engine', () => {
     // Clips differ in level by far more than anything else, and the mean of many is near 0.
     expect(report!.meanSlice).toBeGreaterThan(0.5);
     expect(report!.meanSlice).toBeLessThan(1.5);
-    const [first] = await reconstruct(
+    const rebuilt = await reconstruct(
       { network, graph, store, train: heldOut, heldOut, batches: 1 },
       graph.tasks[0]!,
       3,
     );
-    expect(first!.real).toEqual(slice(heldOut.examples(0, 0)[0]!.target![0]!));
+    expect(new Set(rebuilt.map((r) => r.clip)).size).toBe(3);
+    const [first] = rebuilt;
+    const start = heldOut.examples(0, 0)[0]!.target![0]!;
+    expect(first!.real).toEqual(slice(start));
+    expect(store.clipStarts[store.clipNames.indexOf(first!.clip)]! + first!.seconds * 100).toBeCloseTo(start, 6);
     expect(first!.rebuilt).toHaveLength(128);
     expect(first!.rebuilt.every(Number.isFinite)).toBe(true);
   });

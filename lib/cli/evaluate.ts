@@ -20,7 +20,7 @@ export function addEvaluate(program: Command, operations: Operations, run: Runne
         'log-mel mean and deviation.',
     )
     .argument('<folder>', 'train/<label>/* and test/<label>/*, or <label>/* to be split')
-    .option('--model <file>', 'encoder.safetensors; default: the pretrained encoder of the package')
+    .option('--model <file>', 'encoder.safetensors, or a run; default: the pretrained encoder of the package')
     .option('--no-baselines', 'only this encoder')
     .option('--neighbours <number>', 'k of the nearest neighbours', integer(1), 10)
     .option('-o, --output <file>', 'write the result, with confusion matrices, as JSON');

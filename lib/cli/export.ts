@@ -1,44 +1,67 @@
+import { extname } from 'node:path';
 import { type Command, Option } from 'commander';
 import type { ExportRequest, ExportResult, Operations } from './operations.js';
 import { finish, integer, type Runner } from './options.js';
 
 interface Flags {
-  output: string;
+  output?: string;
+  format?: Format;
   input: ExportRequest['input'];
+  samples: ExportRequest['samples'];
   batch: ExportRequest['batch'];
   precision: ExportRequest['precision'];
   clips?: string;
+  labels?: string;
 }
 
-/** `audio2vec export`: an encoder to ONNX, with proof. */
+const formats = ['onnx', 'ort', 'tflite'] as const;
+type Format = (typeof formats)[number];
+
+/** `audio2vec export`: an encoder to the files of other runtimes, with proof. */
 export function addExport(program: Command, operations: Operations, run: Runner): void {
   const command = program
     .command('export')
-    .summary('write an encoder as ONNX and prove that it gives the same embeddings')
+    .summary('write an encoder for phones and browsers, and prove that it gives the same embeddings')
     .description(
-      'Writes ONNX that phones run, then runs it in ONNX Runtime against the native encoder. The measured differences ' +
-        'are printed and stored in the file; if they are too large the command fails and keeps the file as *.rejected.onnx.',
+      'Writes ONNX (or .ort, or .tflite for LiteRT), then runs it there against the native encoder. The measured ' +
+        'differences are printed and stored in the file; if they are too large the command fails and keeps the file ' +
+        'under another name, *.rejected.*.',
     )
-    .argument('[model]', 'encoder.safetensors; default: the pretrained encoder of the package')
-    .option('-o, --output <file>', 'the ONNX file', 'encoder.onnx')
-    .addOption(new Option('--input <kind>', 'what the graph takes').choices(['log-mel', 'waveform']).default('log-mel'))
+    .argument('[model]', 'encoder.safetensors, or a run; default: the pretrained encoder of the package')
+    .option('-o, --output <file>', 'a .onnx, .ort or .tflite file (default: encoder.onnx)')
+    .addOption(new Option('--format <kind>', 'where --output does not tell').choices(formats))
+    .addOption(new Option('--input <kind>', 'what the model takes').choices(['log-mel', 'waveform']).default('log-mel'))
+    .addOption(
+      new Option('--samples <kind>', 'of a waveform: exactly a slice, or any number in one row')
+        .choices(['slice', 'any'])
+        .default('slice'),
+    )
     .option('--batch <number>', 'a fixed batch size, which phone accelerators want, or "dynamic"', batchSize, 'dynamic')
     .addOption(
       new Option('--precision <kind>', 'of weights (float16) or of all arithmetic (int8)')
         .choices(['float32', 'float16', 'int8'])
         .default('float32'),
     )
-    .option('--clips <folder>', 'recordings of yours to verify with, and to calibrate int8 with');
+    .option(
+      '--clips <folder>',
+      "recordings to verify with, and to calibrate int8 with (default: the corpus of the model's run)",
+    )
+    .option('--labels <folder>', 'append a classifier, fitted on train/<label>/*: an output "probabilities"');
   const examples = [
-    'export run/encoder.safetensors -o encoder.onnx',
-    'export run/encoder.safetensors --input waveform --batch 1 -o phone.onnx',
-    'export run/encoder.safetensors --precision int8 --clips recordings/ -o small.onnx',
+    'export run -o encoder.onnx',
+    'export run --input waveform --batch 1 -o phone.onnx',
+    'export run --precision int8 --clips recordings/ -o small.tflite',
+    'export --labels labelled/ --input waveform --samples any -o classifier.onnx',
   ];
-  finish<Flags>(command, run, examples, async (session, [model], { output, input, batch, precision, clips }) => {
-    if (precision === 'int8' && clips === undefined) {
-      program.error('error: --precision int8 needs --clips <folder>: recordings to calibrate with');
+  finish<Flags>(command, run, examples, async (session, [model], flags) => {
+    const { output = `encoder.${flags.format ?? 'onnx'}`, format, ...choices } = flags;
+    const ending = extname(output).slice(1);
+    if (!formats.includes(ending as Format) || (format !== undefined && ending !== format)) {
+      const wanted = format === undefined ? formats.map((f) => `.${f}`).join(', ') : `.${format}`;
+      program.error(`error: --output must end in ${wanted}, got ${JSON.stringify(output)}`);
     }
-    const request = { ...session.common, model, output, input, batch, precision, clips };
+    const { input, samples, batch, precision, clips, labels } = choices;
+    const request = { ...session.common, model, output, input, samples, batch, precision, clips, labels };
     const result = await operations.export(request, session);
     session.result(result, describe(result));
   });
@@ -48,10 +71,12 @@ function batchSize(text: string): number | 'dynamic' {
   return text === 'dynamic' ? text : integer(1, 65536)(text);
 }
 
-function describe({ output, bytes, parity }: ExportResult): string {
+function describe({ output, bytes, proof, parity }: ExportResult): string {
+  const { runtime, embeddings, maxAbsError, meanAbsError, meanCosine, minCosine } = parity;
   return [
     `${output}: ${bytes.toLocaleString('en-US')} bytes`,
-    `ONNX Runtime against the native encoder, ${parity.embeddings} embeddings: max abs error ` +
-      `${parity.maxAbsError.toExponential(1)}, mean ${parity.meanAbsError.toExponential(1)}, cosine ${parity.meanCosine.toFixed(6)}`,
+    `${runtime} against the native encoder, ${embeddings} embeddings (${proof}): max abs error ` +
+      `${maxAbsError.toExponential(1)}, mean ${meanAbsError.toExponential(1)}, ` +
+      `cosine ${meanCosine.toFixed(6)} (at least ${minCosine.toFixed(6)})`,
   ].join('\n');
 }

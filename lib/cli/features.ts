@@ -14,7 +14,7 @@ export function addFeatures(program: Command, operations: Operations, run: Runne
     .summary('write the log-mel of recordings as .npy')
     .description('Writes the log-mel [frames, bands] (float32) of each recording as a NumPy file.')
     .argument('<inputs...>', 'audio files, or folders of them')
-    .option('-o, --output <path>', 'a .npy file for one recording, otherwise a folder', '.')
+    .option('-o, --output <path>', 'a .npy file for one recording, otherwise a folder for NAME.npy of each', '.')
     .option('--model <file>', 'use the front end stored with this model');
   const examples = ['features clip.wav -o clip.npy', 'features recordings/ -o features/ --json'];
   finish<Flags>(command, run, examples, async (session, inputs, { output, model }) => {

@@ -11,7 +11,7 @@ export function addInfo(program: Command, operations: Operations, run: Runner): 
     .command('info')
     .summary('show what this machine offers, and what a model is made of')
     .description('Version, instruction sets and threads; for a model its shape, front end, origin and layer table.')
-    .argument('[model]', 'encoder.safetensors')
+    .argument('[model]', 'encoder.safetensors, or a run')
     .option('--nodes', 'one line for each operator instead of one for each block', false);
   const examples = ['info', 'info run/encoder.safetensors', 'info run/encoder.safetensors --nodes --json'];
   finish<{ nodes: boolean }>(command, run, examples, async (session, [model], { nodes }) => {

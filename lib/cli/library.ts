@@ -1,6 +1,5 @@
 // The real operations behind the commands. Each loads what it needs when it is called: `--help` must work where the
 // addon does not, and start at once.
-import { Audio2VecError } from '../errors.js';
 import type { Operations } from './operations.js';
 
 export const operations: Operations = {
@@ -12,19 +11,47 @@ export const operations: Operations = {
   async info({ model, nodes }) {
     const { loadEncoderModel, encoderGraph } = await import('../model/encoder-model.js');
     const { layerTable } = await import('../model/table.js');
-    const { config, frontEnd, provenance } = await loadEncoderModel(model);
+    const { modelFile } = await import('./library/models.js');
+    const file = await modelFile(model);
+    const { config, frontEnd, provenance } = await loadEncoderModel(file);
     const layers = layerTable(encoderGraph(config).graph.nodes, nodes ? 'node' : 'block');
-    return { file: model, encoder: config, frontEnd: { ...frontEnd }, provenance, layers };
+    return { file, encoder: config, frontEnd: { ...frontEnd }, provenance, layers };
   },
 
-  // The stages below land from other branches; each is replaced by its call when they merge.
-  features: () => absent('features'),
-  pretrain: () => absent('pretrain'),
-  embed: () => absent('embed'),
-  evaluate: () => absent('evaluate'),
-  export: () => absent('export'),
-  report: () => absent('report'),
-  demo: () => absent('demo'),
+  async features(request, during) {
+    const { writeFeatures } = await import('./library/recordings.js');
+    return writeFeatures(request, during);
+  },
+
+  async pretrain(request, during, onStep) {
+    const { pretrain } = await import('./library/pretrain.js');
+    return pretrain(request, during, onStep);
+  },
+
+  async *embed(request, during) {
+    const { embedFiles } = await import('./library/recordings.js');
+    yield* embedFiles(request, during);
+  },
+
+  async evaluate(request, during) {
+    const { evaluate } = await import('./library/evaluate.js');
+    return evaluate(request, during);
+  },
+
+  async export(request, during) {
+    const { exportModel } = await import('./library/export.js');
+    return exportModel(request, during);
+  },
+
+  async report(request, during) {
+    const { report } = await import('./library/report.js');
+    return report(request, during);
+  },
+
+  async demo(request, during) {
+    const { demo } = await import('./library/demo.js');
+    return demo(request, during);
+  },
 
   async bench({ filter, quick }, during) {
     const { caseName, chooseCases, describeMachine, machineLine, resultsTable, runCase } = await import(
@@ -40,7 +67,3 @@ export const operations: Operations = {
     return { text: `${machineLine(machine)}\n\n${resultsTable(results, 'text')}`, data: { machine, results } };
   },
 };
-
-function absent(command: string): never {
-  throw new Audio2VecError('ERR_ARGUMENT', `This build does not have "${command}" yet.`);
-}

@@ -1,6 +1,7 @@
 // What the commands ask of the library: one function for each, with plain requests and results. Commands read flags and
 // print; these do the work. Tests of the commands pass their own.
 
+import type { Audio2VecError } from '../errors.js';
 import type { LayerTable } from '../model/table.js';
 import type { Capabilities } from '../native.js';
 import type { PretrainingOptions } from '../train/config.js';
@@ -22,7 +23,7 @@ interface Common {
 export interface FeaturesRequest extends Common {
   /** Audio files, or folders of them. */
   inputs: string[];
-  /** A `.npy` file for one input, otherwise a folder. */
+  /** A `.npy` file for one recording, otherwise a folder: `sub/clip.wav` becomes `sub/clip.wav.npy` in it. */
   output: string;
   /** Use this model's front end instead of the default one. */
   model?: string;
@@ -69,18 +70,27 @@ export interface EmbedRequest extends Common {
   model?: string;
   /** One vector for every slice instead of one for every clip. */
   timestamps: boolean;
-  /** Seconds from slice to slice. */
+  /** Seconds from slice to slice; default: half a slice. */
   hopSeconds?: number;
 }
 
-/** The embeddings of one clip; `seconds` are the slices' start times if they were asked for. */
+/** The embeddings of one clip; `seconds` are the middles of its slices if they were asked for. */
 export interface EmbeddedFile {
   file: string;
+  error?: undefined;
   /** `[rows, dim]`; one row for a scene embedding. */
   embeddings: Float32Array;
   dim: number;
   seconds?: number[];
 }
+
+/** A recording that could not be read, and why. */
+export interface FailedFile {
+  file: string;
+  error: Audio2VecError;
+}
+
+export type EmbedResult = EmbeddedFile | FailedFile;
 
 export interface EvaluateRequest extends Common {
   folder: string;
@@ -101,16 +111,30 @@ export interface ExportRequest extends Common {
   model?: string;
   output: string;
   input: 'log-mel' | 'waveform';
+  /** Of a waveform: exactly a slice in each row, or one recording of any length. */
+  samples: 'slice' | 'any';
   batch: number | 'dynamic';
   precision: 'float32' | 'float16' | 'int8';
-  /** Folder of recordings to calibrate and to verify with; default: synthetic clips. */
+  /** Folder of recordings to calibrate and to verify with; default: the corpus of the model's run if it is still there,
+   * otherwise synthetic sounds. */
   clips?: string;
+  /** Labelled folder to fit a classifier on, which the exported model gets. */
+  labels?: string;
 }
 
 export interface ExportResult {
   output: string;
   bytes: number;
-  parity: { maxAbsError: number; meanAbsError: number; meanCosine: number; embeddings: number };
+  /** What the export was verified on. */
+  proof: string;
+  parity: {
+    runtime: string;
+    maxAbsError: number;
+    meanAbsError: number;
+    meanCosine: number;
+    minCosine: number;
+    embeddings: number;
+  };
 }
 
 export interface ModelInfo {
@@ -158,7 +182,7 @@ export interface BenchRequest extends Common {
 export interface Operations {
   features(request: FeaturesRequest, during: During): Promise<FeaturesResult[]>;
   pretrain(request: PretrainRequest, during: During, onStep: (step: PretrainStep) => void): Promise<PretrainResult>;
-  embed(request: EmbedRequest, during: During): AsyncIterable<EmbeddedFile>;
+  embed(request: EmbedRequest, during: During): AsyncIterable<EmbedResult>;
   evaluate(request: EvaluateRequest, during: During): Promise<EvaluateResult>;
   export(request: ExportRequest, during: During): Promise<ExportResult>;
   capabilities(): Promise<Capabilities>;

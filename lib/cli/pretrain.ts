@@ -2,8 +2,9 @@ import { type Command, Option } from 'commander';
 import { textTable } from '../text-table.js';
 import type { PretrainingOptions } from '../train/config.js';
 import type { Schedule } from '../train/schedule.js';
-import type { Operations, PretrainResult, PretrainStep } from './operations.js';
+import type { Operations, PretrainResult } from './operations.js';
 import { finish, integer, integerList, nonNegative, positive, type Runner } from './options.js';
+import { stepProgress } from './progress.js';
 import { clock, type Session } from './session.js';
 
 interface Flags {
@@ -73,12 +74,13 @@ export function addPretrain(program: Command, operations: Operations, run: Runne
     if (flags.steps !== undefined && flags.minutes !== undefined) {
       program.error('error: give --steps or --minutes, not both');
     }
-    session.onInterrupt = `Continue with: audio2vec pretrain ${quote(corpus)} --resume -o ${quote(output)}`;
     const request = { corpus, output, resume, checkpointSeconds, options: pretrainingOptions(flags, session) };
     let heldOut: number | undefined;
     const result = await operations.pretrain(request, session, (step) => {
+      // Before the first step there is nothing to continue.
+      session.onInterrupt = `Continue with: audio2vec pretrain ${quote(corpus)} --resume -o ${quote(output)}`;
       heldOut = step.heldOut ?? heldOut;
-      showStep(session, step, heldOut);
+      session.progress(stepProgress(step, heldOut));
     });
     session.signal.throwIfAborted();
     session.result(result, describe(result));
@@ -101,20 +103,6 @@ function pretrainingOptions(flags: Flags, { common }: Session): PretrainingOptio
 
 function given<T extends object>(values: T): Partial<T> {
   return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as Partial<T>;
-}
-
-function showStep(session: Session, step: PretrainStep, heldOut: number | undefined): void {
-  session.progress({
-    unit: 'step',
-    done: step.step,
-    total: step.steps,
-    secondsLeft: step.secondsLeft,
-    details: {
-      loss: step.loss.toFixed(4),
-      ...(heldOut !== undefined && { 'held out': heldOut.toFixed(4) }),
-      speed: `${step.stepsPerSecond.toPrecision(3)} steps/s`,
-    },
-  });
 }
 
 function describe({ run, encoder, step, seconds, heldOut }: PretrainResult): string {

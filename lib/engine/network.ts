@@ -9,11 +9,17 @@ import { type Augmentation, nativeAugmentation } from './augmentation.js';
 import type { Plan } from './plan.js';
 import { parameterOffsets, schedule } from './schedule.js';
 
+/** Log-mel frames that slices are gathered from: a feature store, or an array in memory (`native`). */
+export interface FrameSource {
+  readonly frames: number;
+  readonly native: object;
+}
+
 /** What one input node of the graph is fed, `rows` values for each example, example-major. */
 export type BatchInput =
-  /** Slices by the index of their first frame in the feature store; gathered and normalised natively. An input of C
-   * channels takes C slices a row. */
-  | { frames: Float64Array; augment?: Augmentation }
+  /** Slices by the index of their first frame in the feature store (the network's, unless another is given); gathered
+   * and normalised natively. An input of C channels takes C slices a row. */
+  | { frames: Float64Array; store?: FrameSource; augment?: Augmentation }
   /** Values as they are (already normalised slices, TemporalGap's δ, class indices). */
   | { values: Float32Array };
 
@@ -129,6 +135,23 @@ export class Network {
     return (await this.run('infer', [node], batch, { output: plan.outputs[node]! })).output!;
   }
 
+  /** {@link forward} on the calling thread, to be repeated: everything is checked and allocated here, once. The returned
+   * function reads the arrays of `batch` as they are at the time, and fills `out` (`[examples, rows, ...shape]`). What
+   * it finds there it trusts: frame indices that the caller changes must stay inside the store. */
+  bindForward(batch: Batch, node: string, out: Float32Array): () => void {
+    const target = this.nodes.find((n) => n.name === node);
+    if (!target) throw argumentError('node', 'a node of the graph', node);
+    const size = batch.examples * target.rows * sizeOf(target.shape);
+    if (out.length !== size) throw argumentError('out', `a Float32Array of ${size}`, out.length);
+    const { id, plan } = this.plan('infer', [node]);
+    const inputs = this.inputs(batch, plan);
+    const output = plan.outputs[node]!;
+    return () => {
+      if (this.busy) throw overlap();
+      this.handle.runSync(id, batch.examples, inputs, output, out);
+    };
+  }
+
   /** Losses in inference mode. */
   async evaluate(batch: Batch): Promise<Losses> {
     const losses = this.nodes.filter((n) => n.op === 'loss').map((n) => n.name);
@@ -176,7 +199,7 @@ export class Network {
   ) {
     const { id, plan } = this.plan(mode, targets);
     const inputs = this.inputs(batch, plan);
-    if (this.busy) throw new Audio2VecError('ERR_ARGUMENT', 'This network is still computing: await the call before.');
+    if (this.busy) throw overlap();
     this.busy = true;
     try {
       const result = await this.handle.run(id, batch.examples, inputs, options);
@@ -205,7 +228,8 @@ export class Network {
         this.checkLabels(name, input.values);
         return { tensor, values: input.values };
       }
-      const { store, mean, inverseStd } = this;
+      const { mean, inverseStd } = this;
+      const store = input.store ?? this.store;
       if (!store || !mean || !inverseStd) throw argumentError('store, mean and std', 'given to feed frames', 'nothing');
       if (!(input.frames instanceof Float64Array) || input.frames.length !== slices) {
         throw argumentError(`batch.inputs.${name}.frames`, `a Float64Array of ${slices}`, input.frames?.length);
@@ -255,6 +279,10 @@ export class Network {
     }
     return flat;
   }
+}
+
+function overlap(): Audio2VecError {
+  return new Audio2VecError('ERR_ARGUMENT', 'This network is still computing: await the call before.');
 }
 
 function checkCount(name: string, value: number, most: number): void {

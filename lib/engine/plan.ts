@@ -17,10 +17,13 @@ export interface PlanConv {
   dense: boolean;
   kt: number;
   kf: number;
+  /** 0; the input is read as if upsampled (nearest, by 2): 1 along frames, 2 along bands. */
+  upsampled: 0 | 1 | 2;
   cin: number;
   cout: number;
-  /** Bands of the maps (1 for dense), which decide how channels are folded into vectors. */
-  f: number;
+  /** Bands of the maps on either side (1 for dense), which decide how channels are folded into vectors. */
+  fIn: number;
+  fOut: number;
   /** Offsets into the parameters; bias -1: none. */
   weight: number;
   bias: number;
@@ -38,8 +41,9 @@ export interface PlanNorm {
   bias: number;
   mean: number;
   var: number;
-  /** Values per channel in one training example. */
+  /** Values per channel in one training example, and how often each stands in the map that the model describes. */
   count: number;
+  copies: number;
 }
 
 /** Tensors of a step: operands x, b and g, results y and y2. */

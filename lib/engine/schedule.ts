@@ -11,6 +11,7 @@ import type { Node, Parameter } from '../model/graph.js';
 import { sizeOf } from '../model/graph.js';
 import { cutIntoPasses } from './passes.js';
 import { type Plan, type PlanPhase, type PlanStep, tensorsOf } from './plan.js';
+import { withoutUpsampling } from './upsampling.js';
 
 /** A convolution's output is kept when it takes at least this many multiplications a value to compute it. */
 const KEEP_FROM_MACS = 24;
@@ -74,7 +75,8 @@ class Scheduler {
   ) {
     this.offsets = parameterOffsets(nodes);
     for (const node of nodes) this.byName.set(node.name, node);
-    this.nodes = mode === 'train' ? nodes : this.needed(nodes, targets);
+    this.nodes = withoutUpsampling(mode === 'train' ? nodes : this.needed(nodes, targets), targets);
+    for (const node of this.nodes) this.byName.set(node.name, node);
     for (const node of this.nodes) {
       for (const input of node.inputs) this.consumers.set(input, [...(this.consumers.get(input) ?? []), node]);
       if (node.params.length > 0 || node.inputs.some((i) => this.trainable.has(i))) this.trainable.add(node.name);
@@ -131,6 +133,7 @@ class Scheduler {
           mean: this.offset(node, 'running_mean'),
           var: this.offset(node, 'running_var'),
           count: node.rows * area(node),
+          copies: node.copies ?? 1,
         });
         const input = this.input(node);
         if (this.mode === 'infer' && this.folds(node)) {
@@ -144,9 +147,11 @@ class Scheduler {
           dense: node.op === 'dense',
           kt,
           kf,
+          upsampled: node.op === 'conv' && node.upsampled ? (node.upsampled === 'frames' ? 1 : 2) : 0,
           cin: channels(this.input(node)),
           cout: channels(node),
-          f,
+          fIn: size(this.input(node))[1],
+          fOut: f,
           weight: this.offset(node, 'weight'),
           bias: this.offset(node, 'bias'),
           backward: this.mode === 'train' && this.trainable.has(node.inputs[0]!),

@@ -25,8 +25,19 @@ export interface Parameter {
  * `select` picks `rows` of each example's vectors from `first` on; `l2-normalize` gives a vector the length `length`. */
 export type Op =
   | { op: 'input' }
-  | { op: 'conv'; kernel: readonly [3, 1] | readonly [1, 3] | readonly [1, 1]; bias: boolean }
-  | { op: 'batch-norm'; relu: boolean }
+  | {
+      op: 'conv';
+      kernel: readonly [3, 1] | readonly [1, 3] | readonly [1, 1];
+      bias: boolean;
+      /** Only in the engine's own form of a graph: see lib/engine/upsampling.ts. */
+      upsampled?: 'frames' | 'bands';
+    }
+  | {
+      op: 'batch-norm';
+      relu: boolean;
+      /** Only in the engine's own form of a graph: see lib/engine/upsampling.ts. */
+      copies?: number;
+    }
   | { op: 'relu' }
   | { op: 'add' }
   | { op: 'max-pool' }

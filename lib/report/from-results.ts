@@ -2,7 +2,6 @@
 import type { Comparison, Evaluation } from '../evaluate/evaluate.js';
 import { nearestNeighbours } from '../evaluate/knn.js';
 import { pca, umap } from '../evaluate/projection.js';
-import type { FeatureStore } from '../feature-store.js';
 import type { FrontEndConfig } from '../model/front-end-config.js';
 import type { Reconstruction, TaskReport } from '../train/held-out.js';
 import type { RunLog } from '../train/run-log.js';
@@ -54,22 +53,16 @@ function curve(label: string, points: readonly (readonly [number, number])[]) {
 }
 
 /** Held-out slices and what the decoder made of them, each named by its clip and its start. */
-export function reconstructionsOf(
-  slices: readonly Reconstruction[],
-  store: Pick<FeatureStore, 'clipStarts' | 'clipNames' | 'frontEnd' | 'bands'>,
-): Reconstructions {
-  const hopSeconds = store.frontEnd.hop / store.frontEnd.sampleRate;
+export function reconstructionsOf(slices: readonly Reconstruction[], frontEnd: FrontEndConfig): Reconstructions {
   return {
-    frames: slices.length ? slices[0].real.length / store.bands : 0,
-    bands: store.bands,
-    hopSeconds,
-    bandHz: bandCentres(store.frontEnd),
+    frames: slices.length ? slices[0].real.length / frontEnd.bands : 0,
+    bands: frontEnd.bands,
+    hopSeconds: frontEnd.hop / frontEnd.sampleRate,
+    bandHz: bandCentres(frontEnd),
     unit: 'log-mel, in standard deviations from the mean of each band',
-    examples: slices.map(({ real, rebuilt, start }) => {
-      const clip = store.clipStarts.findLastIndex((first) => first <= start);
-      const seconds = (start - store.clipStarts[clip]) * hopSeconds;
+    examples: slices.map(({ real, rebuilt, clip, seconds }) => {
       const mse = real.reduce((sum, value, i) => sum + (value - rebuilt[i]) ** 2, 0) / real.length;
-      return { name: `${store.clipNames[clip]} at ${seconds.toFixed(2)} s`, real, reconstructed: rebuilt, mse };
+      return { name: `${clip} at ${seconds.toFixed(2)} s`, real, reconstructed: rebuilt, mse };
     }),
   };
 }

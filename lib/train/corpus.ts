@@ -7,6 +7,8 @@ export interface CorpusFacts {
   /** Folder of the recordings, if the run was given one. */
   folder?: string;
   clips: number;
+  /** Recordings of the folder that could not be used. */
+  skipped?: number;
   hours: number;
   frontEnd: FrontEndConfig;
   /** Hash of clip names, lengths and statistics. */

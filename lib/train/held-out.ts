@@ -27,8 +27,9 @@ export interface TaskReport {
 export interface Reconstruction {
   real: Float32Array;
   rebuilt: Float32Array;
-  /** First frame in the feature store. */
-  start: number;
+  /** Name of the clip it is from, and where in it, in seconds. */
+  clip: string;
+  seconds: number;
 }
 
 export interface HeldOutOptions {
@@ -59,19 +60,26 @@ export async function reportHeldOut(o: HeldOutOptions): Promise<TaskReport[]> {
   return reports;
 }
 
-/** What the decoder of `nodes` makes of the first targets of held-out examples. */
+/** What the decoder of `nodes` makes of the first targets of a batch of held-out examples, at most `count` of them, each
+ * from another clip. */
 export async function reconstruct(o: HeldOutOptions, nodes: TaskNodes, count: number): Promise<Reconstruction[]> {
   const t = o.graph.tasks.indexOf(nodes);
-  const examples = o.heldOut.examples(0, t).slice(0, count);
+  const examples = o.heldOut.examples(0, t);
   const maps = await o.network.forward(o.heldOut.batch(0), nodes.output);
   const { frames, bands } = o.graph.encoder;
   const channels = examples[0]?.target?.length ?? 1;
-  return examples.map(({ target }, e) => {
+  const { clipStarts, clipNames, frontEnd } = o.store;
+  const seen = new Map<number, Reconstruction>();
+  for (const [e, { target }] of examples.entries()) {
+    const start = target![0]!;
+    const clip = clipStarts.findLastIndex((first) => first <= start);
+    if (seen.has(clip) || seen.size === count) continue;
     const from = e * frames * bands * channels;
     const rebuilt = Float32Array.from({ length: frames * bands }, (_, i) => maps[from + i * channels]!);
-    const start = target![0]!;
-    return { real: slice(o, start), rebuilt, start };
-  });
+    const seconds = ((start - clipStarts[clip]!) * frontEnd.hop) / frontEnd.sampleRate;
+    seen.set(clip, { real: slice(o, start), rebuilt, clip: clipNames[clip]!, seconds });
+  }
+  return [...seen.values()];
 }
 
 function trivialErrors(o: HeldOutOptions, t: number, examples: readonly Example[]) {

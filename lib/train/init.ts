@@ -1,6 +1,7 @@
 // Fresh parameters. Each array is drawn by a generator of its own, named after it, so that the same seed gives the same
 // encoder whatever task sits on top of it: "untrained" means the same network in every comparison.
 import type { Arrays } from '../engine/network.js';
+import { type EncoderModel, encoderGraph } from '../model/encoder-model.js';
 import type { Graph } from '../model/graph.js';
 import { sizeOf } from '../model/graph.js';
 import { Random } from '../random.js';
@@ -24,4 +25,10 @@ export function initialParameters(graph: Graph, seed: number): Map<string, Float
 export function encoderWeights(params: Arrays): Map<string, Float32Array> {
   const own = [...params].filter(([name]) => name.startsWith('encoder.'));
   return new Map(own.map(([name, data]) => [name, Float32Array.from(data)]));
+}
+
+/** The same encoder before any training: random weights, but its front end and normalisation. */
+export function untrainedModel(model: EncoderModel, seed: number): EncoderModel {
+  const weights = initialParameters(encoderGraph(model.config).graph, seed);
+  return { ...model, weights, provenance: { untrained: true, seed } };
 }

@@ -2,7 +2,8 @@
 import { mkdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Audio2VecError, argumentError } from '../errors.js';
-import type { FeatureStore } from '../feature-store.js';
+import { type BuiltFeatureStore, buildFeatureStore, type FeatureStoreOptions } from '../feature-build.js';
+import type { FeatureStore, MappedFeatureStore } from '../feature-store.js';
 import { saveEncoderModel } from '../model/encoder-model.js';
 import { chooseTasks } from '../tasks/index.js';
 import { type TrainingGraph, trainingGraph } from '../tasks/training-graph.js';
@@ -10,10 +11,11 @@ import { type Checkpoint, loadCheckpoint, restoreNetwork, saveCheckpoint } from 
 import { type PretrainingConfig, type PretrainingOptions, pretrainingConfig } from './config.js';
 import { type CorpusFacts, corpusFacts } from './corpus.js';
 import { type NetworkFactory, nativeNetwork, type TrainableNetwork } from './engine.js';
-import { type HeldOutOptions, reportHeldOut } from './held-out.js';
+import { type HeldOutOptions, reconstruct, reportHeldOut } from './held-out.js';
 import { curve, emptyHistory } from './history.js';
 import { encoderWeights, initialParameters } from './init.js';
 import { type Step, trainLoop } from './loop.js';
+import { saveReconstructions } from './reconstructions.js';
 import { type RunLog, readRunLog, runFiles, writeRunLog } from './run-log.js';
 import { BatchSampler } from './sampler.js';
 import { splitClips } from './split.js';
@@ -22,12 +24,18 @@ import { splitClips } from './split.js';
 const heldOutBatches = 4;
 /** and in the end over batches of at least this many examples. */
 const heldOutExamples = 1000;
+/** So many held-out slices are kept beside what the decoder made of them. */
+const keptReconstructions = 8;
 
 interface Surroundings {
-  /** The corpus as log-mel. */
-  corpus: FeatureStore;
-  /** Folder of the run; created. Holds `checkpoint.safetensors`, `run.json` and in the end `encoder.safetensors`. */
+  /** A folder of recordings, whose log-mel is then computed once and kept in `out`; or log-mel from elsewhere. */
+  corpus: string | FeatureStore;
+  /** Folder of the run; created. {@link runFiles} has the names of what is in it; `encoder.safetensors` comes last. */
   out: string;
+  /** Called for each recording while the log-mel of a folder is computed. */
+  onFile?: FeatureStoreOptions['onProgress'];
+  /** Called when the log-mel of a folder is there; `store.bad` lists the recordings that cannot be used. */
+  onCorpus?: (corpus: BuiltFeatureStore) => void;
   /** Ends training after the step under way, saved. */
   signal?: AbortSignal;
   /** Seconds from one checkpoint to the next. Default 60. */
@@ -41,8 +49,8 @@ export interface ResumeOptions extends Surroundings {}
 
 /** Trains an encoder without labels, yielding after every step.
  *
- * Throws `ERR_ARGUMENT` for wrong options and if `out` already holds a run, `ERR_DATASET` if the corpus has too few or
- * too short clips, `ERR_DIVERGED` if the loss stops being finite, and an `AbortError` that says how to go on when
+ * Throws `ERR_ARGUMENT` for wrong options and if `out` already holds a run, `ERR_FILE` if the corpus can't be read,
+ * `ERR_DATASET` if it has too few or too short clips, `ERR_DIVERGED` if the loss stops being finite, and an `AbortError` that says how to go on when
  * `signal` aborts. Leaving the loop early saves too. */
 export async function* pretrain(options: PretrainOptions): AsyncGenerator<Step, void> {
   const config = pretrainingConfig(options);
@@ -50,18 +58,20 @@ export async function* pretrain(options: PretrainOptions): AsyncGenerator<Step, 
   if (await exists(checkpoint)) {
     throw argumentError('out', 'a folder without a run in it (resume that one, or choose another)', options.out);
   }
-  const run = prepare(config, options);
-  const progress: Checkpoint = {
-    step: 0,
-    steps: config.steps,
-    state: run.network.getState(),
-    history: emptyHistory(),
-    run: { config, corpus: run.facts },
-  };
-  progress.state.params = initialParameters(run.graph.graph, config.seed);
-  run.network.setState(progress.state);
-  await mkdir(options.out, { recursive: true });
-  yield* train(run, progress, options);
+  yield* withCorpus(options, async function* (corpus) {
+    const run = prepare(config, corpus, options);
+    const progress: Checkpoint = {
+      step: 0,
+      steps: config.steps,
+      state: run.network.getState(),
+      history: emptyHistory(),
+      run: { config, corpus: run.facts },
+    };
+    progress.state.params = initialParameters(run.graph.graph, config.seed);
+    run.network.setState(progress.state);
+    await mkdir(options.out, { recursive: true });
+    yield* train(run, progress, options);
+  });
 }
 
 /** Continues the run in `out` where its checkpoint stands. The result has the same bits as if it had never stopped.
@@ -74,21 +84,52 @@ export async function* resumePretraining(options: ResumeOptions): AsyncGenerator
   if (!config?.encoder || !config.schedule || !config.task || !corpus) {
     throw new Audio2VecError('ERR_MODEL_FORMAT', `${file} is not the checkpoint of a pretraining run.`);
   }
-  const run = prepare(config, options);
-  if (run.facts.fingerprint !== corpus.fingerprint) {
-    throw new Audio2VecError(
-      'ERR_DATASET',
-      `The corpus is not the one the run in ${options.out} began with (${corpus.clips} clips then, ${run.facts.clips} now, ` +
-        'or other contents). Restore it, or start a new run.',
-    );
+  yield* withCorpus(options, async function* (store) {
+    const run = prepare(config, store, options);
+    if (run.facts.fingerprint !== corpus.fingerprint) {
+      throw new Audio2VecError(
+        'ERR_DATASET',
+        `The corpus is not the one the run in ${options.out} began with (${corpus.clips} clips then, ${run.facts.clips} now, ` +
+          'or other contents). Restore it, or start a new run.',
+      );
+    }
+    restoreNetwork(run.network, progress, file);
+    yield* train(run, progress, options);
+  });
+}
+
+/** A corpus to train on, and where it comes from. */
+interface Corpus {
+  store: FeatureStore;
+  folder?: string;
+  /** Recordings of the folder that could not be used. */
+  skipped?: number;
+}
+
+/** Trains on the corpus; one that is opened here is closed in the end. */
+async function* withCorpus(
+  options: Surroundings,
+  work: (corpus: Corpus) => AsyncGenerator<Step>,
+): AsyncGenerator<Step> {
+  const { corpus, out, signal, onFile, onCorpus } = options;
+  if (typeof corpus !== 'string') {
+    yield* work({ store: corpus });
+    return;
   }
-  restoreNetwork(run.network, progress, file);
-  yield* train(run, progress, options);
+  const built = await buildFeatureStore(corpus, join(out, runFiles.features), { signal, onProgress: onFile });
+  const store: MappedFeatureStore = built.store;
+  try {
+    onCorpus?.(built);
+    yield* work({ store, folder: corpus, skipped: store.bad.length });
+  } finally {
+    store.close();
+  }
 }
 
 /** All that follows from the configuration and the corpus. */
 interface Run {
   config: PretrainingConfig;
+  store: FeatureStore;
   facts: CorpusFacts;
   graph: TrainingGraph;
   network: TrainableNetwork;
@@ -97,7 +138,8 @@ interface Run {
   heldOut?: BatchSampler;
 }
 
-function prepare(config: PretrainingConfig, { corpus: store, createNetwork = nativeNetwork }: Surroundings): Run {
+function prepare(config: PretrainingConfig, corpus: Corpus, { createNetwork = nativeNetwork }: Surroundings): Run {
+  const { store, folder, skipped } = corpus;
   const { encoder, seed, batchSize, augmentation, threads } = config;
   if (store.bands !== encoder.bands)
     throw argumentError('encoder.bands', `${store.bands}, as the corpus has`, encoder.bands);
@@ -113,7 +155,8 @@ function prepare(config: PretrainingConfig, { corpus: store, createNetwork = nat
     ? new BatchSampler(graph, { ...shared, clips: split.heldOut, label: 'held-out' })
     : undefined;
   const network = createNetwork(graph.graph.nodes, { maxExamples: batchSize, threads, store, mean, std });
-  return { config, facts: corpusFacts(store), graph, network, train, heldOut };
+  const facts = { ...corpusFacts(store, folder), skipped };
+  return { config, store, facts, graph, network, train, heldOut };
 }
 
 /** Tasks that contrast clips need two of them. */
@@ -128,8 +171,8 @@ function heldOutSuffices(
 }
 
 async function* train(run: Run, progress: Checkpoint, options: Surroundings): AsyncGenerator<Step, void> {
-  const { config, facts, graph, network, heldOut } = run;
-  const { out, signal, corpus: store } = options;
+  const { config, store, facts, graph, network, heldOut } = run;
+  const { out, signal } = options;
   const began = performance.now();
   let ended: number | undefined;
   const secondsBefore =
@@ -178,6 +221,10 @@ async function* train(run: Run, progress: Checkpoint, options: Surroundings): As
     batches: Math.ceil(heldOutExamples / config.batchSize),
   };
   const tasks = measure && (await reportHeldOut(measure));
+  const rebuilding = graph.tasks.find(({ choice }) => choice.task.target === 'slices');
+  if (measure && rebuilding) {
+    await saveReconstructions(out, await reconstruct(measure, rebuilding, keptReconstructions), store.bands);
+  }
   await saveEncoderModel(join(out, runFiles.encoder), {
     config: config.encoder,
     frontEnd: store.frontEnd,

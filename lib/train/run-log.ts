@@ -30,6 +30,7 @@ export const runFiles = {
   log: 'run.json',
   encoder: 'encoder.safetensors',
   features: 'features.a2v',
+  reconstructions: 'reconstructions.safetensors',
 } as const;
 
 export async function writeRunLog(folder: string, log: RunLog): Promise<void> {

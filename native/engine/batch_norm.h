@@ -154,7 +154,8 @@ void finish_statistics(const Norm& norm, void* parameters, int threads, int upda
     if (var < 0) var = 0;
     inverse[c] = inverse_root(var + kNormEpsilon);
     if (!update) continue;
-    const double unbiased = norm.count > 1 ? var * norm.count / (norm.count - 1) : var;
+    const double all = double(norm.count) * norm.copies;
+    const double unbiased = all > 1 ? var * all / (all - 1) : var;
     p[norm.mean + c] += kNormMomentum * (mean[c] - p[norm.mean + c]);
     p[norm.var + c] += kNormMomentum * (unbiased - p[norm.var + c]);
   }

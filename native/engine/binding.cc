@@ -68,14 +68,16 @@ PlanSpec plan_spec(const Napi::Object& o, bool training) {
   });
   p.convs = list<ConvSpec>(o, "convs", [](Napi::Value v) {
     Napi::Object c = v.As<Napi::Object>();
-    return ConvSpec{integer(c, "dense"),    integer(c, "kt"),        integer(c, "kf"),          integer(c, "cin"),
-                    integer(c, "cout"),     integer(c, "f"),         long(number(c, "weight")), long(number(c, "bias")),
-                    integer(c, "backward"), integer(c, "foldedNorm")};
+    return ConvSpec{integer(c, "dense"),     integer(c, "kt"),       integer(c, "kf"),
+                    integer(c, "upsampled"), integer(c, "cin"),      integer(c, "cout"),
+                    integer(c, "fIn"),       integer(c, "fOut"),     long(number(c, "weight")),
+                    long(number(c, "bias")), integer(c, "backward"), integer(c, "foldedNorm")};
   });
   p.norms = list<NormSpec>(o, "norms", [](Napi::Value v) {
     Napi::Object n = v.As<Napi::Object>();
-    return NormSpec{integer(n, "c"),         integer(n, "f"),         integer(n, "relu"),     long(number(n, "weight")),
-                    long(number(n, "bias")), long(number(n, "mean")), long(number(n, "var")), long(number(n, "count"))};
+    return NormSpec{integer(n, "c"),         integer(n, "f"),           integer(n, "relu"),
+                    integer(n, "copies"),    long(number(n, "weight")), long(number(n, "bias")),
+                    long(number(n, "mean")), long(number(n, "var")),    long(number(n, "count"))};
   });
   const auto index = [](Napi::Value v) { return v.ToNumber().Int32Value(); };
   p.phases = list<PhaseSpec>(o, "phases", [&](Napi::Value v) {
@@ -105,10 +107,11 @@ class RunWorker : public Napi::AsyncWorker {
         examples_(examples) {}
 
   Napi::Promise promise() { return deferred_.Promise(); }
+  // What stays alive, in its place and mapped until the run ends.
   void keep(Napi::Value v) { kept_.push_back(Napi::Persistent(v.As<Napi::Object>())); }
+  void keep(std::shared_ptr<const FeatureStore> store) { stores_.push_back(std::move(store)); }
 
   std::vector<Input> inputs;
-  std::vector<std::shared_ptr<const FeatureStore>> stores;  // stay mapped until the run ends
   bool update = false, gradients = false;
   AdamArgs adam{};
   int output = -1;
@@ -148,8 +151,15 @@ class RunWorker : public Napi::AsyncWorker {
   int plan_;
   long examples_;
   std::vector<Napi::ObjectReference> kept_;
+  std::vector<std::shared_ptr<const FeatureStore>> stores_;
   std::vector<double> losses_, gradient_values_;
   std::vector<float> output_values_;
+};
+
+// A call that ends before it returns to JavaScript has nothing to keep.
+struct KeepNothing {
+  void keep(const Napi::Value&) {}
+  void keep(const std::shared_ptr<const FeatureStore>&) {}
 };
 
 class NetworkClass : public Napi::ObjectWrap<NetworkClass> {
@@ -159,6 +169,7 @@ class NetworkClass : public Napi::ObjectWrap<NetworkClass> {
                        {
                            InstanceMethod<&NetworkClass::add_plan>("addPlan"),
                            InstanceMethod<&NetworkClass::run>("run"),
+                           InstanceMethod<&NetworkClass::run_sync>("runSync"),
                            InstanceMethod<&NetworkClass::set_parameters>("setParameters"),
                            InstanceMethod<&NetworkClass::get_parameters>("getParameters"),
                            InstanceMethod<&NetworkClass::set_moments>("setMoments"),
@@ -201,22 +212,8 @@ class NetworkClass : public Napi::ObjectWrap<NetworkClass> {
     Napi::Env env = info.Env();
     auto* worker = new RunWorker(env, network_, info[0].ToNumber().Int32Value(), info[1].ToNumber().Int64Value());
     Napi::Array inputs = info[2].As<Napi::Array>();
-    for (uint32_t i = 0; i < inputs.Length(); i++) {
-      Napi::Object o = inputs.Get(i).As<Napi::Object>();
-      Input input{integer(o, "tensor"), {}};
-      if (o.Has("values")) {
-        worker->keep(o.Get("values"));
-        input.args.values = o.Get("values").As<Napi::Float32Array>().Data();
-      } else {
-        for (const char* key : {"starts", "store", "mean", "inverseStd"}) worker->keep(o.Get(key));
-        input.args.starts = o.Get("starts").As<Napi::Float64Array>().Data();
-        input.args.store = frames_of(worker, o.Get("store"));
-        input.args.mean = o.Get("mean").As<Napi::Float32Array>().Data();
-        input.args.inverse_std = o.Get("inverseStd").As<Napi::Float32Array>().Data();
-        if (o.Has("augment")) input.args.augment = augmentation(worker, o.Get("augment").As<Napi::Object>());
-      }
-      worker->inputs.push_back(input);
-    }
+    for (uint32_t i = 0; i < inputs.Length(); i++)
+      worker->inputs.push_back(unpack_input(inputs.Get(i).As<Napi::Object>(), *worker));
     Napi::Object options = info[3].As<Napi::Object>();
     if (options.Has("adam")) {
       Napi::Object a = options.Get("adam").As<Napi::Object>();
@@ -235,11 +232,45 @@ class NetworkClass : public Napi::ObjectWrap<NetworkClass> {
     return worker->promise();
   }
 
+  // (plan, examples, inputs, output, out: Float32Array): inference on the calling thread, for calls so small that a
+  // trip to another thread would cost more than they do.
+  Napi::Value run_sync(const Napi::CallbackInfo& info) {
+    const int plan = info[0].ToNumber().Int32Value(), output = info[3].ToNumber().Int32Value();
+    const long examples = info[1].ToNumber().Int64Value();
+    Napi::Array inputs = info[2].As<Napi::Array>();
+    KeepNothing nothing;
+    sync_inputs_.clear();
+    for (uint32_t i = 0; i < inputs.Length(); i++)
+      sync_inputs_.push_back(unpack_input(inputs.Get(i).As<Napi::Object>(), nothing));
+    network_->run(plan, examples, sync_inputs_, nullptr);
+    network_->read_output(plan, output, examples, info[4].As<Napi::Float32Array>().Data());
+    return info.Env().Undefined();
+  }
+
+  // {tensor, values} or {tensor, starts, store, mean, inverseStd, augment?}; `keeper` is told what is in use.
+  template <typename Keeper>
+  static Input unpack_input(const Napi::Object& o, Keeper& keeper) {
+    Input input{integer(o, "tensor"), {}};
+    if (o.Has("values")) {
+      keeper.keep(o.Get("values"));
+      input.args.values = o.Get("values").As<Napi::Float32Array>().Data();
+      return input;
+    }
+    for (const char* key : {"starts", "store", "mean", "inverseStd"}) keeper.keep(o.Get(key));
+    input.args.starts = o.Get("starts").As<Napi::Float64Array>().Data();
+    input.args.store = frames_of(o.Get("store"), keeper);
+    input.args.mean = o.Get("mean").As<Napi::Float32Array>().Data();
+    input.args.inverse_std = o.Get("inverseStd").As<Napi::Float32Array>().Data();
+    if (o.Has("augment")) input.args.augment = augmentation(o.Get("augment").As<Napi::Object>(), keeper);
+    return input;
+  }
+
   // {mixStarts?, mixGain?, gain?, mask?}
-  static AugmentArgs augmentation(RunWorker* worker, const Napi::Object& o) {
+  template <typename Keeper>
+  static AugmentArgs augmentation(const Napi::Object& o, Keeper& keeper) {
     const auto has = [&](const char* key) {
       if (!o.Has(key)) return false;
-      worker->keep(o.Get(key));
+      keeper.keep(o.Get(key));
       return true;
     };
     AugmentArgs a{};
@@ -270,15 +301,17 @@ class NetworkClass : public Napi::ObjectWrap<NetworkClass> {
   Napi::Value bytes(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), double(network_->bytes())); }
 
   // Log-mel frames: of an open feature store, or an array in memory.
-  static const float* frames_of(RunWorker* worker, Napi::Value v) {
+  template <typename Keeper>
+  static const float* frames_of(Napi::Value v, Keeper& keeper) {
     if (v.IsTypedArray()) return v.As<Napi::Float32Array>().Data();
     const auto store = FeatureStoreObject::Unwrap(v.As<Napi::Object>())->store();
     if (!store) throw Napi::Error::New(v.Env(), "the feature store has been closed");
-    worker->stores.push_back(store);
+    keeper.keep(store);
     return store->data();
   }
 
   std::shared_ptr<Network> network_;
+  std::vector<Input> sync_inputs_;
 };
 
 }  // namespace

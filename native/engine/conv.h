@@ -42,16 +42,27 @@ void conv_tile(const TileArgs& a) {
       A2V_UNROLL for (int q = 0; q < Q; q++) acc[q][r] = start;
     }
   }
+  // Row pointers and column offsets kept apart, and out of the compiler's sight: seeing through them it would form all
+  // Q sums, more than there are registers, and reload them inside the loop.
+  long column[QC];
+  A2V_UNROLL for (int c = 0; c < QC; c++) {
+    column[c] = c * a.x_column;
+    A2V_OPAQUE(column[c]);
+  }
   const real* w = a.w;
   for (int s = 0; s < a.segments; s++) {
-    const real* x = a.x + s * a.x_segment;
-    for (int k = 0; k < a.K; k++) {
+    const real* row[QR];
+    A2V_UNROLL for (int t = 0; t < QR; t++) row[t] = a.x + s * a.x_segment + t * a.x_row;
+    for (const real* end = w + long(a.K) * R * V; w != end; w += R * V) {
       vec wv[R];
       A2V_UNROLL for (int r = 0; r < R; r++) wv[r] = load(w + r * V);
-      w += R * V;
       A2V_UNROLL for (int q = 0; q < Q; q++) {
-        const vec xv = splat(x[(q / QC) * a.x_row + (q % QC) * a.x_column + k]);
+        const vec xv = splat(row[q / QC][column[q % QC]]);
         A2V_UNROLL for (int r = 0; r < R; r++) acc[q][r] += xv * wv[r];
+      }
+      A2V_UNROLL for (int t = 0; t < QR; t++) {
+        row[t]++;
+        A2V_OPAQUE(row[t]);
       }
     }
   }
@@ -197,34 +208,37 @@ void gradient_block(const GradientArgs& a, int segments, int K) {
 
 // ---------------------------------------------------------------- steps
 
-// Offset from an output column's own position in the input to the start of its first run.
-A2V_INLINE long run_offset(const ConvShape& s, const Tensor& x) {
-  return -(s.kt / 2) * x.pitch - (s.kf / 2) * long(x.Cp);
+// Where a phase's first run and first output stand, from the first row r0 on (counted in rows of one phase).
+A2V_INLINE long first_run(const ConvShape& s, int phase, const Tensor& x, long r0) {
+  return (r0 * s.x_row_step + s.x_row[phase]) * x.pitch + s.x_band[phase] * long(x.Cp);
+}
+A2V_INLINE long first_output(const ConvShape& s, int phase, const Tensor& y, long r0) {
+  return (r0 * s.y_row_step + (s.y_row_step - 1) * phase) * y.pitch + (s.y_column_step - 1) * phase * long(y.unit);
 }
 
 void run_conv(const ConvShape& shape, const real* weights, const real* bias, const Tensor& x, const Tensor& y, int relu,
               int accumulate, const Range& r) {
-  const long r0 = first_row(y, r), r1 = last_row(y, r);
-  const int block = shape.block;
-  for (int v = 0; v < shape.vectors; v += block) {
-    TileArgs a;
-    a.x_row = x.pitch;
-    a.x_column = shape.in_stride;
-    a.x_segment = x.pitch;
-    a.w = weights + long(v) * shape.segments * shape.K * V;
-    a.segments = shape.segments;
-    a.K = shape.K;
-    a.y_row = y.pitch;
-    a.y_column = y.unit;
-    a.bias = bias ? bias + v * V : nullptr;
-    a.relu = relu;
-    a.accumulate = accumulate;
-    for (long n = r.n0; n < r.n1; n++) {
-      a.x = at(x, r, n) + run_offset(shape, x) + r0 * x.pitch;
-      a.y = at_mut(y, r, n) + r0 * y.pitch + v * V;
-      conv_block(block, a, r1 - r0, y.columns);
+  const long r0 = first_row(y, r) / shape.y_row_step, r1 = last_row(y, r) / shape.y_row_step;
+  TileArgs a;
+  a.x_row = shape.x_row_step * x.pitch;
+  a.x_column = shape.in_stride;
+  a.x_segment = x.pitch;
+  a.segments = shape.segments;
+  a.K = shape.K;
+  a.y_row = shape.y_row_step * y.pitch;
+  a.y_column = shape.y_column_step * y.unit;
+  a.relu = relu;
+  a.accumulate = accumulate;
+  a.w = weights;
+  for (int phase = 0; phase < shape.phases; phase++)
+    for (int v = 0; v < shape.vectors; v += shape.block, a.w += long(shape.segments) * shape.K * shape.block * V) {
+      a.bias = bias ? bias + v * V : nullptr;
+      for (long n = r.n0; n < r.n1; n++) {
+        a.x = at(x, r, n) + first_run(shape, phase, x, r0);
+        a.y = at_mut(y, r, n) + first_output(shape, phase, y, r0) + v * V;
+        conv_block(shape.block, a, r1 - r0, y.columns / shape.y_column_step);
+      }
     }
-  }
 }
 
 // Dense layers: the units are the columns of one row.
@@ -286,25 +300,25 @@ void run_gradient(const ConvShape& shape, const GradientArgs& a) {
 void step_conv_weights(const Step& s, const Range& r) {
   const ConvShape& shape = s.conv->forward;
   const Tensor &x = *s.x, &dy = *s.b;
-  const long r0 = first_row(dy, r), r1 = last_row(dy, r);
-  real* dw = static_cast<real*>(s.conv->gradient) + r.thread * shape.size;
+  const long r0 = first_row(dy, r) / shape.y_row_step, r1 = last_row(dy, r) / shape.y_row_step;
   GradientArgs a;
-  a.x_row = a.x_segment = x.pitch;
+  a.x_row = shape.x_row_step * x.pitch;
+  a.x_segment = x.pitch;
   a.x_column = shape.in_stride;
-  a.dy_row = dy.pitch;
-  a.dy_column = dy.unit;
+  a.dy_row = shape.y_row_step * dy.pitch;
+  a.dy_column = shape.y_column_step * dy.unit;
   a.rows = r1 - r0;
-  a.columns = dy.columns;
+  a.columns = dy.columns / shape.y_column_step;
   a.dw_segment = long(shape.K) * shape.block * V;
   a.dw_k = shape.block * V;
-  for (int v = 0; v < shape.vectors; v += shape.block) {
-    a.dw = dw + long(v) * shape.segments * shape.K * V;
-    for (long n = r.n0; n < r.n1; n++) {
-      a.x = at(x, r, n) + run_offset(shape, x) + r0 * x.pitch;
-      a.dy = at(dy, r, n) + r0 * dy.pitch + v * V;
-      run_gradient(shape, a);
-    }
-  }
+  a.dw = static_cast<real*>(s.conv->gradient) + r.thread * shape.size;
+  for (int phase = 0; phase < shape.phases; phase++)
+    for (int v = 0; v < shape.vectors; v += shape.block, a.dw += shape.segments * a.dw_segment)
+      for (long n = r.n0; n < r.n1; n++) {
+        a.x = at(x, r, n) + first_run(shape, phase, x, r0);
+        a.dy = at(dy, r, n) + first_output(shape, phase, dy, r0) + v * V;
+        run_gradient(shape, a);
+      }
 }
 
 void step_dense_weights(const Step& s, const Range& r) {
@@ -344,69 +358,82 @@ void step_bias_gradient(const Step& s, const Range& r) {
 
 // ---------------------------------------------------------------- weights in kernel order
 
-// Fills map[packed index] = weight index or -1; with `flip`, for the transposed, flipped convolution.
-void map_weights(const ConvShape& s, int flip, int* map) {
-  for (long i = 0; i < s.size; i++) map[i] = -1;
-  for (int seg = 0; seg < s.segments; seg++)
-    for (int k = 0; k < s.K; k++)
-      for (int l = 0; l < s.vectors * V; l++) {
-        const int in = k % s.cin_pad, j = k / s.cin_pad;
-        const int out = l % s.cout_pad, p = l / s.cout_pad;  // p > 0 only when bands are folded
-        const int tap = j - p;
-        if (in >= s.cin || out >= s.cout || tap < 0 || tap >= s.kf) continue;
-        const int kt = flip ? s.kt - 1 - seg : seg, kf = flip ? s.kf - 1 - tap : tap;
-        const int co = flip ? in : out, ci = flip ? out : in, cin = flip ? s.cout : s.cin;
-        const int v = l / V, first = v / s.block * s.block;
-        const long packed =
-            long(first) * s.segments * s.K * V + ((long(seg) * s.K + k) * s.block + v - first) * V + l % V;
-        map[packed] = ((co * cin + ci) * s.kt + kt) * s.kf + kf;
-      }
+// Whether the value that meets a weight in a run is the one that tap `tap` of the layer's kernel reads, along one axis.
+// `input` and `output` are positions relative to the column (or row) at hand; along an upsampled axis the larger map's
+// position h reads the smaller map's floor((h + tap - 1) / 2).
+A2V_INLINE bool tap_reads(int upsampled, int transposed, int taps, int tap, int input, int output) {
+  if (!upsampled) return input - output == (transposed ? taps / 2 - tap : tap - taps / 2);
+  return transposed ? (input + tap - 1) >> 1 == output : (output + tap - 1) >> 1 == input;
+}
+
+// Fills map[packed index][0 … 1] with the weights whose sum stands there, -1 for none.
+void map_weights(const ConvShape& s, int* map) {
+  for (long i = 0; i < 2 * s.size; i++) map[i] = -1;
+  long block_start = 0;
+  for (int phase = 0; phase < s.phases; phase++)
+    for (int v0 = 0; v0 < s.vectors; v0 += s.block, block_start += long(s.segments) * s.K * s.block * V)
+      for (int seg = 0; seg < s.segments; seg++)
+        for (int k = 0; k < s.K; k++)
+          for (int l = 0; l < s.block * V; l++) {
+            const int in = k % s.cin_pad, lane = v0 * V + l, out = lane % s.cout_pad;
+            if (in >= s.cin || out >= s.cout) continue;
+            const int in_row = s.x_row[phase] + seg, out_row = s.upsampled == 1 && !s.transposed ? phase : 0;
+            const int in_band = s.x_band[phase] + k / s.cin_pad;
+            const int out_band = lane / s.cout_pad + (s.y_column_step - 1) * phase;
+            int* entry = map + 2 * (block_start + (long(seg) * s.K + k) * s.block * V + l);
+            const int co = s.transposed ? in : out, ci = s.transposed ? out : in, cin = s.transposed ? s.cout : s.cin;
+            for (int kt = 0; kt < s.kt; kt++)
+              for (int kf = 0; kf < s.kf; kf++)
+                if (tap_reads(s.upsampled == 1, s.transposed, s.kt, kt, in_row, out_row) &&
+                    tap_reads(s.upsampled == 2, s.transposed, s.kf, kf, in_band, out_band))
+                  entry[entry[0] >= 0] = ((co * cin + ci) * s.kt + kt) * s.kf + kf;
+          }
 }
 
 // With a norm, its running statistics are folded in: weight * scale, bias = shift (inference).
 void pack_conv(const Conv& conv, const void* parameters, const Norm* norm) {
-  const real* p = static_cast<const real*>(parameters);
+  const real* p = static_cast<const real*>(parameters) + conv.weight;
   const real* scale = norm ? static_cast<const real*>(norm->scale) : nullptr;
   const real* shift = norm ? static_cast<const real*>(norm->shift) : nullptr;
   const ConvShape& s = conv.forward;
   const int per_output = s.cin * s.kt * s.kf;
-  real* w = static_cast<real*>(conv.packed);
-  for (long i = 0; i < s.size; i++) {
-    const int j = conv.parameter[i];
-    w[i] = j < 0 ? 0 : p[conv.weight + j] * (scale ? scale[j / per_output] : 1);
-  }
-  real* wb = static_cast<real*>(conv.packed_backward);
-  if (wb)
-    for (long i = 0; i < conv.backward.size; i++) {
-      const int j = conv.parameter_backward[i];
-      wb[i] = j < 0 ? 0 : p[conv.weight + j];
+  const auto pack = [&](real* w, const int* map, long size, bool scaled) {
+    for (long i = 0; i < size; i++) {
+      const int a = map[2 * i], b = map[2 * i + 1];
+      w[i] = a < 0 ? 0 : (b < 0 ? p[a] : p[a] + p[b]) * (scaled ? scale[a / per_output] : 1);
     }
+  };
+  pack(static_cast<real*>(conv.packed), conv.parameter, s.size, scale != nullptr);
+  if (conv.packed_backward)
+    pack(static_cast<real*>(conv.packed_backward), conv.parameter_backward, conv.backward.size, false);
   real* bias = static_cast<real*>(conv.packed_bias);
   if (bias)
     for (int l = 0; l < s.vectors * V; l++) {
       const int co = l % s.cout_pad;
-      bias[l] = co >= s.cout ? 0 : shift ? shift[co] : p[conv.bias + co];
+      bias[l] = co >= s.cout ? 0 : shift ? shift[co] : static_cast<const real*>(parameters)[conv.bias + co];
     }
 }
 
-// Adds the threads' gradients, in their order, to the parameter gradients; folded copies of a weight add up.
+// Adds the threads' gradients, in their order, to the parameter gradients; copies of a weight add up.
 void unpack_gradient(const Conv& conv, void* gradients, int threads) {
-  real* g = static_cast<real*>(gradients);
+  real* g = static_cast<real*>(gradients) + conv.weight;
   const real* dw = static_cast<const real*>(conv.gradient);
   const ConvShape& s = conv.forward;
   for (long i = 0; i < s.size; i++) {
-    const int j = conv.parameter[i];
-    if (j < 0) continue;
+    const int a = conv.parameter[2 * i], b = conv.parameter[2 * i + 1];
+    if (a < 0) continue;
     real total = 0;
     for (int t = 0; t < threads; t++) total += dw[t * s.size + i];
-    g[conv.weight + j] += total;
+    g[a] += total;
+    if (b >= 0) g[b] += total;
   }
   if (conv.bias < 0) return;
+  real* gb = static_cast<real*>(gradients) + conv.bias;
   const real* db = static_cast<const real*>(conv.bias_gradient);
   const int lanes = s.vectors * V;
   for (int t = 0; t < threads; t++)
     for (int l = 0; l < lanes; l++)
-      if (l % s.cout_pad < s.cout) g[conv.bias + l % s.cout_pad] += db[t * lanes + l];
+      if (l % s.cout_pad < s.cout) gb[l % s.cout_pad] += db[t * lanes + l];
 }
 
 }  // namespace

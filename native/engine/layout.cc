@@ -34,23 +34,46 @@ Tensor map_layout(int T, int F, int C, int lanes) {
   return t;
 }
 
-ConvShape conv_shape(const Tensor& in, const Tensor& out, int kt, int kf, int lanes, int accumulators) {
+ConvShape conv_shape(const Tensor& in, const Tensor& out, int kt, int kf, int upsampled, int transposed, int lanes,
+                     int accumulators) {
   ConvShape s{};
   s.fold = out.unit / out.Cp;
+  s.phases = s.x_row_step = s.y_row_step = s.y_column_step = 1;
+  int bands = s.fold + kf - 1;  // in a run
+  int band_step = s.fold;       // from an output column to the next
   s.segments = kt;
-  s.K = (s.fold + kf - 1) * in.Cp;
+  s.x_row[0] = -(kt / 2);
+  s.x_band[0] = -(kf / 2);
+  if (upsampled == 1 && !transposed) {
+    s.phases = s.segments = s.y_row_step = 2;
+    s.x_row[1] = 0;
+  } else if (upsampled == 1) {
+    s.segments = 4;
+    s.x_row_step = 2;
+  } else if (upsampled == 2 && transposed) {
+    bands = 2 * s.fold + 2;
+    band_step = 2 * s.fold;
+  } else if (upsampled == 2 && s.fold == 1) {
+    s.phases = s.y_column_step = bands = 2;
+  } else if (upsampled == 2) {
+    bands = s.fold / 2 + 2;
+    band_step = s.fold / 2;
+  }
+  s.K = bands * in.Cp;
+  s.in_stride = band_step * in.Cp;
   s.vectors = out.unit / lanes;
   const int widest = lanes >= 8 ? 2 : 4;  // registers for weights; with more lanes few layers have more vectors
   s.block = 1;
   while (s.block * 2 <= widest && s.vectors % (s.block * 2) == 0 && s.block * 2 <= accumulators / 6) s.block *= 2;
-  s.in_stride = s.fold * in.Cp;
   s.kt = kt;
   s.kf = kf;
+  s.upsampled = upsampled;
+  s.transposed = transposed;
   s.cin = in.C;
   s.cin_pad = in.Cp;
   s.cout = out.C;
   s.cout_pad = out.Cp;
-  s.size = long(s.segments) * s.K * s.vectors * lanes;
+  s.size = long(s.phases) * s.segments * s.K * s.vectors * lanes;
   return s;
 }
 

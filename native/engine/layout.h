@@ -8,8 +8,9 @@ namespace audio2vec {
 Tensor map_layout(int T, int F, int C, int lanes);
 Tensor vector_layout(int C, int lanes);
 
-// `in` and `out` are the layouts of the maps on either side; only their channels and folding matter. `accumulators` is
-// how many vectors a micro-kernel may keep.
-ConvShape conv_shape(const Tensor& in, const Tensor& out, int kt, int kf, int lanes, int accumulators);
+// `in` and `out` are the layouts of the maps on either side; only their channels and folding matter. `upsampled` and
+// `transposed` as in ConvShape; `accumulators` is how many vectors a micro-kernel may keep.
+ConvShape conv_shape(const Tensor& in, const Tensor& out, int kt, int kf, int upsampled, int transposed, int lanes,
+                     int accumulators);
 
 }  // namespace audio2vec

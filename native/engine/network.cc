@@ -114,10 +114,10 @@ int Network::add_plan(const PlanSpec& spec) {
   long map_size = 0;
   for (const ConvSpec& s : spec.convs) {
     Conv c{};
-    const Tensor in = s.dense ? vector_layout(s.cin, V) : map_layout(1, s.f, s.cin, V);
-    const Tensor out = s.dense ? vector_layout(s.cout, V) : map_layout(1, s.f, s.cout, V);
-    c.forward = conv_shape(in, out, s.kt, s.kf, V, table_.accumulators);
-    c.backward = conv_shape(out, in, s.kt, s.kf, V, table_.accumulators);
+    const Tensor in = s.dense ? vector_layout(s.cin, V) : map_layout(1, s.f_in, s.cin, V);
+    const Tensor out = s.dense ? vector_layout(s.cout, V) : map_layout(1, s.f_out, s.cout, V);
+    c.forward = conv_shape(in, out, s.kt, s.kf, s.upsampled, 0, V, table_.accumulators);
+    c.backward = conv_shape(out, in, s.kt, s.kf, s.upsampled, 1, V, table_.accumulators);
     c.dense = s.dense;
     c.folded_norm = s.folded_norm;
     c.weight = s.weight;
@@ -127,9 +127,9 @@ int Network::add_plan(const PlanSpec& spec) {
     p.backward = s.backward ? layout.take(c.backward.size * real) : 0;
     p.bias = layout.take(size_t(c.forward.vectors) * V * real);
     p.map = map_size;
-    map_size += c.forward.size;
+    map_size += 2 * c.forward.size;
     p.map_backward = map_size;
-    if (s.backward) map_size += c.backward.size;
+    if (s.backward) map_size += 2 * c.backward.size;
     places.push_back(p);
     plan->convs.push_back(c);
   }
@@ -150,6 +150,7 @@ int Network::add_plan(const PlanSpec& spec) {
     n.Cp = t.Cp;
     n.unit = t.unit;
     n.relu = s.relu;
+    n.copies = s.copies;
     n.weight = s.weight;
     n.bias = s.bias;
     n.mean = s.mean;
@@ -181,11 +182,11 @@ int Network::add_plan(const PlanSpec& spec) {
     Conv& c = plan->convs[i];
     const bool backward = spec.convs[i].backward;
     int* map = plan->weight_maps.data() + places[i].map;
-    table_.map_weights(c.forward, 0, map);
+    table_.map_weights(c.forward, map);
     c.parameter = map;
     if (backward) {
       int* flipped = plan->weight_maps.data() + places[i].map_backward;
-      table_.map_weights(c.backward, 1, flipped);
+      table_.map_weights(c.backward, flipped);
       c.parameter_backward = flipped;
     }
     c.packed = base + places[i].packed;

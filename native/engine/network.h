@@ -30,12 +30,12 @@ struct TensorSpec {
   int t, f, c, vector, rows, group;
 };
 struct ConvSpec {
-  int dense, kt, kf, cin, cout, f;
+  int dense, kt, kf, upsampled, cin, cout, f_in, f_out;
   long weight, bias;
   int backward, folded_norm;
 };
 struct NormSpec {
-  int c, f, relu;
+  int c, f, relu, copies;
   long weight, bias, mean, var, count;
 };
 struct StepSpec {

@@ -25,17 +25,27 @@ struct Tensor {
 
 // A convolution (or dense layer: 1×1 over units) as the kernels see it, in one direction: for every output column,
 // `segments` runs of K consecutive input values, each value times a row of `vectors` weight vectors.
+//
+// A convolution may read its input upsampled (nearest, by 2) along frames or bands, without the copies being made: two
+// of its three taps then meet the same value, so each of two neighbouring outputs (two phases) is a convolution of two
+// taps, whose weights are sums. Its input gradient has four taps, two steps apart.
 struct ConvShape {
-  int segments;        // 3 for 3×1 (frames t-1, t, t+1), else 1
-  int K;               // values in a run
-  int vectors;         // vectors in an output column
-  int block;           // of those, how many the micro-kernel computes at once
-  int fold;            // bands in an output column
-  int in_stride;       // input values from an output column to the next
-  int kt, kf;          // kernel size
-  int cin, cin_pad;    // channels of the input side
-  int cout, cout_pad;  // and of the output side
-  long size;           // packed weights: segments * K * vectors * V
+  int segments;                   // runs: one for each input row that an output row needs
+  int K;                          // values in a run
+  int vectors;                    // vectors in an output column
+  int block;                      // of those, how many the micro-kernel computes at once
+  int fold;                       // bands in an output column
+  int in_stride;                  // input values from an output column to the next
+  int phases;                     // 2: outputs of either parity have weights of their own
+  int x_row[2], x_band[2];        // by phase: offset of the first run, in rows and bands
+  int x_row_step;                 // input rows from an output row (of one phase) to the next
+  int y_row_step, y_column_step;  // output rows and columns from one of a phase to the next: 1 or 2
+  int kt, kf;                     // kernel size
+  int upsampled;                  // 0; 1: along frames; 2: along bands
+  int transposed;                 // from output gradients to input gradients
+  int cin, cin_pad;               // channels of the input side
+  int cout, cout_pad;             // and of the output side
+  long size;                      // packed weights: phases * segments * K * vectors * V
 };
 
 struct Conv {
@@ -43,8 +53,8 @@ struct Conv {
   int dense;                      // weights [out, in] instead of [cout, cin, kt, kf]
   int folded_norm;                // inference: fold this norm's running statistics into weights and bias; -1: none
   long weight, bias;              // where they lie in the parameters; bias -1: none
-  const int* parameter;           // [forward.size] which weight stands there in kernel order; -1: zero
-  const int* parameter_backward;  // [backward.size] the same, transposed and flipped
+  const int* parameter;           // [forward.size][2] which weights' sum stands there in kernel order; -1: none
+  const int* parameter_backward;  // [backward.size][2]
   void* packed;                   // forward weights in kernel order
   void* packed_backward;          // null if the input needs no gradient
   void* packed_bias;              // [cout_pad or V]
@@ -56,6 +66,7 @@ struct Norm {
   int C, Cp, unit, relu;
   long weight, bias, mean, var;  // where they lie in the parameters
   long count;                    // values per channel in the batch (set before a step)
+  int copies;                    // how often each stands in the map that the model describes (upsampling left out)
   void* scale;                   // [unit] y = x * scale + shift
   void* shift;
   void* apply;         // [3][unit] dx = a * dy + b * x + c
@@ -114,18 +125,20 @@ static inline long first_row(const Tensor& t, const Range& r) { return long(t.T)
 static inline long last_row(const Tensor& t, const Range& r) { return long(t.T) * (r.strip + 1) / r.strips; }
 
 // Every step kind, by the name that the schedule uses. One line here, one function in an operator's file.
-#define A2V_STEPS(X)                                                                                                   \
-  X(conv)                                                                                                              \
-  X(conv_data)                                                                                                         \
-  X(conv_weights)                                                                                                      \
-  X(bias_gradient)                                                                                                     \
-  X(dense)                                                                                                             \
-  X(dense_data)                                                                                                        \
-  X(dense_weights) X(norm_statistics) X(norm) X(norm_reduce) X(norm_apply) X(relu) X(relu_backward) X(add) X(max_pool) \
-      X(max_pool_backward) X(global_max_pool) X(global_max_pool_backward) X(residual_pool) X(residual_pool_reduce)     \
-          X(residual_pool_apply) X(upsample) X(upsample_backward) X(reshape) X(reshape_backward) X(select)             \
-              X(select_backward) X(mse) X(bce) X(triplet) X(softmax) X(contrastive_rows) X(contrastive_columns)        \
-                  X(nt_xent) X(nt_xent_backward) X(l2_normalize) X(l2_normalize_backward)
+// clang-format off
+#define A2V_STEPS(X)                                                                   \
+  X(conv) X(conv_data) X(conv_weights) X(bias_gradient)                                \
+  X(dense) X(dense_data) X(dense_weights)                                              \
+  X(norm_statistics) X(norm) X(norm_reduce) X(norm_apply)                              \
+  X(relu) X(relu_backward) X(add)                                                      \
+  X(max_pool) X(max_pool_backward) X(global_max_pool) X(global_max_pool_backward)      \
+  X(residual_pool) X(residual_pool_reduce) X(residual_pool_apply)                      \
+  X(upsample) X(upsample_backward)                                                     \
+  X(reshape) X(reshape_backward) X(select) X(select_backward)                          \
+  X(l2_normalize) X(l2_normalize_backward)                                             \
+  X(mse) X(bce) X(triplet) X(softmax)                                                  \
+  X(contrastive_rows) X(contrastive_columns) X(nt_xent) X(nt_xent_backward)
+// clang-format on
 
 enum StepKind {
 #define X(name) STEP_##name,

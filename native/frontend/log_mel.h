@@ -8,11 +8,11 @@ struct LogMelPlan {
   double log_offset;
 
   // The fold: the waveform cut into columns of `hop` samples and transposed, so that sample i of V consecutive frames
-  // is one vector, at fold_at[i].
-  int fold_rows;       // samples of a column that any frame uses: min(hop, window)
-  int fold_extra;      // columns that a frame reaches beyond its own
-  int fold_stride;     // columns in memory: lanes + fold_extra
-  const int* fold_at;  // [2 * points]; 0 beyond the window
+  // is one vector, at fold_at[i]. A row ends with the V columns that came last; before them are `fold_slots` vectors
+  // with as many columns as a frame reaches beyond its own.
+  int fold_rows;  // samples of a column that any frame uses: min(hop, window)
+  int fold_extra, fold_stride;
+  const int* fold_at;  // [2 * points]; anywhere beyond the window
 
   // The transform: a real FFT of 2 * points samples as a complex FFT of `points`, in passes of decimation in frequency.
   int points;
@@ -22,19 +22,23 @@ struct LogMelPlan {
   const void* twiddles;        // real: for each pass but the last, for each n: radix - 1 complex numbers
 
   // The last pass takes the groups of four points that hold bins k + j * points/4 and their mirror images, makes the
-  // bins of the real transform of both, and their power.
-  int pairs;
-  const int* pair_at;      // [pairs][3]: k, position of its four points, position of the mirror's
+  // bins of the real transform of both, and their power, which it leaves at bin_at[k], where the transform had that bin.
+  // The mirror images of block b of the first pass lie in block 8-b: once these two have gone through the middle passes
+  // their pairs up to pairs_end[b] follow at once, while they are in the nearest cache.
+  int pairs_end[5];
+  const int* pair_at;      // [pairs][2]: position of the four points from bin k on, and of the mirror's
+  const int* bin_at;       // [points], in reals
   const void* pair_twist;  // real [pairs][4] complex: exp(-πi (k + j points/4) / points)
 
-  // Energy outside the bands is counted for the bound on rounding errors: bins below low_bins and from high_bin on.
+  // Between two neighbouring corners lie the falling side of one mel band and the rising side of the next: segments
+  // s = 0 … bands, of segment_bins[s] bins each, from first_bin on, with a weight in band s-1 and one in band s.
+  int first_bin;
+  const int* segment_bins;
+  const void* segment_weights;  // real [bins of all segments][2]
+
+  // Energy beside the bands counts for the bound on rounding errors: bins below low_bins and from high_bin on.
   int low_bins, high_bin;
   double doubt_limit;
-
-  // Mel band b is the sum of band_weights × power over band_bins[b] bins from band_first[b].
-  const int* band_first;
-  const int* band_bins;
-  const void* band_weights;  // real, band after band
 
   int scratch_bytes;  // what a call needs beside its input and output, aligned to 64
 };

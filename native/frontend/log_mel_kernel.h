@@ -117,20 +117,21 @@ struct Ahead {
 template <int NONZERO>
 inline void first_pass(const LogMelPlan& p, const real* fold, real* work, Ahead& ahead, int n0, int n1) {
   const int eighth = p.points / 8;
-  const real* window = static_cast<const real*>(p.window_weights);
-  const real* twiddle = static_cast<const real*>(p.twiddles) + n0 * 14;
-  for (int n = n0; n < n1; n++, twiddle += 14) {
+  const long block = p.block_stride * 2 * V;
+  const int* fold_at = p.fold_at + 2 * n0;
+  const real* window = static_cast<const real*>(p.window_weights) + 2 * n0;
+  const real* twiddle = static_cast<const real*>(p.twiddles) + 14 * n0;
+  work += n0 * 2 * V;
+  for (int n = n0; n < n1; n++, fold_at += 2, window += 2, twiddle += 14, work += 2 * V) {
     ahead.ask(1);  // first, because GCC fuses multiplication and addition only within a basic block
     cvec a[8];
     A2V_UNROLL for (int i = 0; i < NONZERO; i++) {
-      const int at = 2 * (n + i * eighth);
-      a[i] = {load(fold + p.fold_at[at]) * window[at], load(fold + p.fold_at[at + 1]) * window[at + 1]};
+      const int at = 2 * i * eighth;
+      a[i] = {load(fold + fold_at[at]) * window[at], load(fold + fold_at[at + 1]) * window[at + 1]};
     }
     dft8<NONZERO>(a);
-    real* to = work + n * 2 * V;
-    store_complex(to, a[0]);
-    A2V_UNROLL for (int i = 1; i < 8; i++)
-        store_complex(to + i * p.block_stride * 2 * V, times(a[i], twiddle + 2 * i - 2));
+    store_complex(work, a[0]);
+    A2V_UNROLL for (int i = 1; i < 8; i++) store_complex(work + i * block, times(a[i], twiddle + 2 * i - 2));
   }
 }
 
@@ -171,23 +172,24 @@ A2V_INLINE void middle_pass(real* block, int length, const real* twiddle) {
     if (RADIX == 4) dft4(a);
     if (RADIX == 2) dft2(a);
     store_complex(at, a[0]);
-    A2V_UNROLL for (int i = 1; i < RADIX; i++) store_complex(at + i * part * 2 * V, times(a[i], twiddle + 2 * i - 2));
+    if (n == 0) {  // all its factors are 1
+      A2V_UNROLL for (int i = 1; i < RADIX; i++) store_complex(at + i * part * 2 * V, a[i]);
+    } else {
+      A2V_UNROLL for (int i = 1; i < RADIX; i++) store_complex(at + i * part * 2 * V, times(a[i], twiddle + 2 * i - 2));
+    }
   }
 }
 
-inline void middle_passes(const LogMelPlan& p, real* work, Ahead& ahead) {
+// All passes between the first and the last over a block of the first pass's result.
+A2V_INLINE void middle_passes(const LogMelPlan& p, real* block) {
   const real* twiddle = static_cast<const real*>(p.twiddles) + p.points / 8 * 14;
   int length = p.points / 8;
   for (int pass = 1; pass < p.passes - 1; pass++) {
     const int radix = p.radix[pass];
-    for (int block = 0; block < 8; block++) {
-      real* start = work + block * p.block_stride * 2 * V;
-      if (pass == 1) ahead.ask(p.points / 32);
-      for (int at = 0; at < p.points / 8; at += length) {
-        if (radix == 8) middle_pass<8>(start + at * 2 * V, length, twiddle);
-        if (radix == 4) middle_pass<4>(start + at * 2 * V, length, twiddle);
-        if (radix == 2) middle_pass<2>(start + at * 2 * V, length, twiddle);
-      }
+    for (int at = 0; at < p.points / 8; at += length) {
+      if (radix == 8) middle_pass<8>(block + at * 2 * V, length, twiddle);
+      if (radix == 4) middle_pass<4>(block + at * 2 * V, length, twiddle);
+      if (radix == 2) middle_pass<2>(block + at * 2 * V, length, twiddle);
     }
     length /= radix;
     twiddle += length * 2 * (radix - 1);
@@ -196,46 +198,61 @@ inline void middle_passes(const LogMelPlan& p, real* work, Ahead& ahead) {
 
 // Last pass, split into the bins of the real transform, and their power. With Z the complex transform (halved by the
 // window's table): E = Z[k] + Z*[M-k], O = -i (Z[k] - Z*[M-k]), X[k] = E + w^k O, X[M-k] = (E - w^k O)*.
-inline void last_pass(const LogMelPlan& p, const real* work, real* power, Ahead& ahead) {
-  const int quarter = p.points / 4;
+template <bool FIRST>
+A2V_INLINE void last_pair(real* at, real* mirror_at, const real* twist) {
+  cvec a[4], b[4];
+  A2V_UNROLL for (int j = 0; j < 4; j++) a[j] = load_complex(at + j * 2 * V);
+  A2V_UNROLL for (int j = 0; j < 4 && !FIRST; j++) b[j] = load_complex(mirror_at + j * 2 * V);
+  dft4(a);
+  if (!FIRST) dft4(b);
+  A2V_UNROLL for (int j = 0; j < 4; j++) {
+    const int mirror_j = FIRST ? (4 - j) % 4 : 3 - j;  // k = 0 is its own mirror, shifted by one
+    const cvec y = a[j], z = FIRST ? a[mirror_j] : b[mirror_j];
+    const cvec e = {y.re + z.re, y.im - z.im}, o = {y.im + z.im, z.re - y.re};
+    const cvec x = e + times(o, twist + 2 * j), mirror = {2 * e.re - x.re, 2 * e.im - x.im};
+    store(mirror_at + mirror_j * 2 * V, mirror.re * mirror.re + mirror.im * mirror.im);
+    store(at + j * 2 * V, x.re * x.re + x.im * x.im);
+  }
+}
+
+inline void later_passes(const LogMelPlan& p, real* work, Ahead& ahead) {
+  const int block = p.block_stride * 2 * V;
+  const int* pair_at = p.pair_at;
   const real* twist = static_cast<const real*>(p.pair_twist);
-  for (int pair = 0; pair < p.pairs; pair++, twist += 8) {
-    ahead.ask(2);
-    const int k = p.pair_at[3 * pair];
-    cvec a[4], b[4];
-    A2V_UNROLL for (int j = 0; j < 4; j++) {
-      a[j] = load_complex(work + (p.pair_at[3 * pair + 1] + j) * 2 * V);
-      b[j] = load_complex(work + (p.pair_at[3 * pair + 2] + j) * 2 * V);
-    }
-    dft4(a);
-    dft4(b);
-    if (k == 0) {  // it is its own mirror, shifted by one; bins 0 and M have no weight in any band
-      A2V_UNROLL for (int j = 0; j < 4; j++) b[3 - j] = a[(4 - j) % 4];
-    }
-    A2V_UNROLL for (int j = 0; j < 4; j++) {
-      const cvec y = a[j], z = b[3 - j];
-      const cvec e = {y.re + z.re, y.im - z.im}, o = {y.im + z.im, z.re - y.re}, t = times(o, twist + 2 * j);
-      const cvec x = e + t, mirror = e - t;
-      const int bin = k + j * quarter;
-      store(power + bin * V, x.re * x.re + x.im * x.im);
-      store(power + (p.points - bin) * V, mirror.re * mirror.re + mirror.im * mirror.im);
+  for (int b = 0; b <= 4; b++) {
+    middle_passes(p, work + b * block);
+    if (b % 4) middle_passes(p, work + (8 - b) * block);
+    for (const int* end = p.pair_at + 2 * p.pairs_end[b]; pair_at < end; pair_at += 2, twist += 8) {
+      ahead.ask(4);
+      real *at = work + pair_at[0] * 2 * V, *mirror_at = work + pair_at[1] * 2 * V;
+      if (pair_at == p.pair_at)
+        last_pair<true>(at, mirror_at, twist);
+      else
+        last_pair<false>(at, mirror_at, twist);
     }
   }
 }
 
 // Mel sums plus offset, to mel [bands][V], and the energy of the whole spectrum, roughly.
-inline vec mel_sums(const LogMelPlan& p, const real* power, real* mel) {
-  const real* weight = static_cast<const real*>(p.band_weights);
-  vec energy = {};
-  for (int k = 0; k < p.low_bins; k++) energy += load(power + k * V);
-  for (int k = p.high_bin; k <= p.points; k++) energy += load(power + k * V);
-  for (int b = 0; b < p.bands; b++) {
-    const real* bin = power + p.band_first[b] * V;
-    vec sum = splat(real(p.log_offset));
-    for (int i = 0; i < p.band_bins[b]; i++) sum += load(bin + i * V) * weight[i];
-    weight += p.band_bins[b];
-    energy += sum;
-    store(mel + b * V, sum);
+inline vec mel_sums(const LogMelPlan& p, const real* work, real* mel) {
+  const real* weight = static_cast<const real*>(p.segment_weights);
+  const int *bin_at = p.bin_at, *segment_bins = p.segment_bins;
+  const int bands = p.bands;
+  const vec offset = splat(real(p.log_offset));
+  vec energy = {}, rising_before = {};
+  for (int k = 0; k < p.low_bins; k++) energy += load(work + bin_at[k]);
+  for (int k = p.high_bin; k < p.points; k++) energy += load(work + bin_at[k]);
+  bin_at += p.first_bin;
+  for (int s = 0; s <= bands; s++) {
+    vec falling = rising_before, rising = offset;
+    for (const int* end = bin_at + segment_bins[s]; bin_at < end; bin_at++, weight += 2) {
+      const vec x = load(work + *bin_at);
+      falling += x * weight[0];
+      rising += x * weight[1];
+    }
+    energy += falling;
+    if (s > 0) store(mel + (s - 1) * V, falling);
+    rising_before = rising;
   }
   return energy;
 }
@@ -243,10 +260,12 @@ inline vec mel_sums(const LogMelPlan& p, const real* power, real* mel) {
 // The logarithm, in place. Rounding leaves an error of some ε √(energy / points) in every bin, whatever its own size;
 // a band S of a loud spectrum that is itself near silence suffers: |Δ ln| ≈ 2 √S error / (S + offset). A lane of the
 // result is positive where that is too much for some band.
-inline vec logarithm(const LogMelPlan& p, vec energy, real* mel) {
+inline vec logarithm(const LogMelPlan& p, vec energy, real* mel, float* out) {
   const vec offset = splat(real(p.log_offset)), loudness = energy * real(1 / p.doubt_limit);
+  const int bands = p.bands;
   vec worst = splat(-1);
-  for (int b = 0; b < p.bands; b++) {
+  for (int b = 0; b < bands; b++) {
+    __builtin_prefetch(out + b * V, 1);
     const vec sum = load(mel + b * V);
     if (sizeof(real) == 4) worst = vmax(worst, (sum - offset) * loudness - sum * sum);
     store(mel + b * V, vlog(sum));
@@ -273,8 +292,7 @@ bool log_mel(const LogMelPlan* plan, const float* samples, long length, long fir
              unsigned char* doubt, void* scratch) {
   const LogMelPlan& p = *plan;
   real* work = static_cast<real*>(scratch);
-  real* power = work + 8 * p.block_stride * 2 * V;
-  real* mel = power + (p.points + 1) * V;
+  real* mel = work + 8 * p.block_stride * 2 * V;
   real* fold = mel + p.bands * V;
   float* padded = reinterpret_cast<float*>(fold + long(p.fold_rows) * p.fold_stride + V);
 
@@ -287,9 +305,8 @@ bool log_mel(const LogMelPlan* plan, const float* samples, long length, long fir
     fold_columns(p, samples, length, reach + done, fold, padded);
     Ahead ahead = {samples + (reach + done + V) * p.hop, ahead_step};
     first_pass(p, fold, work, ahead);
-    middle_passes(p, work, ahead);
-    last_pass(p, work, power, ahead);
-    const vec energy = mel_sums(p, power, mel), worst = logarithm(p, energy, mel);
+    later_passes(p, work, ahead);
+    const vec energy = mel_sums(p, work, mel), worst = logarithm(p, energy, mel, out + V * p.bands);
     const int here = count - done < V ? int(count - done) : V;
     for (int f = 0; f < here; f++) {
       if (!(energy[f] < real(3e38))) return false;

@@ -78,51 +78,56 @@ void LogMelTables::build(const FrontEnd& fe, int lanes, std::vector<Real>& t) {
     }
     position_of[k] = 4 * group / (p.points / 8) * p.block_stride + 4 * group % (p.points / 8);
   }
+  for (int k = 0; k < p.points; k++) bin_at_.push_back((position_of[k % quarter] + k / quarter) * 2 * lanes);
   const size_t twist = t.size();
-  p.pairs = quarter / 2 + 1;
-  for (int k = 0; k < p.pairs; k++) {
-    for (int at : {k, position_of[k], position_of[(quarter - k) % quarter]}) pair_at_.push_back(at);
-    for (int j = 0; j < 4; j++) append_phasor(t, double(k + j * quarter) / fe.fft);
+  for (int block = 0; block <= 4; block++) {
+    for (int k = 0; k <= quarter / 2; k++) {
+      if (k % 8 != block && k % 8 != 8 - block) continue;
+      pair_at_.push_back(position_of[k]);
+      pair_at_.push_back(position_of[(quarter - k) % quarter]);
+      for (int j = 0; j < 4; j++) append_phasor(t, double(k + j * quarter) / fe.fft);
+    }
+    p.pairs_end[block] = int(pair_at_.size() / 2);
   }
 
   const size_t weights = t.size();
-  std::vector<double> edge(fe.bands + 2);
+  std::vector<double> corner(fe.bands + 2);
   const double low = mel_of(fe.low_hz), high = mel_of(fe.high_hz);
-  for (int i = 0; i < fe.bands + 2; i++) edge[i] = hz_of(low + (high - low) * i / (fe.bands + 1));
-  for (int b = 0; b < fe.bands; b++) {
-    int first = 0, bins = 0;
-    for (int k = 1; k < p.points; k++) {  // bins 0 and `points` lie on or beyond the outermost edges
-      const double hz = fe.sample_rate * k / fe.fft;
-      const double weight =
-          std::min((hz - edge[b]) / (edge[b + 1] - edge[b]), (edge[b + 2] - hz) / (edge[b + 2] - edge[b + 1]));
-      if (!(weight > 0)) continue;
-      if (!bins++) first = k;
-      t.push_back(Real(weight));
+  for (int i = 0; i < fe.bands + 2; i++) corner[i] = hz_of(low + (high - low) * i / (fe.bands + 1));
+  const auto hz = [&](int k) { return fe.sample_rate * k / fe.fft; };
+  int k = 1;  // bins 0 and `points` lie on or beyond the outermost corners
+  while (k < p.points && hz(k) < corner[0]) k++;
+  p.first_bin = k;
+  for (int s = 0; s <= fe.bands; s++) {
+    const int before = k;
+    for (; k < p.points && hz(k) < corner[s + 1]; k++) {
+      const double rising = (hz(k) - corner[s]) / (corner[s + 1] - corner[s]);
+      t.push_back(Real(s > 0 ? 1 - rising : 0));
+      t.push_back(Real(s < fe.bands ? rising : 0));
     }
-    band_first_.push_back(first);
-    band_bins_.push_back(bins);
+    segment_bins_.push_back(k - before);
   }
 
   // Between the centres of the first and the last band the weights of each bin add up to 1.
-  p.low_bins = std::min(p.points, int(std::ceil(edge[1] * fe.fft / fe.sample_rate)));
-  p.high_bin = std::max(p.low_bins, int(edge[fe.bands] * fe.fft / fe.sample_rate) + 1);
+  p.low_bins = std::min(p.points, int(std::ceil(corner[1] * fe.fft / fe.sample_rate)));
+  p.high_bin = std::max(p.low_bins, int(corner[fe.bands] * fe.fft / fe.sample_rate) + 1);
   // A bin's error is below kBinError √(energy / points), in practice always: 8 times its standard deviation as measured
   // on sweeps, tones and 17 hours of frames.
   p.doubt_limit = kLogError * kLogError / (4 * kBinError * kBinError) * p.points;
 
   const int read = (p.fold_rows + lanes - 1) / lanes * lanes;
   const size_t reals =
-      size_t(8 * p.block_stride * 2 + p.points + 1 + p.bands) * lanes + size_t(p.fold_rows) * p.fold_stride + lanes;
+      size_t(8 * p.block_stride * 2 + p.bands) * lanes + size_t(p.fold_rows) * p.fold_stride + lanes;
   p.scratch_bytes = int(reals * sizeof(Real) + size_t(lanes) * read * sizeof(float));
 
   p.window_weights = t.data();
   p.twiddles = t.data() + twiddles;
   p.pair_twist = t.data() + twist;
-  p.band_weights = t.data() + weights;
+  p.segment_weights = t.data() + weights;
   p.fold_at = fold_at_.data();
   p.pair_at = pair_at_.data();
-  p.band_first = band_first_.data();
-  p.band_bins = band_bins_.data();
+  p.bin_at = bin_at_.data();
+  p.segment_bins = segment_bins_.data();
 }
 
 LogMelTables::LogMelTables(const FrontEnd& fe, LogMelKernel* kernel, int lanes, int real_bytes) : kernel_(kernel) {

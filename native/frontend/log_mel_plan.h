@@ -30,7 +30,7 @@ class LogMelTables {
 
   LogMelPlan plan_ = {};
   LogMelKernel* kernel_;
-  std::vector<int> fold_at_, pair_at_, band_first_, band_bins_;
+  std::vector<int> fold_at_, pair_at_, bin_at_, segment_bins_;
   // One of them is filled, with all `real` tables one after the other.
   std::vector<float> tables32_;
   std::vector<double> tables64_;

@@ -14,6 +14,8 @@
 #endif
 
 #define A2V_INLINE inline __attribute__((always_inline))
+// Makes the compiler forget what it knows of a register's value.
+#define A2V_OPAQUE(x) asm("" : "+r"(x))
 #define A2V_UNROLL _Pragma("GCC unroll 64")
 
 namespace {

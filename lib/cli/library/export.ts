@@ -1,0 +1,81 @@
+import { extname, join } from 'node:path';
+import { listAudio, readFolder } from '../../audio/index.js';
+import type { Encoder } from '../../encoder.js';
+import { Audio2VecError } from '../../errors.js';
+import { sceneFeatures } from '../../evaluate/clip-features.js';
+import { folderFeatures } from '../../evaluate/evaluate-folder.js';
+import { readLabelledFolder } from '../../evaluate/labelled-folder.js';
+import { fitLinearProbe } from '../../evaluate/linear-probe.js';
+import { exportEncoder } from '../../export/export-encoder.js';
+import type { Classifier } from '../../export/onnx.js';
+import { readRunLog } from '../../train/run-log.js';
+import type { During, ExportRequest, Operations } from '../operations.js';
+import { chosenEncoder, modelFile } from './models.js';
+import { warnSkipped } from './skipped.js';
+
+export const exportModel: Operations['export'] = async (request, during) => {
+  const { model, output, input, samples, precision, labels, seed, threads } = request;
+  const { signal } = during;
+  const encoder = await chosenEncoder(model, threads);
+  const clips = await clipsFor(request, during);
+  const classifier = labels === undefined ? undefined : await classifierOf(labels, encoder, seed, during);
+  const isFixed = extname(output) === '.tflite' || (input === 'waveform' && samples === 'any');
+  const batch = request.batch === 'dynamic' && isFixed ? undefined : request.batch;
+  const exported = await exportEncoder(output, encoder.model, {
+    ...{ input, samples, batch, precision, classifier, clips, threads, signal },
+  });
+  const proof = clips.length > 0 ? `${clips.length} recordings` : 'synthetic sounds; --clips takes recordings of yours';
+  return { output, bytes: exported.bytes, proof, parity: exported.parity };
+};
+
+/** Recordings to prove the export on: those asked for, or else some of the corpus that the model was trained on. */
+const mostClips = 64;
+/** Seconds of each that are used. */
+const clipSeconds = 20;
+
+async function clipsFor({ model, clips: folder }: ExportRequest, during: During): Promise<Float32Array[]> {
+  const from = folder ?? (model && (await corpusOf(model)));
+  if (from === undefined) return [];
+  const all = await listAudio(from, during).catch((error) => {
+    if (folder !== undefined) throw error;
+    return [];
+  });
+  if (all.length === 0 && folder !== undefined) throw new Audio2VecError('ERR_DATASET', `${folder}: no recordings.`);
+  const every = Math.ceil(all.length / mostClips);
+  const files = all.filter((_, i) => i % every === 0);
+  const clips: Float32Array[] = [];
+  const skipped: { name: string; reason: string }[] = [];
+  for await (const { file, samples, error } of readFolder(from, { files, signal: during.signal })) {
+    if (error) skipped.push({ name: file, reason: error.message });
+    else clips.push(samples.slice(0, clipSeconds * 16_000));
+  }
+  warnSkipped(during, folder === undefined ? [] : skipped);
+  return clips;
+}
+
+/** Folder of the recordings that the run of this model was trained on, if it knows it. */
+async function corpusOf(model: string): Promise<string | undefined> {
+  const file = await modelFile(model);
+  return readRunLog(join(file, '..')).then(
+    (log) => log.corpus.folder,
+    () => undefined,
+  );
+}
+
+/** A linear probe on all recordings of the folder's training part. */
+async function classifierOf(folder: string, encoder: Encoder, seed: number, during: During): Promise<Classifier> {
+  const { signal } = during;
+  const data = await readLabelledFolder(folder, { seed, signal });
+  const { sets, skipped } = await folderFeatures(folder, data, [sceneFeatures('encoder', encoder)], {
+    signal,
+    onProgress: ({ done, total }) => during.progress({ done, total, unit: 'recording' }),
+  });
+  warnSkipped(
+    during,
+    skipped.map(({ file, reason }) => ({ name: file, reason })),
+  );
+  const { train, dim } = sets[0]!;
+  const probe = await fitLinearProbe({ ...train, dim, classes: data.labels.length }, { seed, signal });
+  const { weights, bias } = probe.raw();
+  return { labels: data.labels, weights: Float32Array.from(weights), bias: Float32Array.from(bias) };
+}

@@ -1,0 +1,163 @@
+// What `embed` and `features` do: recordings in, vectors or log-mel out; a bad file is told and the rest go on.
+import { mkdir, stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { listAudio, readFolder, SAMPLE_RATE } from '../../audio/index.js';
+import { Audio2VecError, argumentError } from '../../errors.js';
+import { writeNpy } from '../../formats/npy.js';
+import { frameCount, logMel } from '../../log-mel.js';
+import { loadEncoderModel } from '../../model/encoder-model.js';
+import { defaultFrontEnd, type FrontEndConfig } from '../../model/front-end-config.js';
+import type {
+  During,
+  EmbeddedFile,
+  EmbedRequest,
+  EmbedResult,
+  FeaturesRequest,
+  FeaturesResult,
+} from '../operations.js';
+import { chosenEncoder, modelFile } from './models.js';
+
+/** Recordings are embedded together as long as they are not more than this: short ones fill a batch, long ones do not
+ * pile up in memory. */
+const TOGETHER = { files: 64, samples: 120 * SAMPLE_RATE };
+
+interface Clip {
+  file: string;
+  samples: Float32Array;
+}
+
+export async function* embedFiles(request: EmbedRequest, during: During): AsyncGenerator<EmbedResult> {
+  const { signal } = during;
+  const { threads } = request;
+  const files = await findRecordings(request.inputs, signal);
+  const encoder = await chosenEncoder(request.model, threads);
+  checkRate(encoder.frontEnd, request.model);
+  const hop = hopFrames(request.hopSeconds, encoder.frontEnd);
+
+  const embed = async (clips: readonly Clip[]): Promise<EmbeddedFile[]> => {
+    const dim = encoder.dimension;
+    if (request.timestamps) {
+      const [{ file, samples }] = clips as [Clip];
+      const { embeddings, timestamps } = await encoder.timestampEmbeddings(samples, { hop, signal });
+      return [{ file, embeddings, dim, seconds: Array.from(timestamps, (ms) => ms / 1000) }];
+    }
+    const samples = clips.map((clip) => clip.samples);
+    const all = await encoder.sceneEmbeddings(samples, { hop, signal });
+    return clips.map(({ file }, i) => ({ file, embeddings: all.slice(i * dim, (i + 1) * dim), dim }));
+  };
+
+  let clips: Clip[] = [];
+  let good = 0;
+  const flush = async () => {
+    const results = clips.length > 0 ? await embed(clips) : [];
+    clips = [];
+    return results;
+  };
+  const limit = request.timestamps ? 1 : TOGETHER.files;
+  for await (const { file, samples, error } of read(files, threads, during)) {
+    if (error) {
+      yield* await flush(); // results come in the order of the files
+      yield { file, error };
+      continue;
+    }
+    good++;
+    clips.push({ file, samples });
+    const held = clips.reduce((n, clip) => n + clip.samples.length, 0);
+    if (clips.length >= limit || held >= TOGETHER.samples) yield* await flush();
+  }
+  yield* await flush();
+  if (good === 0) throw noneGood(files.length);
+}
+
+export async function writeFeatures(request: FeaturesRequest, during: During): Promise<FeaturesResult[]> {
+  const { signal } = during;
+  const files = await findRecordings(request.inputs, signal);
+  const frontEnd =
+    request.model === undefined ? defaultFrontEnd : (await loadEncoderModel(await modelFile(request.model))).frontEnd;
+  checkRate(frontEnd, request.model);
+  const outputs = outputFiles(files, request.output);
+  const written: FeaturesResult[] = [];
+  for await (const { file, samples, error } of read(files, request.threads, during)) {
+    if (error) continue;
+    const output = outputs.get(file)!;
+    const values = await logMel(samples, { frontEnd, signal, threads: request.threads });
+    const frames = frameCount(samples.length, frontEnd);
+    await mkdir(dirname(output), { recursive: true });
+    await writeNpy(output, values, [frames, frontEnd.bands]);
+    written.push({ input: file, output, frames, bands: frontEnd.bands });
+  }
+  if (written.length === 0) throw noneGood(files.length);
+  return written;
+}
+
+/** A recording by its path, and where its output goes below an output folder. */
+interface Found {
+  path: string;
+  name: string;
+}
+
+/** Audio files as they are named, folders with all that they hold; each once. */
+async function findRecordings(inputs: readonly string[], signal: AbortSignal): Promise<Found[]> {
+  const found = new Map<string, Found>();
+  for (const input of inputs) {
+    const info = await stat(input).catch(() => undefined); // a missing file is told when it is read
+    const names = info?.isDirectory() ? await listAudio(input, { signal }) : undefined;
+    const recordings = names?.map((name) => ({ path: join(input, name), name })) ?? [
+      { path: input, name: basename(input) },
+    ];
+    for (const recording of recordings) found.set(recording.path, recording);
+  }
+  if (found.size === 0) throw new Audio2VecError('ERR_DATASET', `There are no audio files in ${inputs.join(', ')}.`);
+  return [...found.values()];
+}
+
+/** Reads them in order, with progress and a warning for each that cannot be read. */
+async function* read(files: readonly Found[], threads: number | undefined, during: During) {
+  const started = performance.now();
+  const options = { files: files.map((f) => f.path), signal: during.signal, concurrency: threads };
+  let done = 0;
+  for await (const result of readFolder('', options)) {
+    if (result.error) during.warn(result.error.message);
+    yield result;
+    done++;
+    const seconds = (performance.now() - started) / 1000;
+    const secondsLeft = (seconds / done) * (files.length - done);
+    during.progress({ done, total: files.length, unit: 'file', secondsLeft });
+  }
+}
+
+function outputFiles(files: readonly Found[], output: string): Map<string, string> {
+  if (output.endsWith('.npy')) {
+    if (files.length === 1) return new Map([[files[0]!.path, output]]);
+    throw argumentError('--output', `a folder for ${files.length} recordings`, output);
+  }
+  const outputs = new Map(files.map(({ path, name }) => [path, join(output, `${name}.npy`)]));
+  const taken = new Map<string, string>();
+  for (const [path, file] of outputs) {
+    const other = taken.get(file);
+    if (other) {
+      throw new Audio2VecError(
+        'ERR_ARGUMENT',
+        `${other} and ${path} would both be written to ${file}. Do one at a time.`,
+      );
+    }
+    taken.set(file, path);
+  }
+  return outputs;
+}
+
+function hopFrames(seconds: number | undefined, { sampleRate, hop }: FrontEndConfig): number | undefined {
+  return seconds === undefined ? undefined : Math.max(1, Math.round((seconds * sampleRate) / hop));
+}
+
+function checkRate({ sampleRate }: FrontEndConfig, model = 'the pretrained encoder'): void {
+  if (sampleRate === SAMPLE_RATE) return;
+  throw new Audio2VecError(
+    'ERR_ARGUMENT',
+    `${model} takes audio at ${sampleRate} Hz, but recordings are read at ${SAMPLE_RATE} Hz. Use the library with samples of your own.`,
+  );
+}
+
+function noneGood(files: number): Audio2VecError {
+  return new Audio2VecError('ERR_DATASET', `None of the ${files} recordings can be read (see the warnings).`);
+}

@@ -1,0 +1,95 @@
+// The whole path on real recordings, in minutes: pretrain, look, probe, export, report.
+import { mkdir, rm } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { readAudio } from '../audio/index.js';
+import { Encoder } from '../encoder.js';
+import type { Comparison } from '../evaluate/evaluate.js';
+import { exportEncoder } from '../export/export-encoder.js';
+import type { Exported } from '../export/export-onnx.js';
+import { confusionOf, probeTable } from '../report/from-results.js';
+import { writeReport } from '../report/report.js';
+import { labelledReport, trainingReport } from '../report/run-report.js';
+import type { TaskReport } from '../train/held-out.js';
+import type { Step } from '../train/loop.js';
+import { pretrain } from '../train/pretrain.js';
+import { readRunLog, runFiles } from '../train/run-log.js';
+import { type DemoClip, demoDataset } from './dataset.js';
+
+export interface DemoOptions {
+  /** Folder for everything; an earlier demo in it is replaced. */
+  out: string;
+  /** Time to train. */
+  minutes: number;
+  seed: number;
+  threads?: number;
+  signal?: AbortSignal;
+  /** Told what happens next. */
+  onStage?: (text: string) => void;
+  onStep?: (step: Step) => void;
+  onFile?: (progress: { done: number; total: number }) => void;
+}
+
+export interface DemoResult {
+  /** Where the recordings are from, with their licence. */
+  source: string;
+  report: string;
+  onnx: string;
+  /** Steps trained, and the seconds they took. */
+  steps: number;
+  seconds: number;
+  /** Held-out reconstruction error and those of trivial predictors. */
+  heldOut?: TaskReport;
+  comparison: Comparison;
+  exported: Exported;
+}
+
+/** Most of the recordings are short: five slices of 96 frames, as CBoW takes them by default, would fit into 28 of them
+ * only, slices of 32 frames fit into 73. */
+const encoder = { frames: 32 };
+const heldOut = 0.15;
+
+/** Runs the demo. Needs the npm packages supersonic-scsynth-samples and onnxruntime-node, and no network.
+ * @throws `ERR_DATASET`, `ERR_PEER_MISSING`, `ERR_PARITY`; the signal's reason */
+export async function runDemo(options: DemoOptions): Promise<DemoResult> {
+  const { out, minutes, seed, threads, signal, onStage, onStep, onFile } = options;
+  const { source, folder, labels, train, test } = await demoDataset();
+  await mkdir(out, { recursive: true });
+  for (const file of [runFiles.checkpoint, runFiles.log, runFiles.encoder]) await rm(join(out, file), { force: true });
+
+  onStage?.(`1  pretraining on the recordings of ${source}: CBoW, no labels`);
+  const run = { corpus: folder, out, encoder, heldOut, minutes, seed, threads, signal, onFile };
+  for await (const step of pretrain(run)) onStep?.(step);
+  const log = await readRunLog(out);
+
+  onStage?.(`2  probing with ${labels.length} labels`);
+  const trained = await Encoder.load(join(out, runFiles.encoder), { threads });
+  const data = { labels, train: labelled(train), test: labelled(test) };
+  const { comparison, map } = await labelledReport(folder, data, trained, {
+    ...{ seed, threads, signal },
+    onProgress: onFile,
+  });
+
+  onStage?.('3  exporting to ONNX and verifying it in ONNX Runtime');
+  const onnx = join(out, 'encoder.onnx');
+  const clips = await Promise.all(test.map(({ file }) => readAudio(file, { signal })));
+  const exported = await exportEncoder(onnx, trained.model, { clips, threads, signal });
+
+  const report = join(out, 'report.html');
+  const task = 'sample packs';
+  await writeReport(report, {
+    ...(await trainingReport(out, log)),
+    title: 'audio2vec demo',
+    subtitle: `CBoW, trained without labels for ${minutes} min on the ${log.corpus.clips} recordings of ${source}`,
+    probes: [probeTable(task, comparison)],
+    confusions: [confusionOf(task, comparison.rows[0]!)],
+    map,
+  });
+  return {
+    ...{ source, report, onnx, comparison, exported },
+    ...{ steps: log.step, seconds: log.seconds, heldOut: log.tasks?.[0] },
+  };
+}
+
+function labelled(clips: readonly DemoClip[]) {
+  return { files: clips.map(({ file }) => basename(file)), labels: Int32Array.from(clips, ({ label }) => label) };
+}

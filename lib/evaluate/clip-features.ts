@@ -1,0 +1,64 @@
+// Ways of turning a clip into one vector, to be compared on the same labels.
+import { Encoder, type EncoderOptions } from '../encoder.js';
+import { logMel } from '../log-mel.js';
+import type { FrontEndConfig } from '../model/front-end-config.js';
+import { untrainedModel } from '../train/init.js';
+
+/** One vector of `dim` values for every clip. Add your own to compare another encoder with ours. */
+export interface ClipFeatures {
+  /** What the rows of tables call it. */
+  name: string;
+  dim: number;
+  /** `[clips, dim]` from samples at 16 kHz. */
+  extract(clips: readonly Float32Array[], options: { signal?: AbortSignal }): Promise<Float32Array>;
+}
+
+/** Scene embeddings: the mean over a clip's slices. */
+export function sceneFeatures(name: string, encoder: Encoder): ClipFeatures {
+  return { name, dim: encoder.dimension, extract: (clips, options) => encoder.sceneEmbeddings(clips, options) };
+}
+
+/** Mean and standard deviation over time of each log-mel band: what an encoder has to beat. Clips shorter than a window
+ * are followed by silence. */
+export function logMelStatistics(frontEnd: FrontEndConfig): ClipFeatures {
+  const { bands, windowLength } = frontEnd;
+  const dim = 2 * bands;
+  return {
+    name: 'log-mel mean + std',
+    dim,
+    async extract(clips, { signal }) {
+      const out = new Float32Array(clips.length * dim);
+      for (const [i, clip] of clips.entries()) {
+        const samples = new Float32Array(Math.max(clip.length, windowLength));
+        samples.set(clip);
+        out.set(meanAndStd(await logMel(samples, { frontEnd, signal }), bands), i * dim);
+      }
+      return out;
+    },
+  };
+}
+
+function meanAndStd(features: Float32Array, bands: number): Float64Array {
+  const frames = features.length / bands;
+  const out = new Float64Array(2 * bands);
+  features.forEach((x, i) => {
+    out[i % bands]! += x / frames;
+  });
+  features.forEach((x, i) => {
+    out[bands + (i % bands)]! += (x - out[i % bands]!) ** 2 / frames;
+  });
+  return out.map((x, i) => (i < bands ? x : Math.sqrt(x)));
+}
+
+/** The encoder, the same architecture with random weights, and log-mel statistics. */
+export function withBaselines(
+  name: string,
+  encoder: Encoder,
+  { seed, ...options }: EncoderOptions & { seed: number },
+): ClipFeatures[] {
+  return [
+    sceneFeatures(name, encoder),
+    sceneFeatures('untrained encoder', Encoder.fromModel(untrainedModel(encoder.model, seed), options)),
+    logMelStatistics(encoder.frontEnd),
+  ];
+}

@@ -1,0 +1,102 @@
+// A run's folder, and labelled recordings if there are some, to what its report shows.
+import { basename, join, resolve } from 'node:path';
+import { Encoder } from '../encoder.js';
+import { withBaselines } from '../evaluate/clip-features.js';
+import { type Comparison, compareFeatures, type FeatureSet } from '../evaluate/evaluate.js';
+import { type FolderFeaturesOptions, folderFeatures } from '../evaluate/evaluate-folder.js';
+import { type LabelledFolder, readLabelledFolder } from '../evaluate/labelled-folder.js';
+import { readReconstructions } from '../train/reconstructions.js';
+import { type RunLog, readRunLog, runFiles } from '../train/run-log.js';
+import type { EmbeddingMap, ReportData } from './data.js';
+import { confusionOf, embeddingMap, lossCharts, probeTable, reconstructionsOf, runFacts } from './from-results.js';
+
+export interface RunReportOptions extends Omit<FolderFeaturesOptions, 'onClip'> {
+  /** Labelled recordings, laid out as for `evaluate`, for probes and a map. */
+  data?: string;
+  /** Default 1. */
+  seed?: number;
+  /** Default: all cores. */
+  threads?: number;
+}
+
+/** What the report of the run in `folder` shows: losses, reconstructions, and with `data` probes, a confusion matrix and
+ * a map of the test clips. `renderReport` or `writeReport` make the page.
+ * @throws `ERR_FILE` if there is no run or no such data, `ERR_DATASET`, `ERR_MODEL_FORMAT`; the signal's reason */
+export async function runReport(folder: string, options: RunReportOptions = {}): Promise<ReportData> {
+  const { data, seed = 1, threads } = options;
+  const log = await readRunLog(folder);
+  const report = await trainingReport(folder, log);
+  if (data === undefined) return report;
+  const encoder = await Encoder.load(join(folder, runFiles.encoder), { threads });
+  const labelled = await readLabelledFolder(data, { seed, signal: options.signal });
+  const name = basename(resolve(data));
+  const { comparison, map, skipped } = await labelledReport(data, labelled, encoder, { ...options, seed, threads });
+  return {
+    ...report,
+    notes: [...(report.notes ?? []), ...skipped.map(({ file, reason }) => `${file} was left out: ${reason}`)],
+    probes: [probeTable(name, comparison)],
+    confusions: [confusionOf(name, comparison.rows[0]!)],
+    map,
+  };
+}
+
+/** The part of a report that the run's folder alone has. */
+export async function trainingReport(folder: string, log: RunLog): Promise<ReportData> {
+  const { config, corpus } = log;
+  const slices = await readReconstructions(folder);
+  const notes: string[] = [];
+  if (log.status !== 'finished') notes.push(`This run has not finished: it stands at step ${log.step}.`);
+  if (corpus.skipped) notes.push(`${corpus.skipped} recordings of the corpus could not be used.`);
+  const minutes = corpus.hours * 60;
+  const amount = minutes < 120 ? `${minutes.toFixed(1)} minutes` : `${corpus.hours.toFixed(1)} hours`;
+  return {
+    title: `audio2vec: ${config.task}`,
+    subtitle: `Trained without labels on ${corpus.clips.toLocaleString('en-US')} recordings, ${amount}`,
+    notes,
+    losses: lossCharts(log),
+    reconstructions: slices.length ? reconstructionsOf(slices, corpus.frontEnd) : undefined,
+    facts: runFacts(log),
+  };
+}
+
+/** Clips on the map: more would be neither drawn nor read. */
+const mapClips = 1500;
+/** Seconds of each that the map plays. */
+const mapSeconds = 2;
+
+/** The part of a report that labels are needed for. */
+export async function labelledReport(
+  folder: string,
+  data: Pick<LabelledFolder, 'labels' | 'train' | 'test'>,
+  encoder: Encoder,
+  options: RunReportOptions & { seed: number },
+) {
+  const { seed, threads, signal } = options;
+  const clips: { name: string; label: string; samples: Float32Array }[] = [];
+  const { sets, skipped } = await folderFeatures(folder, data, withBaselines('encoder', encoder, { seed, threads }), {
+    ...options,
+    onClip: ({ part, file, label, samples }) => {
+      if (part !== 'test') return;
+      clips.push({ name: file, label: data.labels[label]!, samples: samples.slice(0, mapSeconds * 16_000) });
+    },
+  });
+  const comparison: Comparison = await compareFeatures(sets, { seed, signal });
+  const map: EmbeddingMap | undefined = await mapOf(clips, sets[0]!, seed, signal);
+  return { comparison, map, skipped };
+}
+
+async function mapOf(
+  clips: readonly { name: string; label: string; samples: Float32Array }[],
+  { dim, test }: FeatureSet,
+  seed: number,
+  signal?: AbortSignal,
+): Promise<EmbeddingMap | undefined> {
+  if (clips.length < 2) return undefined;
+  const every = Math.ceil(clips.length / mapClips);
+  const shown = clips.filter((_, i) => i % every === 0);
+  const rows = new Float32Array(shown.length * dim);
+  shown.forEach((_, i) => {
+    rows.set(test.embeddings.subarray(i * every * dim, (i * every + 1) * dim), i * dim);
+  });
+  return embeddingMap(shown, rows, dim, { seed, signal });
+}
