@@ -9,6 +9,7 @@
 #include "engine/conv.h"
 #include "engine/elementwise.h"
 #include "engine/io.h"
+#include "engine/l2_normalize.h"
 #include "engine/losses.h"
 #include "engine/max_pool.h"
 #include "engine/reshape.h"

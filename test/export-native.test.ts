@@ -3,9 +3,14 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Encoder } from '../lib/encoder.js';
 import { Network } from '../lib/engine/network.js';
 import { exportOnnx } from '../lib/export/export-onnx.js';
 import { exportTflite } from '../lib/export/export-tflite.js';
+import { buildOnnx } from '../lib/export/onnx.js';
+import { onnxBytes } from '../lib/export/onnx-builder.js';
+import { openOnnx } from '../lib/export/onnx-runtime.js';
+import { measureParity } from '../lib/export/parity.js';
 import { logMel } from '../lib/log-mel.js';
 import { encoderGraph } from '../lib/model/encoder-model.js';
 import { randomModel } from './helpers/models.js';
@@ -51,6 +56,25 @@ describe('against the native engine', () => {
       cases: waveformCases(),
     });
     expect(parity.maxAbsError).toBeLessThanOrEqual(1e-3);
+  });
+
+  it.each([
+    [undefined, 1],
+    [undefined, 3000],
+    [undefined, sliceSamples],
+    [undefined, sliceSamples + 159],
+    [undefined, sliceSamples + 160],
+    [undefined, 3 * sliceSamples],
+    [frames, 2 * sliceSamples + 500],
+    [7, sliceSamples + 1300],
+    [frames + 30, 2 * sliceSamples],
+  ])('ONNX, a recording: slices every %s frames, of %i samples', async (hop, length) => {
+    const encoder = Encoder.fromModel(model, { threads: 1 });
+    const clip = samples.slice(0, length);
+    const wanted = await encoder.timestampEmbeddings(clip, { hop });
+    const session = await openOnnx(onnxBytes(buildOnnx(model, { input: 'waveform', samples: 'any', hop })));
+    const cases = [{ input: clip, shape: [1, length], expected: wanted.embeddings }];
+    expect((await measureParity(session, cases)).maxAbsError).toBeLessThanOrEqual(1e-3);
   });
 
   it('LiteRT, both', async () => {

@@ -166,9 +166,15 @@ describe('waveform in', () => {
     expect(parity.relativeError).toBeLessThan(1e-5);
   });
 
-  it.each([undefined, 48, 40, 100])('cuts a recording of any length into slices every %s frames', async (hop) => {
+  it.each([96, 48, 40, 100])('cuts a recording of any length into slices every %s frames', async (hop) => {
     const session = await open({ input: 'waveform', samples: 'any', hop });
-    for (const length of [drums.length, sliceSamples, sliceSamples + 1, sliceSamples + 160 * (hop ?? frames) - 1]) {
+    for (const length of [
+      drums.length,
+      sliceSamples,
+      sliceSamples + 1,
+      sliceSamples + 160,
+      sliceSamples + 160 * hop - 1,
+    ]) {
       const samples = drums.slice(0, length);
       const result = await session.run({ waveform: new Tensor('float32', samples, [1, length]) });
       const expected = embedWaveform64(model, samples, hop);

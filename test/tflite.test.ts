@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { exportTflite } from '../lib/export/export-tflite.js';
 import { buildTflite } from '../lib/export/tflite.js';
+import { browserPath } from './helpers/browser.js';
 import { embed64, embedWaveform64 } from './helpers/embed64.js';
 import { LiteRt } from './helpers/litert.js';
 import { logMel64 } from './helpers/log-mel64.js';
@@ -14,7 +15,7 @@ const model = randomModel();
 const { frames, bands, embedding } = model.config;
 const sliceSamples = 400 + 160 * (frames - 1);
 
-const browser = LiteRt.browserPath();
+const browser = browserPath();
 if (!browser) console.warn('NOT TESTED: .tflite files in LiteRT. Install Chromium or set CHROMIUM to its path.');
 
 let litert: LiteRt | undefined;

@@ -24,6 +24,10 @@ const WHOLE = new Set([
   'triplet',
   'contrastive_rows',
   'contrastive_columns',
+  'nt_xent',
+  'nt_xent_backward',
+  'l2_normalize',
+  'l2_normalize_backward',
 ]);
 
 /** The operand whose neighbouring rows a step reads. */

@@ -374,6 +374,9 @@ class Scheduler {
       case 'select':
         this.push(phase, 'select', { x, y, rows: this.input(node).rows, first: node.first, margin: node.rows });
         break;
+      case 'l2-normalize':
+        this.push(phase, 'l2_normalize', { x, y, margin: node.length });
+        break;
       default:
         throw new Error(`no step for operator ${node.op}`);
     }
@@ -397,6 +400,14 @@ class Scheduler {
         const second = this.phaseOf(level + 1, rows, `${rows}loss`);
         const step = this.push(second, 'contrastive_columns', { ...fields, y: gradient(inputs[1]!, second) });
         this.contribute(inputs[1]!, second, step);
+      }
+    } else if (node.loss === 'nt-xent') {
+      this.push(phase, 'nt_xent', fields);
+      if (this.mode === 'train') {
+        // Of its own phase: a row's gradient needs how likely it was to be picked by every other.
+        const second = this.phaseOf(level + 1, rows, `${rows}loss`);
+        const step = this.push(second, 'nt_xent_backward', { ...fields, y: gradient(first, second) });
+        this.contribute(first, second, step);
       }
     } else {
       this.contribute(first, phase, this.push(phase, node.loss, { ...fields, y: gradient(first, phase) }));
@@ -510,6 +521,12 @@ class Scheduler {
         const y = this.keptGradient(input, phase);
         const fields = { x: this.value(input, phase), b: this.gradient(node, phase), y };
         this.contribute(input, phase, this.push(phase, 'relu_backward', fields));
+        break;
+      }
+      case 'l2-normalize': {
+        const y = this.keptGradient(input, phase);
+        const fields = { x: this.value(input, phase), b: this.gradient(node, phase), y, margin: node.length };
+        this.contribute(input, phase, this.push(phase, 'l2_normalize_backward', fields));
         break;
       }
       case 'max-pool':

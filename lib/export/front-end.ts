@@ -15,11 +15,6 @@ export interface FrontEndWriter {
   node(op: 'Gather' | 'Concat', name: string, inputs: readonly string[], attributes: { axis: number }): string;
 }
 
-/** Samples that give exactly `frames` frames. */
-export function samplesFor(frames: number, config: FrontEndConfig): number {
-  return config.windowLength + (frames - 1) * config.hop;
-}
-
 /** Frames of samples `[N, T, windowLength]` → log-mel `[N, T, bands]`. */
 export function emitLogMel(b: FrontEndWriter, frames: string, config: FrontEndConfig): string {
   const tables = frontEndTables(config);

@@ -2,7 +2,7 @@
 import type { OnnxBuilder } from './onnx-builder.js';
 
 /** A slice's end that every runtime understands as "all". */
-const toTheEnd = 2 ** 31 - 1;
+export const toTheEnd = 2 ** 31 - 1;
 
 /** `[N, count, …inner]` → windows `[N, windows, length·inner]` at every `hop`, like unfolding: rows of `hop`, side by
  * side with the rows after them. `count` is a number, or 'any' for a length known only at run time. */

@@ -2,11 +2,12 @@
 import { argumentError } from '../errors.js';
 import { checkEncoderModel, type EncoderModel, encoderGraph } from '../model/encoder-model.js';
 import { inferenceLayers } from '../model/inference.js';
-import { emitLogMel, samplesFor } from './front-end.js';
+import { checkHop, samplesOf } from '../slices.js';
+import { emitLogMel } from './front-end.js';
 import type { ModelProto } from './gen/onnx_pb.js';
 import { type Dim, OnnxBuilder } from './onnx-builder.js';
 import { emitLayers } from './onnx-layers.js';
-import { emitWindows } from './onnx-windows.js';
+import { emitWindows, toTheEnd } from './onnx-windows.js';
 
 /** A linear probe on embeddings: logits = weights · embedding + bias. */
 export interface Classifier {
@@ -23,10 +24,10 @@ export interface OnnxOptions {
   /** N: a fixed number (accelerators of phones want that) or `dynamic` (default). */
   batch?: number | 'dynamic';
   /** Waveform only. `slice` (default): each row of `waveform` `[N, samples]` is exactly one slice. `any`: `waveform` is
-   * one recording `[1, samples]` of any length, cut into slices every `hop` frames: output `[slices, E]`. A recording
-   * shorter than a slice is filled up with silence; what is left after the last whole slice is dropped. */
+   * one recording `[1, samples]` of any length, and the output `[slices, E]` is what `Encoder.timestampEmbeddings`
+   * gives, which says how a recording is cut. */
   samples?: 'slice' | 'any';
-  /** For `samples: 'any'`: frames from slice to slice; default: the slice's length. */
+  /** For `samples: 'any'`: frames from slice to slice; default: half a slice. */
   hop?: number;
   /** Adds the output `probabilities` `[N, classes]`; the metadata holds the labels. */
   classifier?: Classifier;
@@ -76,7 +77,7 @@ function shortest(values: Float32Array): number[] {
 
 /** The inputs up to log-mel slices `[rows, T, F]`. */
 function emitInput(b: OnnxBuilder, { config, frontEnd }: EncoderModel, options: OnnxOptions) {
-  const { input = 'log-mel', batch = 'dynamic', samples = 'slice', hop = config.frames } = options;
+  const { input = 'log-mel', batch = 'dynamic', samples = 'slice' } = options;
   if (batch !== 'dynamic' && !(Number.isInteger(batch) && batch > 0)) {
     throw argumentError('batch', 'a positive integer or "dynamic"', batch);
   }
@@ -85,7 +86,7 @@ function emitInput(b: OnnxBuilder, { config, frontEnd }: EncoderModel, options: 
   if (input === 'log-mel') return { logMel: b.input('log_mel', [rows, frames, bands]), rows };
   if (input !== 'waveform') throw argumentError('input', '"log-mel" or "waveform"', input);
 
-  const sliceSamples = samplesFor(frames, frontEnd);
+  const sliceSamples = samplesOf(frames, frontEnd);
   const cut = { length: frontEnd.windowLength, hop: frontEnd.hop };
   if (samples === 'slice') {
     const waveform = b.input('waveform', [rows, sliceSamples]);
@@ -96,12 +97,27 @@ function emitInput(b: OnnxBuilder, { config, frontEnd }: EncoderModel, options: 
   }
   if (samples !== 'any') throw argumentError('samples', '"slice" or "any"', samples);
   if (options.batch !== undefined && batch !== 1) throw argumentError('batch', '1 with samples "any"', batch);
-  if (!(Number.isInteger(hop) && hop > 0)) throw argumentError('hop', 'a positive integer (frames)', hop);
+  const hop = checkHop(options.hop, frames);
 
   const filled = emitFillUp(b, b.input('waveform', [1, 'samples']), sliceSamples);
   const all = emitLogMel(b, emitWindows(b, 'frames', filled, { ...cut, count: 'any' }), frontEnd);
   const windows = emitWindows(b, 'windows', all, { count: 'any', length: frames, hop, inner: bands });
-  return { logMel: b.node('Reshape', 'log_mel_slices', [windows, b.ints(-1, frames, bands)]), rows: 'slices' };
+  const whole = b.node('Reshape', 'whole_slices', [windows, b.ints(-1, frames, bands)]);
+  return { logMel: hop <= frames ? emitLastSlice(b, all, whole, { frames, hop }) : whole, rows: 'slices' };
+}
+
+/** Appends the last `frames` frames of `all` `[1, T, F]` to the slices, unless the last slice ends there already. */
+function emitLastSlice(b: OnnxBuilder, all: string, slices: string, { frames, hop }: { frames: number; hop: number }) {
+  const sizeOf = (x: string, axis: number) =>
+    b.node('Gather', `${x}.count`, [b.node('Shape', `${x}.shape`, [x]), b.ints(axis)], { axis: 0 });
+  const last = b.node('Slice', 'last_slice', [all, b.ints(-frames), b.ints(toTheEnd), b.ints(1)]);
+  const both = b.node('Concat', 'slices_and_last', [slices, last], { axis: 0 });
+  // Covered: (count - 1) · hop + frames.
+  const count = sizeOf(slices, 0);
+  const covered = b.node('Add', 'covered', [b.node('Mul', 'hops', [count, b.ints(hop)]), b.ints(frames - hop)]);
+  const left = b.node('Sub', 'frames_left', [sizeOf(all, 1), covered]);
+  const more = b.node('Min', 'one_if_left', [left, b.ints(1)]);
+  return b.node('Slice', 'log_mel_slices', [both, b.ints(0), b.node('Add', 'slice_count', [count, more]), b.ints(0)]);
 }
 
 /** Appends silence to `[1, samples]` until it has at least `least` samples. */

@@ -59,6 +59,13 @@ export async function measureParity(
   return total.result(model.runtime);
 }
 
+/** Compares embeddings `[N, width]` with the ones expected. */
+export function compareEmbeddings(runtime: string, got: Float32Array, expected: Float32Array, width: number): Parity {
+  const total = new Difference();
+  total.add(got, expected, width);
+  return total.result(runtime);
+}
+
 /** Throws `ERR_PARITY` after keeping `bytes` as `….rejected…` beside `file`, if `parity` is beyond the limits. */
 export async function checkParity(
   file: string,
@@ -75,8 +82,8 @@ export async function checkParity(
   throw new Audio2VecError('ERR_PARITY', `${reason}. It is kept as ${rejected}, and ${file} is not written.`);
 }
 
-/** What is beyond the limits, in words; empty if nothing is. NaN is beyond every limit. */
-function beyondLimits(parity: Parity, limits: ParityLimits): string[] {
+/** What of `parity` is beyond the limits, in words; empty if nothing is. NaN is beyond every limit. */
+export function beyondLimits(parity: Parity, limits: ParityLimits): string[] {
   return Object.entries(limits).flatMap(([key, limit]) => {
     const value = parity[key as keyof ParityLimits];
     const ok = key.endsWith('Cosine') ? value >= limit : value <= limit;

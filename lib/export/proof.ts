@@ -1,9 +1,9 @@
 // What an export is proved on: real clips cut into the inputs of the exported model, with the native encoder's answers.
 import { Encoder } from '../encoder.js';
-import { frameCount, logMel } from '../log-mel.js';
+import { logMel } from '../log-mel.js';
 import type { EncoderModel } from '../model/encoder-model.js';
 import { Random } from '../random.js';
-import { samplesOf } from '../slices.js';
+import { checkHop, samplesOf } from '../slices.js';
 import type { ParityCase } from './parity.js';
 
 export interface ProofOptions {
@@ -34,12 +34,12 @@ export async function proofCases(
   const length = samplesOf(frames, model.frontEnd);
   const each = Math.max(1, Math.ceil(mostSlices / clips.length));
   if (input === 'waveform' && samples === 'any') {
-    const hop = options.hop ?? frames;
+    const { hop } = options;
+    // About as many slices as of cut clips, and an end wherever that is.
+    const most = samplesOf(frames + (each - 1) * checkHop(hop, frames), model.frontEnd);
     const cases: ParityCase[] = [];
     for (const clip of clips.slice(0, mostSlices)) {
-      // As many whole slices as there are: what follows them is where the two are meant to differ.
-      const whole = Math.min(each, 1 + Math.floor(Math.max(0, frameCount(clip.length, model.frontEnd) - frames) / hop));
-      const part = clip.slice(0, samplesOf(frames + (whole - 1) * hop, model.frontEnd));
+      const part = clip.slice(0, most);
       const { embeddings } = await encoder.timestampEmbeddings(part, { hop, signal });
       cases.push({ input: part, shape: [1, part.length], expected: embeddings });
     }

@@ -3,8 +3,9 @@ import { argumentError } from '../errors.js';
 import { checkEncoderModel, type EncoderModel, encoderGraph } from '../model/encoder-model.js';
 import type { FrontEndConfig } from '../model/front-end-config.js';
 import { inferenceLayers, type Layer, type LayerOp } from '../model/inference.js';
+import { samplesOf } from '../slices.js';
 import { type CalibrationInput, type CalibrationMethod, calibrate } from './calibrate.js';
-import { emitLogMel, type FrontEndWriter, samplesFor } from './front-end.js';
+import { emitLogMel, type FrontEndWriter } from './front-end.js';
 import { buildOnnx, type Classifier, modelMetadata } from './onnx.js';
 import { shortName } from './onnx-layers.js';
 import { activationScale, quantizeBias, quantizeWeight, type Range } from './quantization.js';
@@ -193,7 +194,7 @@ function emitWaveform(
   frontEnd: FrontEndConfig,
 ): string {
   const { windowLength, hop } = frontEnd;
-  const samples = samplesFor(frames, frontEnd);
+  const samples = samplesOf(frames, frontEnd);
   const across = Math.ceil(windowLength / hop);
   const missing = across * hop - windowLength;
   let x = b.input('waveform', [batch, samples]);

@@ -22,7 +22,7 @@ export interface Parameter {
 
 /** What a node computes. "Same" zero padding; batch norm eps 1e-5, momentum 0.1; max-pool is 2×2 with stride 2,
  * upsample is nearest by 2×2; `reshape` turns rows × vectors into one vector, or a vector (in C, T, F order) into a map;
- * `select` picks `rows` of each example's vectors from `first` on. */
+ * `select` picks `rows` of each example's vectors from `first` on; `l2-normalize` gives a vector the length `length`. */
 export type Op =
   | { op: 'input' }
   | {
@@ -46,11 +46,13 @@ export type Op =
   | { op: 'dense'; bias: boolean }
   | { op: 'reshape' }
   | { op: 'select'; first: number }
+  | { op: 'l2-normalize'; length: number }
   | { op: 'loss'; loss: LossKind; weight: number; margin?: number };
 
 /** mse(prediction, target); bce(logit, target in [0, 1]); triplet(z: rows anchor, positive, negative);
- * contrastive(u, z: each one row per example, same index = positive); softmax(logits, class index). */
-export type LossKind = 'mse' | 'bce' | 'triplet' | 'contrastive' | 'softmax';
+ * contrastive(u, z: each one row per example, same index = positive); nt-xent(z: two rows per example, each other's
+ * positive among all rows of the batch); softmax(logits, class index). */
+export type LossKind = 'mse' | 'bce' | 'triplet' | 'contrastive' | 'nt-xent' | 'softmax';
 
 export type Node = Op & {
   name: string;
@@ -158,6 +160,11 @@ export class Graph {
     if (first < 0 || first + rows > x.rows)
       throw argumentError('select', `within ${x.rows} rows`, `${first} + ${rows}`);
     return this.push({ op: 'select', first, name, inputs: [x.name], shape: x.shape, rows, params: [] });
+  }
+
+  l2Normalize(name: string, x: Ref, length = 1): Ref {
+    if (x.shape.length !== 1) throw argumentError('input of l2-normalize', 'a vector', x.shape);
+    return this.push({ op: 'l2-normalize', length, name, inputs: [x.name], shape: x.shape, rows: x.rows, params: [] });
   }
 
   loss(name: string, loss: LossKind, inputs: readonly Ref[], weight = 1, margin?: number): Ref {

@@ -62,6 +62,7 @@ export function inferenceLayers(nodes: readonly Node[], weights: ReadonlyMap<str
         break;
       }
       case 'select':
+      case 'l2-normalize':
       case 'loss':
         throw argumentError('graph', 'one of inference operators only', `${node.op} (${node.name})`);
       default:

@@ -123,4 +123,47 @@ void step_contrastive_columns(const Step& s, const Range& r) {
   }
 }
 
+// Normalised-temperature cross-entropy (SimCLR: Chen et al. 2020, equation 1): every row must find the other row of its
+// example among all other rows of the batch by inner product; the temperature is in the length of the rows. Mean over
+// rows. x: [2 n][C], row 2 i beside row 2 i + 1. `scratch` holds softmax minus target, [2 n][2 n].
+void step_nt_xent(const Step& s, const Range& r) {
+  const long count = 2 * s.examples, width = s.x->slice;
+  const double scale = s.weight / double(count);
+  for (long i = r.n0; i < r.n1; i++) {
+    const real* u = at(*s.x, r, i);
+    real* p = static_cast<real*>(s.scratch) + i * count;
+    double top = -1e300, total = 0;
+    for (long j = 0; j < count; j++) {
+      const real* z = at(*s.x, r, j);
+      vec product{};
+      for (long c = 0; c < width; c += V) product += load(u + c) * load(z + c);
+      p[j] = sum(product);
+      if (j != i && p[j] > top) top = p[j];
+    }
+    const double similarity = p[i ^ 1];
+    for (long j = 0; j < count; j++) {
+      const double e = j == i ? 0 : __builtin_exp(p[j] - top);
+      p[j] = real(e);
+      total += e;
+    }
+    s.loss[r.thread] += (top + __builtin_log(total) - similarity) * scale;
+    for (long j = 0; j < count; j++) p[j] = real((p[j] / total - (j == (i ^ 1))) * scale);
+  }
+}
+
+// x: the rows; y: their gradient. A row counts as the one that looks and as one that is found.
+void step_nt_xent_backward(const Step& s, const Range& r) {
+  const long count = 2 * s.examples, width = s.x->slice;
+  const real* p = static_cast<const real*>(s.scratch);
+  for (long i = r.n0; i < r.n1; i++) {
+    real* d = at_mut(*s.y, r, i);
+    for (long c = 0; c < width; c += V) store(d + c, vec{});
+    for (long j = 0; j < count; j++) {
+      const vec both = splat(p[i * count + j] + p[j * count + i]);
+      const real* z = at(*s.x, r, j);
+      for (long c = 0; c < width; c += V) store(d + c, load(d + c) + both * load(z + c));
+    }
+  }
+}
+
 }  // namespace

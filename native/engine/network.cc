@@ -164,8 +164,12 @@ int Network::add_plan(const PlanSpec& spec) {
   size_t pairs = 0;
   for (const PhaseSpec& phase : spec.phases)
     for (const PassSpec& pass : phase.passes)
-      for (const StepSpec& s : pass.steps)
-        if (s.kind == STEP_contrastive_rows) pairs = size_t(max_examples_) * max_examples_ * real;
+      for (const StepSpec& s : pass.steps) {
+        const size_t side = s.kind == STEP_nt_xent            ? 2 * max_examples_
+                            : s.kind == STEP_contrastive_rows ? max_examples_
+                                                              : 0;
+        pairs = std::max(pairs, side * side * real);
+      }
   const size_t pairs_at = layout.take(pairs);
 
   plan->memory = std::make_unique<Memory>(layout.total());

@@ -125,18 +125,20 @@ static inline long first_row(const Tensor& t, const Range& r) { return long(t.T)
 static inline long last_row(const Tensor& t, const Range& r) { return long(t.T) * (r.strip + 1) / r.strips; }
 
 // Every step kind, by the name that the schedule uses. One line here, one function in an operator's file.
-#define A2V_STEPS(X)                                                                                               \
-  X(conv)                                                                                                          \
-  X(conv_data)                                                                                                     \
-  X(conv_weights)                                                                                                  \
-  X(bias_gradient)                                                                                                 \
-  X(dense)                                                                                                         \
-  X(dense_data)                                                                                                    \
-  X(dense_weights)                                                                                                 \
-  X(norm_statistics) X(norm) X(norm_reduce) X(norm_apply) X(relu) X(relu_backward) X(add) X(max_pool)              \
-      X(max_pool_backward) X(global_max_pool) X(global_max_pool_backward) X(residual_pool) X(residual_pool_reduce) \
-          X(residual_pool_apply) X(upsample) X(upsample_backward) X(reshape) X(reshape_backward) X(select)         \
-              X(select_backward) X(mse) X(bce) X(triplet) X(softmax) X(contrastive_rows) X(contrastive_columns)
+// clang-format off
+#define A2V_STEPS(X)                                                                   \
+  X(conv) X(conv_data) X(conv_weights) X(bias_gradient)                                \
+  X(dense) X(dense_data) X(dense_weights)                                              \
+  X(norm_statistics) X(norm) X(norm_reduce) X(norm_apply)                              \
+  X(relu) X(relu_backward) X(add)                                                      \
+  X(max_pool) X(max_pool_backward) X(global_max_pool) X(global_max_pool_backward)      \
+  X(residual_pool) X(residual_pool_reduce) X(residual_pool_apply)                      \
+  X(upsample) X(upsample_backward)                                                     \
+  X(reshape) X(reshape_backward) X(select) X(select_backward)                          \
+  X(l2_normalize) X(l2_normalize_backward)                                             \
+  X(mse) X(bce) X(triplet) X(softmax)                                                  \
+  X(contrastive_rows) X(contrastive_columns) X(nt_xent) X(nt_xent_backward)
+// clang-format on
 
 enum StepKind {
 #define X(name) STEP_##name,

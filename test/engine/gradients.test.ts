@@ -103,6 +103,10 @@ cases.contrastive = (g) => {
   const z = g.dense('first', g.input('x', [5], 2), 10);
   g.loss('loss', 'contrastive', [g.dense('op', g.select('a', z, 0, 1), 10), g.select('b', z, 1, 1)]);
 };
+cases['normalised temperature cross-entropy'] = (g) => {
+  const z = g.dense('first', g.input('x', [5], 2), 10);
+  g.loss('loss', 'nt-xent', [g.l2Normalize('op', z, 3)], 0.7);
+};
 
 const examples = 3;
 

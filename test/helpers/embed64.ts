@@ -16,13 +16,16 @@ export function embed64(model: EncoderModel, logMel: ArrayLike<number>): Float32
   return Float32Array.from(out);
 }
 
-/** Embeddings of the slices of a recording that start every `hop` frames. */
+/** Embeddings of the slices of a recording that start every `hop` frames, and of its last slice. */
 export function embedWaveform64(model: EncoderModel, samples: Float32Array, hop = model.config.frames): Float32Array {
   const { frames, bands } = model.config;
   const logMel = logMel64(samples, model.frontEnd);
   const slices: number[] = [];
+  let end = 0;
   for (let t = 0; (t + frames) * bands <= logMel.length; t += hop) {
-    slices.push(...logMel.subarray(t * bands, (t + frames) * bands));
+    end = (t + frames) * bands;
+    slices.push(...logMel.subarray(t * bands, end));
   }
+  if (end < logMel.length && hop <= frames) slices.push(...logMel.subarray(logMel.length - frames * bands));
   return embed64(model, slices);
 }

@@ -1,14 +1,5 @@
-// Runs .tflite models in LiteRT (@litertjs/core, WASM) inside headless Chromium: it has no form that runs in Node.
-import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { delimiter, extname, join, normalize } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { type Browser, chromium, type Page } from 'playwright-core';
-
-const modules = fileURLToPath(new URL('../../node_modules/', import.meta.url));
-const types: Record<string, string> = { '.js': 'text/javascript', '.wasm': 'application/wasm' };
+// Runs .tflite models in LiteRT (@litertjs/core, WASM) inside headless Chromium.
+import { BrowserPage, base64 } from './browser.js';
 
 const html = `<!doctype html><script type="importmap">${JSON.stringify({
   imports: {
@@ -50,46 +41,15 @@ export interface LiteRtRun {
 }
 
 export class LiteRt {
-  private constructor(
-    private readonly server: Server,
-    private readonly browser: Browser,
-    private readonly page: Page,
-  ) {}
-
-  /** Where Chromium is: env CHROMIUM, or on the PATH. */
-  static browserPath(): string | undefined {
-    if (process.env.CHROMIUM) return process.env.CHROMIUM;
-    const folders = (process.env.PATH ?? '').split(delimiter);
-    return folders
-      .flatMap((f) => ['chromium', 'chromium-browser', 'google-chrome'].map((n) => join(f, n)))
-      .find(existsSync);
-  }
+  private constructor(private readonly browser: BrowserPage) {}
 
   static async start(executablePath: string): Promise<LiteRt> {
-    const server = createServer(async (request, response) => {
-      const path = normalize(request.url ?? '/');
-      try {
-        const body = path === '/' ? html : await readFile(join(modules, path));
-        response.setHeader('content-type', path === '/' ? 'text/html' : (types[extname(path)] ?? 'text/plain'));
-        response.end(body);
-      } catch {
-        response.writeHead(404).end();
-      }
-    });
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    const browser = await chromium.launch({ executablePath, args: ['--no-sandbox'] });
-    const page = await browser.newPage();
-    page.on('pageerror', (error) => console.error(error));
-    await page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
-    await page.waitForFunction('window.ready');
-    return new LiteRt(server, browser, page);
+    return new LiteRt(await BrowserPage.open(executablePath, html));
   }
 
   async run(model: Uint8Array, input: Float32Array, shape: readonly number[], repeat = 0): Promise<LiteRtRun> {
-    const base64 = (bytes: Uint8Array) => Buffer.from(bytes).toString('base64');
-    const bytes = new Uint8Array(input.buffer, input.byteOffset, input.byteLength);
-    const call = `runModel(${JSON.stringify(base64(model))}, ${JSON.stringify(base64(bytes))}, [${shape}], ${repeat})`;
-    const result = (await this.page.evaluate(call)) as {
+    const call = `runModel(${JSON.stringify(base64(model))}, ${JSON.stringify(base64(input))}, [${shape}], ${repeat})`;
+    const result = (await this.browser.page.evaluate(call)) as {
       ms: number;
       values: number[][];
       details: [TensorDetails[], TensorDetails[]];
@@ -99,6 +59,5 @@ export class LiteRt {
 
   async stop(): Promise<void> {
     await this.browser.close();
-    this.server.close();
   }
 }
