@@ -299,7 +299,8 @@ describe('a stream', () => {
     const before = process.memoryUsage();
     for (let i = 0; i < 1000; i++) stream.push(chunk);
     const after = process.memoryUsage();
-    expect(after.arrayBuffers).toBe(before.arrayBuffers);
+    // Buffers that others left may be freed meanwhile; none may be added.
+    expect(after.arrayBuffers).toBeLessThanOrEqual(before.arrayBuffers);
     // A single view of an array for each embedding would be some 100 bytes, 200 times.
     expect(after.heapUsed - before.heapUsed).toBeLessThan(20_000);
   });

@@ -23,7 +23,7 @@ export class BuiltPackage {
   static async create(): Promise<BuiltPackage> {
     const home = await mkdtemp(join(tmpdir(), 'audio2vec-package-'));
     const compilerOptions = { target: ts.ScriptTarget.ES2023, module: ts.ModuleKind.ESNext };
-    for (const file of await glob('**/*.ts', { cwd: join(root, 'lib') })) {
+    for (const file of await glob('**/*.{ts,js}', { cwd: join(root, 'lib'), ignore: 'report/assets/**' })) {
       const source = await readFile(join(root, 'lib', file), 'utf8');
       const output = join(home, 'dist', file.replace(/\.ts$/, '.js'));
       await mkdir(dirname(output), { recursive: true });
