@@ -14,7 +14,7 @@ export interface ExportEncoderOptions {
   input?: 'log-mel' | 'waveform';
   /** Waveform only: each row exactly one slice (default), or one recording of any length (ONNX only). */
   samples?: 'slice' | 'any';
-  /** For `samples: 'any'`: frames from slice to slice; default: a slice. */
+  /** For `samples: 'any'`: frames from slice to slice; default: half a slice, as `timestampEmbeddings` has it. */
   hop?: number;
   /** A fixed number of rows, which phone accelerators want, or `dynamic`. Default: `dynamic` for ONNX, 1 for LiteRT. */
   batch?: number | 'dynamic';
