@@ -92,7 +92,7 @@ console.log(
     variants.map(({ name, bytes, parity, speed }) => [
       name,
       (bytes / 1000).toFixed(0),
-      ...speed.map((ratio) => ratio?.toFixed(2) ?? ''),
+      ...[0, 1, 2].map((i) => speed[i]?.toFixed(2) ?? ''),
       parity.meanCosine.toFixed(4),
       parity.minCosine.toFixed(4),
     ]),
@@ -177,9 +177,12 @@ async function scenes(clips, run) {
 
 /** Time over that of `base` at batch 1, 8 and 32: the median over runs in turn, since this machine may be busy. */
 async function speed(variant, base) {
-  if (variant === base) return [1, 1, 1];
   const ratios = [];
   for (const batch of variant.name.endsWith('.tflite') ? [1] : [1, 8, 32]) {
+    if (variant === base) {
+      ratios.push(1);
+      continue;
+    }
     const slices = Float32Array.from({ length: batch * frames * bands }, (_, i) => -8 + 4 * Math.sin(i * i));
     const time = async ({ run }) => {
       const start = process.hrtime.bigint();
@@ -191,6 +194,5 @@ async function speed(variant, base) {
     for (let i = 0; i < rounds; i++) pairs.push((await time(variant)) / (await time(base)));
     ratios.push(pairs.sort((a, b) => a - b)[Math.floor(rounds / 2)]);
   }
-  while (ratios.length < 3) ratios.push(undefined);
   return ratios;
 }

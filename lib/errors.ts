@@ -6,6 +6,8 @@ export type ErrorCode =
   | 'ERR_NATIVE_ADDON'
   /** An instruction set was asked for that this CPU or build does not have. */
   | 'ERR_ISA'
+  /** The engine could not allocate what a batch of this size needs. */
+  | 'ERR_MEMORY'
   /** A file or folder does not exist or cannot be read. */
   | 'ERR_FILE'
   /** Bytes that are not the audio format they claim to be, or a codec nobody here decodes. */

@@ -186,10 +186,22 @@ export class Network {
     let entry = this.plans.get(key);
     if (!entry) {
       const plan = schedule(this.nodes, mode, targets);
-      entry = { id: this.handle.addPlan(plan, mode === 'train'), plan };
+      entry = { id: this.addPlan(plan, mode), plan };
       this.plans.set(key, entry);
     }
     return entry;
+  }
+
+  private addPlan(plan: Plan, mode: 'train' | 'infer'): number {
+    try {
+      return this.handle.addPlan(plan, mode === 'train');
+    } catch (cause) {
+      throw new Audio2VecError(
+        'ERR_MEMORY',
+        `There is no memory for ${this.maxExamples} examples at a time: use a smaller batch or narrower channels.`,
+        { cause },
+      );
+    }
   }
 
   private async run(

@@ -55,7 +55,8 @@ export async function proofCases(
       cases.push({ input: concatenate(part), shape: [part.length, length], expected });
       continue;
     }
-    const features = await Promise.all(part.map((x) => logMel(x, { frontEnd: model.frontEnd, signal })));
+    const features: Float32Array[] = [];
+    for (const slice of part) features.push(await logMel(slice, { frontEnd: model.frontEnd, threads, signal }));
     cases.push({ input: concatenate(features), shape: [part.length, frames, bands], expected });
   }
   return cases;
