@@ -1,4 +1,5 @@
 // AbortSignal for native work: the addon looks at an Int32Array that the signal's listener sets.
+import { setMaxListeners } from 'node:events';
 
 /** Runs `start` with a flag that becomes 1 when `signal` aborts. The promise settles only when the native work has
  * ended (so its memory is free again), then rejects with the signal's reason if it was aborted. */
@@ -9,6 +10,8 @@ export async function withCancel<T>(
   signal?.throwIfAborted();
   const cancel = new Int32Array(1);
   const abort = () => Atomics.store(cancel, 0, 1);
+  // Many calls may wait on one signal; Node would take more than ten for a leak, but every one is removed below.
+  if (signal) setMaxListeners(0, signal);
   signal?.addEventListener('abort', abort, { once: true });
   try {
     const result = await start(cancel);

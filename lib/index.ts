@@ -1,7 +1,10 @@
 export * from './audio/index.js';
 export { demoDataset } from './demo/dataset.js';
+export { type DemoOptions, type DemoResult, runDemo } from './demo/demo.js';
 export { type EmbedOptions, Encoder, type EncoderOptions, type TimestampEmbeddings } from './encoder.js';
+export type { Arrays, Batch, BatchInput, Losses } from './engine/network.js';
 export * from './errors.js';
+export { type ClipFeatures, logMelStatistics, sceneFeatures, withBaselines } from './evaluate/clip-features.js';
 export {
   type Comparison,
   compareFeatures,
@@ -11,6 +14,15 @@ export {
   type FeatureSet,
   type Score,
 } from './evaluate/evaluate.js';
+export {
+  type EvaluateFolderOptions,
+  evaluate,
+  type FolderEvaluation,
+  type FolderFeatures,
+  type FolderFeaturesOptions,
+  folderFeatures,
+  type LabelledClip,
+} from './evaluate/evaluate-folder.js';
 export type { LabelledFeatures } from './evaluate/features.js';
 export {
   classifyByNeighbours,
@@ -31,6 +43,7 @@ export { type Projection, pca, type UmapOptions, umap } from './evaluate/project
 export { labelSubset, stratifiedFolds, stratifiedSplit } from './evaluate/splits.js';
 export { renderComparison, renderConfusion } from './evaluate/table.js';
 export { shiftInTime } from './evaluate/time-shift.js';
+export { type ExportEncoderOptions, exportEncoder } from './export/export-encoder.js';
 export {
   defaultLimits,
   type Exported,
@@ -41,8 +54,10 @@ export {
 export { type ExportTfliteOptions, exportTflite } from './export/export-tflite.js';
 export type { Classifier } from './export/onnx.js';
 export type { Parity, ParityCase, ParityLimits } from './export/parity.js';
+export { type ProofOptions, proofCases } from './export/proof.js';
 export { type BuiltFeatureStore, buildFeatureStore, type FeatureStoreOptions } from './feature-build.js';
 export { type FeatureStore, MappedFeatureStore, openFeatureStore } from './feature-store.js';
+export { readWeights, type WeightFile, writeWeights } from './formats/weights.js';
 export {
   checkFrontEnd,
   frameCount,
@@ -52,6 +67,7 @@ export {
   logMel,
   logMelSync,
 } from './log-mel.js';
+export { defaultEncoder, type EncoderConfig } from './model/audio2vec.js';
 export { type EncoderModel, loadEncoderModel, saveEncoderModel } from './model/encoder-model.js';
 export { defaultFrontEnd, type FrontEndConfig } from './model/front-end-config.js';
 export { formatLayerTable, type LayerTable, layerTable } from './model/table.js';
@@ -59,5 +75,6 @@ export { type Capabilities, capabilities } from './native.js';
 export { Random, type RandomState } from './random.js';
 export type * from './report/data.js';
 export { type ReportOptions, renderReport, writeReport } from './report/report.js';
+export { type RunReportOptions, runReport } from './report/run-report.js';
 export { type DueEmbeddings, EmbeddingStream, type StreamOptions } from './streaming.js';
 export * from './train/index.js';

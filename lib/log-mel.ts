@@ -108,12 +108,13 @@ function isPlain({ buffer }: Float32Array): boolean {
 const kernels = new Map<string, NativeLogMel>();
 const KEPT_KERNELS = 16;
 
+const { isa: isaInUse, available } = capabilities();
+
 /** @internal */
-export function kernelFor(frontEnd: FrontEndConfig, isa: string = capabilities().isa): NativeLogMel {
+export function kernelFor(frontEnd: FrontEndConfig, isa = isaInUse): NativeLogMel {
   const key = JSON.stringify([isa, frontEnd]);
   let kernel = kernels.get(key);
   if (!kernel) {
-    const { available } = capabilities();
     if (!available.includes(isa)) {
       throw new Audio2VecError('ERR_ISA', `isa must be one of ${available.join(', ')}, got ${JSON.stringify(isa)}.`);
     }
@@ -138,7 +139,7 @@ function notFinite(samples: Float32Array): Audio2VecError {
  * are bit-equal to {@link logMel} of all samples together. */
 export class LogMelStream {
   readonly frontEnd: FrontEndConfig;
-  readonly #isa: string | undefined;
+  readonly #kernel: NativeLogMel;
   /** Samples that a frame to come will need, and room for more. */
   #pending = new Float32Array(0);
   #length = 0;
@@ -147,25 +148,25 @@ export class LogMelStream {
 
   constructor(options: { frontEnd?: Partial<FrontEndConfig>; isa?: string } = {}) {
     this.frontEnd = checkFrontEnd(options.frontEnd);
-    this.#isa = options.isa;
-    kernelFor(this.frontEnd, options.isa);
+    this.#kernel = kernelFor(this.frontEnd, options.isa);
   }
 
   /** New frames `[frames, bands]`; empty if none is complete yet. After an error the stream is as if just {@link reset}. */
   push(chunk: Float32Array): Float32Array {
     if (!(chunk instanceof Float32Array)) throw argumentError('chunk', 'a Float32Array', typeof chunk);
     this.#append(chunk);
-    const { frontEnd } = this;
-    const used = frameCount(this.#length, frontEnd) * frontEnd.hop;
-    if (used === 0) return new Float32Array(0);
-    try {
-      return logMelSync(this.#pending.subarray(0, this.#length), { frontEnd, isa: this.#isa });
-    } catch (error) {
+    const { windowLength, hop, bands } = this.frontEnd;
+    const frames = this.#length < windowLength ? 0 : 1 + Math.floor((this.#length - windowLength) / hop);
+    const out = new Float32Array(frames * bands);
+    if (frames === 0) return out;
+    const samples = this.#pending.subarray(0, this.#length);
+    if (this.#kernel.runSync(samples, out) === NOT_FINITE) {
+      const error = notFinite(samples);
       this.reset();
       throw error;
-    } finally {
-      this.#drop(used);
     }
+    this.#drop(frames * hop);
+    return out;
   }
 
   /** Forgets all samples: the next one starts a new recording. */
@@ -189,7 +190,7 @@ export class LogMelStream {
 
   #drop(samples: number): void {
     const here = Math.min(samples, this.#length);
-    if (this.#length > 0) this.#skip += samples - here;
+    this.#skip = samples - here;
     this.#pending.copyWithin(0, here, this.#length);
     this.#length -= here;
   }

@@ -60,7 +60,9 @@ Napi::Value fma_peak(const Napi::CallbackInfo& info) {
   const std::string isa = info[0].As<Napi::String>();
   const double seconds = info[1].As<Napi::Number>().DoubleValue() / 1000;
   const int threads = info[2].As<Napi::Number>().Int32Value();
-  auto* worker = new PeakWorker(info.Env(), *find_kernels(isa.c_str()), seconds, threads);
+  const KernelTable* table = find_kernels(isa.c_str());
+  if (!table) throw Napi::Error::New(info.Env(), "no instruction set " + isa);
+  auto* worker = new PeakWorker(info.Env(), *table, seconds, threads);
   Napi::Promise promise = worker->promise();
   worker->Queue();
   return promise;

@@ -6,6 +6,7 @@
 #define A2V_JOIN(a, b) A2V_JOIN2(a, b)
 
 extern "C" bool A2V_JOIN(log_mel_precise_, ISA)(const LogMelPlan* plan, const float* samples, long length, long first,
-                                                long count, float* out, unsigned char* doubt, void* scratch) {
-  return log_mel(plan, samples, length, first, count, out, doubt, scratch);
+                                                long count, const int* which, float* out, unsigned char* doubt,
+                                                void* scratch) {
+  return log_mel(plan, samples, length, first, count, which, out, doubt, scratch);
 }

@@ -1,31 +1,18 @@
-// The command line as users run it: a process with signals, pipes and exit codes. The sources are transpiled into a
-// temporary package, so that what runs is what stands in lib/ and not an old build.
+// The command line as users run it: a process with signals, pipes and exit codes.
 import { spawn } from 'node:child_process';
-import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
-import { glob } from 'tinyglobby';
-import ts from 'typescript';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { BuiltPackage, type OnStderr } from './helpers/built-package.js';
 
-const root = join(import.meta.dirname, '..');
-let home: string;
-
+let built: BuiltPackage;
 beforeAll(async () => {
-  home = await mkdtemp(join(tmpdir(), 'audio2vec-process-'));
-  const compilerOptions = { target: ts.ScriptTarget.ES2023, module: ts.ModuleKind.ESNext };
-  for (const file of await glob('**/*.ts', { cwd: join(root, 'lib') })) {
-    const source = await readFile(join(root, 'lib', file), 'utf8');
-    const output = join(home, 'dist', file.replace(/\.ts$/, '.js'));
-    await mkdir(dirname(output), { recursive: true });
-    await writeFile(output, ts.transpileModule(source, { compilerOptions }).outputText);
-  }
-  await cp(join(root, 'package.json'), join(home, 'package.json'));
-  await symlink(join(root, 'node_modules'), join(home, 'node_modules'), 'dir');
-  await symlink(join(root, 'build'), join(home, 'build'), 'dir');
-  await writeFile(join(home, 'dist', 'wait.js'), waiting);
+  built = await BuiltPackage.create();
+  await built.add('dist/wait.js', waiting);
 }, 120_000);
-afterAll(() => rm(home, { recursive: true }));
+afterAll(() => built.remove());
+
+const run = (script: string, args: string[], onStderr?: OnStderr, env = {}) =>
+  built.run(`dist/${script}`, args, onStderr, env);
 
 /** The real entry with an operation that runs until it is told to stop, and is slow to save if SLOW is set. */
 const waiting = `
@@ -43,33 +30,6 @@ operations.pretrain = (_, { signal }, onStep) => new Promise((resolve, reject) =
 await import('./cli/main.js');
 `;
 
-interface Ended {
-  code: number | null;
-  stdout: string;
-  stderr: string;
-}
-
-function run(
-  script: string,
-  args: string[],
-  onStderr?: (text: string, kill: (signal: NodeJS.Signals) => void) => void,
-  env = {},
-) {
-  return new Promise<Ended>((resolve, reject) => {
-    const child = spawn(process.execPath, [join(home, 'dist', script), ...args], { env: { ...process.env, ...env } });
-    const text = { stdout: '', stderr: '' };
-    child.stdout.on('data', (chunk) => {
-      text.stdout += chunk;
-    });
-    child.stderr.on('data', (chunk) => {
-      text.stderr += chunk;
-      onStderr?.(String(chunk), (signal) => child.kill(signal));
-    });
-    child.on('error', reject);
-    child.on('close', (code) => resolve({ code, ...text }));
-  });
-}
-
 describe('audio2vec as a process', () => {
   it('prints results on stdout and exits with 0', async () => {
     const { code, stdout, stderr } = await run('cli/main.js', ['info', '--json']);
@@ -79,7 +39,7 @@ describe('audio2vec as a process', () => {
 
   it('exits with 2 on wrong usage and 1 on errors, with one line on stderr', async () => {
     expect((await run('cli/main.js', ['info', '--nonsense'])).code).toBe(2);
-    const missing = await run('cli/main.js', ['info', join(home, 'missing.safetensors')]);
+    const missing = await run('cli/main.js', ['info', join(built.home, 'missing.safetensors')]);
     expect(missing.code).toBe(1);
     expect(missing.stderr).toMatch(/^error \[ERR_FILE\]: .*missing\.safetensors.*\n$/);
   });
@@ -103,7 +63,7 @@ describe('audio2vec as a process', () => {
   });
 
   it('is not upset by a reader that leaves', async () => {
-    const child = spawn(process.execPath, [join(home, 'dist', 'cli', 'main.js'), 'info']);
+    const child = spawn(process.execPath, [join(built.home, 'dist', 'cli', 'main.js'), 'info']);
     child.stdout.destroy();
     let stderr = '';
     child.stderr.on('data', (chunk) => {

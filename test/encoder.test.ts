@@ -294,14 +294,18 @@ describe('a stream', () => {
     const collectGarbage = runInNewContext('gc') as () => void;
     const stream = encoder.stream({ hop: 10 });
     const chunk = loop.slice(0, 320);
-    for (let i = 0; i < 500; i++) stream.push(chunk);
-    collectGarbage();
-    const before = process.memoryUsage();
-    for (let i = 0; i < 1000; i++) stream.push(chunk);
-    const after = process.memoryUsage();
-    expect(after.arrayBuffers).toBe(before.arrayBuffers);
+    const growth = () => {
+      collectGarbage();
+      const before = process.memoryUsage();
+      for (let i = 0; i < 1000; i++) stream.push(chunk);
+      const after = process.memoryUsage();
+      return { buffers: after.arrayBuffers - before.arrayBuffers, heap: after.heapUsed - before.heapUsed };
+    };
+    // What the compiler or another test leaves behind now and then is not in every round; the stream's own would be.
+    const rounds = Array.from({ length: 6 }, growth);
+    expect(Math.min(...rounds.map((r) => r.buffers))).toBeLessThanOrEqual(0);
     // A single view of an array for each embedding would be some 100 bytes, 200 times.
-    expect(after.heapUsed - before.heapUsed).toBeLessThan(20_000);
+    expect(Math.min(...rounds.map((r) => r.heap))).toBeLessThan(20_000);
   });
 
   it('shares the weights with others, also while the encoder is busy', async () => {

@@ -6,10 +6,12 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import wavefile from 'wavefile';
+import { Network } from '../lib/engine/network.js';
 import { buildFeatureStore, type FeatureStoreOptions } from '../lib/feature-build.js';
 import { openFeatureStore } from '../lib/feature-store.js';
 import { logMelSync } from '../lib/log-mel.js';
 import { defaultFrontEnd } from '../lib/model/front-end-config.js';
+import { Graph } from '../lib/model/graph.js';
 import { Random } from '../lib/random.js';
 import { compileLibrary } from './helpers/compile-library.js';
 
@@ -245,6 +247,27 @@ describe('openFeatureStore', () => {
     (await build({ frontEnd: { hop: 80 } })).store.close();
     expect(store.read(0, 178)).toEqual(before);
     store.close();
+  });
+});
+
+describe('training from a mapped store', () => {
+  it('reads the same frames as from values, even if the store is closed meanwhile', async () => {
+    writeCorpus();
+    const { store } = await build();
+    const graph = new Graph();
+    graph.input('slices', [4, 64, 1]);
+    const { mean, std } = store;
+    const network = new Network(graph.nodes, { maxExamples: 3, store, mean, std });
+    const starts = [0, 17, 174];
+    const values = Float32Array.from(starts.flatMap((t) => [...store.read(t, 4)]));
+    const expected = values.map((x, i) => (x - mean[i % 64]!) / std[i % 64]!);
+    const batch = () => ({ examples: 3, inputs: { slices: { frames: Float64Array.from(starts) } } });
+    const running = network.forward(batch(), 'slices');
+    store.close();
+    const gathered = await running;
+    expect(gathered.length).toBe(expected.length);
+    for (const [i, x] of gathered.entries()) expect(x).toBeCloseTo(expected[i]!, 4);
+    await expect(network.forward(batch(), 'slices')).rejects.toThrow(/closed/);
   });
 });
 

@@ -4,7 +4,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import wavefile from 'wavefile';
 import { readAudio } from '../lib/audio/index.js';
 import { Encoder } from '../lib/encoder.js';
 import { exportEncoder } from '../lib/export/export-encoder.js';
@@ -14,6 +13,7 @@ import { proofCases } from '../lib/export/proof.js';
 import { browserPath } from './helpers/browser.js';
 import { randomModel } from './helpers/models.js';
 import { OnnxPage, openOnnxWeb } from './helpers/onnx-web.js';
+import { pcm16Wav } from './helpers/wav.js';
 
 const drumLoop = fileURLToPath(
   new URL('../node_modules/supersonic-scsynth-samples/samples/loop_amen.flac', import.meta.url),
@@ -31,14 +31,7 @@ let clip: Float32Array;
 let cases: ParityCase[];
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'audio2vec-web-'));
-  const wav = new wavefile.WaveFile();
-  wav.fromScratch(
-    1,
-    rate,
-    '16',
-    Int16Array.from(await readAudio(drumLoop), (x) => Math.round(32767 * x)),
-  );
-  await writeFile(join(folder, 'drums.wav'), wav.toBuffer());
+  await writeFile(join(folder, 'drums.wav'), pcm16Wav(await readAudio(drumLoop), rate).bytes);
   clip = await readAudio(join(folder, 'drums.wav'));
   for (const { precision, file } of kinds) {
     await exportEncoder(join(folder, file), model, { input: 'waveform', samples: 'any', precision, clips: [clip] });

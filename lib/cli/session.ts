@@ -33,6 +33,7 @@ export class Session {
   onInterrupt?: string;
   private bar?: SingleBar;
   private lastLine = Number.NEGATIVE_INFINITY;
+  private lastUnit = '';
 
   constructor(
     private readonly io: Io,
@@ -70,7 +71,7 @@ export class Session {
     this.io.stderr.write(`warning: ${text}\n`);
   }
 
-  /** Shows progress: a bar on a terminal; in a log a line every ten seconds and at the end. */
+  /** Shows progress: a bar on a terminal; in a log a line at first, every ten seconds and at the end. */
   progress(p: Progress): void {
     if (this.options.quiet) return;
     if (this.io.stderr.isTTY) this.drawBar(p);
@@ -107,8 +108,9 @@ export class Session {
 
   private logLine(p: Progress): void {
     const now = performance.now();
-    if (now - this.lastLine < 10_000 && p.done !== p.total) return;
+    if (now - this.lastLine < 10_000 && p.unit === this.lastUnit && p.done !== p.total) return;
     this.lastLine = now;
+    this.lastUnit = p.unit;
     this.io.stderr.write(`${describe(p)}\n`);
   }
 }

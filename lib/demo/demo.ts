@@ -46,6 +46,9 @@ export interface DemoResult {
 /** Most of the recordings are short: five slices of 96 frames, as CBoW takes them by default, would fit into 28 of them
  * only, slices of 32 frames fit into 73. */
 const encoder = { frames: 32 };
+/** Small batches, large steps and a short warm-up make the most of two minutes, */
+const schedule = { batchSize: 32, learningRate: 2e-3, warmUp: 50 };
+/** and so few recordings need a larger held-out part. */
 const heldOut = 0.15;
 
 /** Runs the demo. Needs the npm packages supersonic-scsynth-samples and onnxruntime-node, and no network.
@@ -57,7 +60,7 @@ export async function runDemo(options: DemoOptions): Promise<DemoResult> {
   for (const file of [runFiles.checkpoint, runFiles.log, runFiles.encoder]) await rm(join(out, file), { force: true });
 
   onStage?.(`1  pretraining on the recordings of ${source}: CBoW, no labels`);
-  const run = { corpus: folder, out, encoder, heldOut, minutes, seed, threads, signal, onFile };
+  const run = { corpus: folder, out, encoder, ...schedule, heldOut, minutes, seed, threads, signal, onFile };
   for await (const step of pretrain(run)) onStep?.(step);
   const log = await readRunLog(out);
 
@@ -71,7 +74,8 @@ export async function runDemo(options: DemoOptions): Promise<DemoResult> {
 
   onStage?.('3  exporting to ONNX and verifying it in ONNX Runtime');
   const onnx = join(out, 'encoder.onnx');
-  const clips = await Promise.all(test.map(({ file }) => readAudio(file, { signal })));
+  const clips: Float32Array[] = [];
+  for (const { file } of test) clips.push(await readAudio(file, { signal }));
   const exported = await exportEncoder(onnx, trained.model, { clips, threads, signal });
 
   const report = join(out, 'report.html');

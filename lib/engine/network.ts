@@ -7,7 +7,8 @@ import { sizeOf } from '../model/graph.js';
 import { type NativeInput, type NativeNetwork, native } from '../native.js';
 import { type Augmentation, nativeAugmentation } from './augmentation.js';
 import type { Plan } from './plan.js';
-import { parameterOffsets, schedule } from './schedule.js';
+import { parameterOffsets } from './plan-builder.js';
+import { schedule } from './schedule.js';
 
 /** Log-mel frames that slices are gathered from: a feature store, or an array in memory (`native`). */
 export interface FrameSource {

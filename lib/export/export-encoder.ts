@@ -1,10 +1,12 @@
 // An encoder to the file of a phone's or browser's runtime, proved on clips: what `audio2vec export` does.
-import { extname } from 'node:path';
-import { argumentError } from '../errors.js';
+import { constants } from 'node:fs';
+import { access } from 'node:fs/promises';
+import { dirname, extname } from 'node:path';
+import { Audio2VecError, argumentError } from '../errors.js';
 import type { EncoderModel } from '../model/encoder-model.js';
 import { type Exported, exportOnnx, type Precision } from './export-onnx.js';
 import { exportTflite } from './export-tflite.js';
-import type { Classifier } from './onnx.js';
+import { buildOnnx, type Classifier } from './onnx.js';
 import { proofCases, syntheticClips } from './proof.js';
 
 export interface ExportEncoderOptions {
@@ -12,7 +14,7 @@ export interface ExportEncoderOptions {
   input?: 'log-mel' | 'waveform';
   /** Waveform only: each row exactly one slice (default), or one recording of any length (ONNX only). */
   samples?: 'slice' | 'any';
-  /** For `samples: 'any'`: frames from slice to slice; default: a slice. */
+  /** For `samples: 'any'`: frames from slice to slice; default: half a slice, as `timestampEmbeddings` has it. */
   hop?: number;
   /** A fixed number of rows, which phone accelerators want, or `dynamic`. Default: `dynamic` for ONNX, 1 for LiteRT. */
   batch?: number | 'dynamic';
@@ -41,11 +43,19 @@ export async function exportEncoder(
   options: ExportEncoderOptions = {},
 ): Promise<Exported> {
   const { input = 'log-mel', samples, hop, batch, precision = 'float32', classifier, clips, threads, signal } = options;
-  if (precision === 'int8' && !clips?.length) {
-    throw argumentError('clips', 'given for int8: real recordings to find the ranges of values with', 'none');
-  }
+  signal?.throwIfAborted();
+  await checkFile(file);
+  // Building is cheap: it refuses what makes no sense before the work of a proof.
+  buildOnnx(model, { input, batch, samples, hop, classifier });
   const isTflite = extname(file) === '.tflite';
-  const whole = input === 'waveform' && samples === 'any';
+  if (isTflite) {
+    if (precision === 'float16') throw argumentError('precision', '"float32" or "int8" for .tflite', precision);
+    if (batch === 'dynamic') throw argumentError('batch', 'a fixed number for .tflite', batch);
+    if (samples === 'any') throw argumentError('samples', '"slice" for .tflite', samples);
+  }
+  if (!precisions.includes(precision)) throw argumentError('precision', oneOf(precisions), precision);
+  checkClips(clips, precision);
+
   const fixed = isTflite || typeof batch === 'number';
   const rows = typeof batch === 'number' ? batch : isTflite ? 1 : dynamicRows;
   const cases = await proofCases(model, clips?.length ? clips : syntheticClips(), {
@@ -53,11 +63,36 @@ export async function exportEncoder(
     batch: rows,
   });
   const quantize = precision === 'int8' ? { calibration: cases } : undefined;
-  if (!isTflite) {
-    return exportOnnx(file, model, { input, batch, samples, hop, precision, quantize, classifier, cases, signal });
+  return isTflite
+    ? exportTflite(file, model, { input, batch: rows, classifier, quantize, cases, signal })
+    : exportOnnx(file, model, { input, batch, samples, hop, precision, quantize, classifier, cases, signal });
+}
+
+const endings = ['.onnx', '.ort', '.tflite'];
+const precisions: readonly Precision[] = ['float32', 'float16', 'int8'];
+const oneOf = (choices: readonly string[]) => choices.map((choice) => JSON.stringify(choice)).join(' or ');
+
+/** Before minutes of work: that there is a place to write to. */
+async function checkFile(file: string): Promise<void> {
+  if (typeof file !== 'string' || !endings.includes(extname(file))) {
+    throw argumentError('file', `a name ending in ${endings.join(' or ')}`, file);
   }
-  if (precision === 'float16') throw argumentError('precision', '"float32" or "int8" for .tflite', precision);
-  if (batch === 'dynamic') throw argumentError('batch', 'a fixed number for .tflite', batch);
-  if (whole) throw argumentError('samples', '"slice" for .tflite', samples);
-  return exportTflite(file, model, { input, batch, classifier, quantize, cases, signal });
+  const folder = dirname(file);
+  await access(folder, constants.W_OK).catch((cause) => {
+    const reason = cause.code === 'ENOENT' ? `there is no folder ${folder}` : `${folder} is not writable`;
+    throw new Audio2VecError('ERR_FILE', `Cannot write ${file}: ${reason}.`, { cause });
+  });
+}
+
+function checkClips(clips: readonly Float32Array[] | undefined, precision: Precision): void {
+  if (clips !== undefined && !Array.isArray(clips)) throw argumentError('clips', 'a list of Float32Arrays', clips);
+  if (precision === 'int8' && !clips?.length) {
+    throw argumentError('clips', 'given for int8: real recordings to find the ranges of values with', 'none');
+  }
+  for (const [i, clip] of clips?.entries() ?? []) {
+    if (!(clip instanceof Float32Array)) throw argumentError(`clips[${i}]`, 'a Float32Array', typeof clip);
+    if (clip.length === 0) throw argumentError(`clips[${i}]`, 'at least a sample long', clip.length);
+    const at = clip.findIndex((x) => !Number.isFinite(x));
+    if (at >= 0) throw argumentError(`clips[${i}][${at}]`, 'finite', clip[at]);
+  }
 }

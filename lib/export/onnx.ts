@@ -9,12 +9,13 @@ import { type Dim, OnnxBuilder } from './onnx-builder.js';
 import { emitLayers } from './onnx-layers.js';
 import { emitWindows, toTheEnd } from './onnx-windows.js';
 
-/** A linear probe on embeddings: logits = weights · embedding + bias. */
+/** A linear classifier of embeddings: logits = weights · embedding + bias. From a linear probe
+ * `{ labels, ...probe.raw() }`, from a fine-tuned model `{ labels: tuned.classes, weights: tuned.weight, bias: tuned.bias }`. */
 export interface Classifier {
   labels: readonly string[];
   /** `[classes, embedding]`, C order. */
-  weights: Float32Array;
-  bias: Float32Array;
+  weights: Float32Array | Float64Array;
+  bias: Float32Array | Float64Array;
 }
 
 export interface OnnxOptions {
@@ -83,6 +84,9 @@ function emitInput(b: OnnxBuilder, { config, frontEnd }: EncoderModel, options: 
   }
   const rows: Dim = batch === 'dynamic' ? 'N' : batch;
   const { frames, bands } = config;
+  if (options.hop !== undefined && samples !== 'any')
+    throw argumentError('hop', 'left out unless samples is "any"', options.hop);
+  if (input === 'log-mel' && samples === 'any') throw argumentError('samples', '"slice" for log-mel input', samples);
   if (input === 'log-mel') return { logMel: b.input('log_mel', [rows, frames, bands]), rows };
   if (input !== 'waveform') throw argumentError('input', '"log-mel" or "waveform"', input);
 
@@ -128,15 +132,24 @@ function emitFillUp(b: OnnxBuilder, x: string, least: number): string {
   return b.node('Pad', 'waveform.filled', [x, pads]);
 }
 
-function emitClassifier(b: OnnxBuilder, { labels, weights, bias }: Classifier, embedding: number, rows: Dim): void {
-  const classes = labels.length;
-  if (classes < 2) throw argumentError('classifier.labels', 'at least two labels', classes);
-  if (weights.length !== classes * embedding || bias.length !== classes) {
-    const expected = `[${classes}, ${embedding}] and [${classes}]`;
-    throw argumentError('classifier', `weights and bias of shape ${expected}`, `${weights.length} and ${bias.length}`);
-  }
+function emitClassifier(b: OnnxBuilder, classifier: Classifier, embedding: number, rows: Dim): void {
+  const { classes, weights, bias } = checkClassifier(classifier, embedding);
   const w = b.constant('classifier.weight', weights, [classes, embedding]);
   const logits = b.node('Gemm', 'classifier', ['embedding', w, b.constant('classifier.bias', bias)], { transB: 1 });
   b.node('Softmax', 'probabilities', [logits], { axis: 1 });
   b.output('probabilities', [rows, classes]);
+}
+
+/** The classifier in float32, if it fits the embedding and all is finite. */
+export function checkClassifier({ labels, weights, bias }: Classifier, embedding: number) {
+  const classes = labels?.length;
+  if (!(classes >= 2)) throw argumentError('classifier.labels', 'at least two labels', classes ?? 'none');
+  if (weights?.length !== classes * embedding || bias?.length !== classes) {
+    const expected = `[${classes}, ${embedding}] and [${classes}]`;
+    const got = `${weights?.length} and ${bias?.length}`;
+    throw argumentError('classifier', `weights and bias of shape ${expected}`, got);
+  }
+  const wrong = [...weights, ...bias].find((x) => !Number.isFinite(Math.fround(x)));
+  if (wrong !== undefined) throw argumentError('classifier', 'weights and bias that are finite', wrong);
+  return { classes, weights: Float32Array.from(weights), bias: Float32Array.from(bias) };
 }

@@ -3,7 +3,7 @@ import { Encoder } from '../encoder.js';
 import { logMel } from '../log-mel.js';
 import type { EncoderModel } from '../model/encoder-model.js';
 import { Random } from '../random.js';
-import { checkHop, samplesOf } from '../slices.js';
+import { samplesOf } from '../slices.js';
 import type { ParityCase } from './parity.js';
 
 export interface ProofOptions {
@@ -34,13 +34,10 @@ export async function proofCases(
   const length = samplesOf(frames, model.frontEnd);
   const each = Math.max(1, Math.ceil(mostSlices / clips.length));
   if (input === 'waveform' && samples === 'any') {
-    const { hop } = options;
-    // About as many slices as of cut clips, and an end wherever that is.
-    const most = samplesOf(frames + (each - 1) * checkHop(hop, frames), model.frontEnd);
     const cases: ParityCase[] = [];
     for (const clip of clips.slice(0, mostSlices)) {
-      const part = clip.slice(0, most);
-      const { embeddings } = await encoder.timestampEmbeddings(part, { hop, signal });
+      const part = clip.slice(0, each * length);
+      const { embeddings } = await encoder.timestampEmbeddings(part, { hop: options.hop, signal });
       cases.push({ input: part, shape: [1, part.length], expected: embeddings });
     }
     return cases;
@@ -58,7 +55,8 @@ export async function proofCases(
       cases.push({ input: concatenate(part), shape: [part.length, length], expected });
       continue;
     }
-    const features = await Promise.all(part.map((x) => logMel(x, { frontEnd: model.frontEnd, signal })));
+    const features: Float32Array[] = [];
+    for (const slice of part) features.push(await logMel(slice, { frontEnd: model.frontEnd, threads, signal }));
     cases.push({ input: concatenate(features), shape: [part.length, frames, bands], expected });
   }
   return cases;

@@ -202,6 +202,7 @@ function quantizationTable(w: Writer, { scales, zero }: Quantization): Offset {
 /** Flatbuffers by field number. Children are written before their parents. */
 class Writer {
   private readonly b = new Builder(1 << 16);
+  private readonly shared = new Map<string, Offset>();
 
   table(fields: readonly Field[]): Offset {
     const { b } = this;
@@ -236,8 +237,13 @@ class Writer {
     return this.vector(values.length, 4, 4, (i) => this.b.addFloat32(values[i]!));
   }
 
+  /** `value`, so many times. Those who want the same share it: the zero points of all channels of all layers would
+   * otherwise be a tenth of an int8 file. */
   longs(length: number, value: number): Offset {
-    return this.vector(length, 8, 8, () => this.b.addInt64(BigInt(value)));
+    const key = `${length} ${value}`;
+    const offset = this.shared.get(key) ?? this.vector(length, 8, 8, () => this.b.addInt64(BigInt(value)));
+    this.shared.set(key, offset);
+    return offset;
   }
 
   /** Aligned to 16, as the schema demands of buffers. */

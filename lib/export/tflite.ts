@@ -6,7 +6,7 @@ import { inferenceLayers, type Layer, type LayerOp } from '../model/inference.js
 import { samplesOf } from '../slices.js';
 import { type CalibrationInput, type CalibrationMethod, calibrate } from './calibrate.js';
 import { emitLogMel, type FrontEndWriter } from './front-end.js';
-import { buildOnnx, type Classifier, modelMetadata } from './onnx.js';
+import { buildOnnx, type Classifier, checkClassifier, modelMetadata } from './onnx.js';
 import { shortName } from './onnx-layers.js';
 import { activationScale, quantizeBias, quantizeWeight, type Range } from './quantization.js';
 import { type Field, type Operator, type Quantization, TfliteBuilder } from './tflite-builder.js';
@@ -246,15 +246,11 @@ function frontEndWriter(b: TfliteBuilder): FrontEndWriter {
   };
 }
 
-function emitClassifier(
-  b: TfliteBuilder,
-  { labels, weights, bias }: Classifier,
-  batch: number,
-  embedding: number,
-): void {
-  const shape = [batch, labels.length];
-  const w = b.constant('classifier.weight', weights, [labels.length, embedding]);
-  const inputs = ['embedding', w, b.constant('classifier.bias', bias, [labels.length])];
+function emitClassifier(b: TfliteBuilder, classifier: Classifier, batch: number, embedding: number): void {
+  const { classes, weights, bias } = checkClassifier(classifier, embedding);
+  const shape = [batch, classes];
+  const w = b.constant('classifier.weight', weights, [classes, embedding]);
+  const inputs = ['embedding', w, b.constant('classifier.bias', bias, [classes])];
   b.add('FULLY_CONNECTED', 'classifier', inputs, shape, { options: [none, none, { bool: false }] });
   b.add('SOFTMAX', 'probabilities', ['classifier'], shape, { options: [{ f32: 1 }] });
   b.output('probabilities');

@@ -110,6 +110,8 @@ export async function loadEncoderModel(file: string): Promise<EncoderModel> {
 
 /** Throws `ERR_ARGUMENT` unless the model is whole: every array there, of the right size, finite; nothing unknown. */
 export function checkEncoderModel(model: EncoderModel): void {
+  if (!(model?.config && model.frontEnd && model.weights))
+    throw argumentError('model', 'an EncoderModel', typeof model);
   const { config, frontEnd } = model;
   const parameters = encoderGraph(config).graph.params;
   if (frontEnd.bands !== config.bands) {

@@ -29,6 +29,8 @@ export interface LossChart {
   unit: string;
   training: readonly Curve[];
   heldOut?: readonly Curve[];
+  /** Held-out loss at the end, measured on more examples than the curve's points. */
+  result?: number;
   /** Predictors that learnt nothing; drawn as dashed lines to beat. */
   references?: readonly { label: string; loss: number }[];
 }

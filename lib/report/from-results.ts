@@ -21,6 +21,7 @@ export function lossCharts({ losses, heldOut, tasks }: Pick<RunLog, 'losses' | '
         heldOut.map((p) => [p.step, name === 'loss' ? p.loss : p.parts[name]]),
       ),
     ],
+    result: tasks?.find((t) => t.task === name)?.loss,
     references: trivialPredictors(tasks?.find((t) => t.task === name)),
   }));
 }

@@ -15,7 +15,7 @@ function tile(title: Html | string, value: string, detail: string, good: boolean
 }
 
 function lossTile(chart: LossChart): Html[] {
-  const heldOut = chart.heldOut?.[0] && lastLoss(chart.heldOut[0]);
+  const heldOut = chart.result ?? (chart.heldOut?.[0] && lastLoss(chart.heldOut[0]));
   const best = [...(chart.references ?? [])].sort((a, b) => a.loss - b.loss)[0];
   if (heldOut === undefined || !best) return [];
   const change = 1 - heldOut / best.loss;

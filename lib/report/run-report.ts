@@ -46,7 +46,7 @@ export async function trainingReport(folder: string, log: RunLog): Promise<Repor
   const slices = await readReconstructions(folder);
   const notes: string[] = [];
   if (log.status !== 'finished') notes.push(`This run has not finished: it stands at step ${log.step}.`);
-  if (corpus.skipped) notes.push(`${corpus.skipped} recordings of the corpus could not be used.`);
+  if (corpus.skipped) notes.push(`Recordings of the corpus that could not be used: ${corpus.skipped}.`);
   const minutes = corpus.hours * 60;
   const amount = minutes < 120 ? `${minutes.toFixed(1)} minutes` : `${corpus.hours.toFixed(1)} hours`;
   return {

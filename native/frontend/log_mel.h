@@ -8,8 +8,9 @@ struct LogMelPlan {
   double log_offset;
 
   // The fold: the waveform cut into columns of `hop` samples and transposed, so that sample i of V consecutive frames
-  // is one vector, at fold_at[i]. A row ends with the V columns that came last; before them are `fold_slots` vectors
-  // with as many columns as a frame reaches beyond its own.
+  // is one vector, at fold_at[i]. In a plan for frames that don't follow each other a column is a whole frame. A row
+  // ends with the V columns that came last; before them are `fold_slots` vectors with as many columns as a frame
+  // reaches beyond its own.
   int fold_rows;  // samples of a column that any frame uses: min(hop, window)
   int fold_extra, fold_stride;
   const int* fold_at;  // [2 * points]; anywhere beyond the window
@@ -22,9 +23,9 @@ struct LogMelPlan {
   const void* twiddles;        // real: for each pass but the last, for each n: radix - 1 complex numbers
 
   // The last pass takes the groups of four points that hold bins k + j * points/4 and their mirror images, makes the
-  // bins of the real transform of both, and their power, which it leaves at bin_at[k], where the transform had that bin.
-  // The mirror images of block b of the first pass lie in block 8-b: once these two have gone through the middle passes
-  // their pairs up to pairs_end[b] follow at once, while they are in the nearest cache.
+  // bins of the real transform of both, and their power, which it leaves at bin_at[k], where the transform had that
+  // bin. The mirror images of block b of the first pass lie in block 8-b: once these two have gone through the middle
+  // passes their pairs up to pairs_end[b] follow at once, while they are in the nearest cache.
   int pairs_end[5];
   const int* pair_at;      // [pairs][2]: position of the four points from bin k on, and of the mirror's
   const int* bin_at;       // [points], in reals
@@ -43,10 +44,9 @@ struct LogMelPlan {
   int scratch_bytes;  // what a call needs beside its input and output, aligned to 64
 };
 
-// Frames first … first+count-1 of samples[length] to out [count, bands]; `scratch` is scratch_bytes of memory aligned
-// to 64. False, with `out` unfinished, if a value is not finite.
-//
-// In single precision, doubt[f] says whether frame f has a band whose rounding error may exceed 1e-4. In double
-// precision nothing is doubtful, and only the frames that `doubt` marks are written (all if it is null).
-typedef bool LogMelKernel(const LogMelPlan* plan, const float* samples, long length, long first, long count, float* out,
-                          unsigned char* doubt, void* scratch);
+// Frames first … first+count-1 of samples[length] to out [count, bands], or of these, where `which` is not null, only
+// first + which[i] to row which[i], for i < count. `scratch` is scratch_bytes of memory aligned to 64. False, with
+// `out` unfinished, if a value is not finite. Unless it is null, doubt[i] says whether frame i has a band whose
+// rounding error may exceed 1e-4.
+typedef bool LogMelKernel(const LogMelPlan* plan, const float* samples, long length, long first, long count,
+                          const int* which, float* out, unsigned char* doubt, void* scratch);

@@ -1,6 +1,8 @@
 // LogMel as JavaScript sees it (typed in lib/log-mel.ts, which checks all arguments):
 //   new LogMel(frontEnd, isa)
 //   runSync(samples, out) → Status; run(samples, out, threads, cancel) → Promise<Status>
+#include <sys/mman.h>
+
 #include <algorithm>
 #include <atomic>
 #include <string>
@@ -17,6 +19,16 @@ enum Status { kDone = 0, kNotFinite = 1, kCancelled = 2 };
 
 // Frames between two looks at the cancel flag: about a millisecond of work.
 constexpr long kChunk = 4096;
+
+// Touching fresh memory for the first time takes as long as computing what goes there; in large pages it costs little.
+void ask_for_huge_pages(void* memory, size_t bytes) {
+#ifdef MADV_HUGEPAGE
+  constexpr uintptr_t kHuge = 2 << 20;
+  const uintptr_t start = (uintptr_t(memory) + kHuge - 1) & ~(kHuge - 1),
+                  end = (uintptr_t(memory) + bytes) & ~(kHuge - 1);
+  if (start < end) madvise(reinterpret_cast<void*>(start), end - start, MADV_HUGEPAGE);  // only a hint
+#endif
+}
 
 // One call on the thread pool of libuv. The references keep the arrays and the plan alive until it settles.
 class LogMelWorker : public Napi::AsyncWorker {
@@ -39,6 +51,7 @@ class LogMelWorker : public Napi::AsyncWorker {
 
  protected:
   void Execute() override {
+    ask_for_huge_pages(out_, log_mel_.frames(length_) * log_mel_.bands() * sizeof(float));
     if (threads_ == 1) return work(0);
     ThreadPool pool(threads_);
     pool.run([](void* self, int thread) { static_cast<LogMelWorker*>(self)->work(thread); }, this);

@@ -68,13 +68,13 @@ A2V_INLINE void dft8(cvec a[8]) {
   }
 }
 
-// Where the V columns from `first` on are to be read, whole vectors of them. Samples before the start and beyond the
-// end count as zero.
-A2V_INLINE void find_columns(const LogMelPlan& p, const float* samples, long length, long first, float* padded,
-                             const float* column[V]) {
+// Where the V columns from `first` on, or first + which[0 … V-1], are to be read, whole vectors of them. Samples before
+// the start and beyond the end count as zero.
+A2V_INLINE void find_columns(const LogMelPlan& p, const float* samples, long length, long first, const int* which,
+                             float* padded, const float* column[V]) {
   const int read = (p.fold_rows + V - 1) / V * V;
   for (int c = 0; c < V; c++) {
-    const long at = (first + c) * p.hop;
+    const long at = (first + (which ? which[c] : c)) * p.hop;
     column[c] = samples + at;
     if (at >= 0 && at + read <= length) continue;
     column[c] = padded + c * read;  // reading there would leave the array
@@ -82,11 +82,11 @@ A2V_INLINE void find_columns(const LogMelPlan& p, const float* samples, long len
   }
 }
 
-// Appends the V columns from `first` on to the fold, whose older columns move on by V.
-A2V_INLINE void fold_columns(const LogMelPlan& p, const float* samples, long length, long first, real* fold,
-                             float* padded) {
+// Appends these columns to the fold, whose older columns move on by V.
+A2V_INLINE void fold_columns(const LogMelPlan& p, const float* samples, long length, long first, const int* which,
+                             real* fold, float* padded) {
   const float* column[V];
-  find_columns(p, samples, length, first, padded, column);
+  find_columns(p, samples, length, first, which, padded, column);
   for (int r0 = 0; r0 < p.fold_rows; r0 += V) {
     vec block[V];
     A2V_UNROLL for (int c = 0; c < V; c++) block[c] = load_samples(column[c] + r0);
@@ -273,23 +273,21 @@ inline vec logarithm(const LogMelPlan& p, vec energy, real* mel, float* out) {
   return worst;
 }
 
-// mel [bands][V] to out [count][bands], only the frames that `wanted` marks (all if it is null).
-inline void store_frames(const LogMelPlan& p, const real* mel, int count, const unsigned char* wanted, float* out) {
+// mel [bands][V] to the first `count` of the given rows of out [][bands].
+inline void store_frames(const LogMelPlan& p, const real* mel, int count, const int rows[V], float* out) {
   int b = 0;
   for (; b + V <= p.bands; b += V) {
     vec block[V];
     A2V_UNROLL for (int i = 0; i < V; i++) block[i] = load(mel + (b + i) * V);
     transpose(block);
-    A2V_UNROLL for (int f = 0; f < V; f++) if (f < count && (!wanted || wanted[f]))
-        store_samples(out + f * p.bands + b, block[f]);
+    A2V_UNROLL for (int f = 0; f < V; f++) if (f < count) store_samples(out + long(rows[f]) * p.bands + b, block[f]);
   }
   for (; b < p.bands; b++)
-    for (int f = 0; f < count; f++)
-      if (!wanted || wanted[f]) out[f * p.bands + b] = float(mel[b * V + f]);
+    for (int f = 0; f < count; f++) out[long(rows[f]) * p.bands + b] = float(mel[b * V + f]);
 }
 
-bool log_mel(const LogMelPlan* plan, const float* samples, long length, long first, long count, float* out,
-             unsigned char* doubt, void* scratch) {
+bool log_mel(const LogMelPlan* plan, const float* samples, long length, long first, long count, const int* which,
+             float* out, unsigned char* doubt, void* scratch) {
   const LogMelPlan& p = *plan;
   real* work = static_cast<real*>(scratch);
   real* mel = work + 8 * p.block_stride * 2 * V;
@@ -297,22 +295,31 @@ bool log_mel(const LogMelPlan* plan, const float* samples, long length, long fir
   float* padded = reinterpret_cast<float*>(fold + long(p.fold_rows) * p.fold_stride + V);
 
   const int lines = (V * p.hop * int(sizeof(float)) + 63) / 64, parts = 5 * p.points / 8;
-  const int ahead_step = (lines + parts - 1) / parts;
-  const long reach = first + p.fold_extra;  // the first group's first column that no group before it would have had
+  const int ahead_step = which ? 0 : (lines + parts - 1) / parts;
+  const long reach = first + p.fold_extra;
+  // Groups before the first leave the columns that it shares with them.
   for (long c = (p.fold_extra + V - 1) / V * V; c > 0; c -= V)
-    fold_columns(p, samples, length, reach - c, fold, padded);
-  for (long done = 0; done < count; done += V, out += V * p.bands) {
-    fold_columns(p, samples, length, reach + done, fold, padded);
+    fold_columns(p, samples, length, reach - c, nullptr, fold, padded);
+  for (long done = 0; done < count; done += V) {
+    const int here = count - done < V ? int(count - done) : V;
+    int rows[V];  // of `out`; lanes without a frame repeat the last
+    for (int f = 0; f < V; f++) {
+      const long i = done + (f < here ? f : here - 1);
+      rows[f] = which ? which[i] : int(i);
+    }
+    if (which)
+      fold_columns(p, samples, length, first, rows, fold, padded);
+    else
+      fold_columns(p, samples, length, reach + done, nullptr, fold, padded);
     Ahead ahead = {samples + (reach + done + V) * p.hop, ahead_step};
     first_pass(p, fold, work, ahead);
     later_passes(p, work, ahead);
-    const vec energy = mel_sums(p, work, mel), worst = logarithm(p, energy, mel, out + V * p.bands);
-    const int here = count - done < V ? int(count - done) : V;
+    const vec energy = mel_sums(p, work, mel), worst = logarithm(p, energy, mel, out + (done + V) * p.bands);
     for (int f = 0; f < here; f++) {
       if (!(energy[f] < real(3e38))) return false;
-      if (sizeof(real) == 4) doubt[done + f] = worst[f] > 0;
+      if (doubt) doubt[done + f] = worst[f] > 0;
     }
-    store_frames(p, mel, here, sizeof(real) == 8 && doubt ? doubt + done : nullptr, out);
+    store_frames(p, mel, here, rows, out);
   }
   return true;
 }

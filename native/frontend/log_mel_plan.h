@@ -19,14 +19,16 @@ struct FrontEnd {
 // The plan for one kernel.
 class LogMelTables {
  public:
-  LogMelTables(const FrontEnd& front_end, LogMelKernel* kernel, int lanes, int real_bytes);
+  // `consecutive`: for frames that follow each other; else the kernel must be told which.
+  LogMelTables(const FrontEnd& front_end, LogMelKernel* kernel, int lanes, int real_bytes, bool consecutive);
 
   // As LogMelKernel.
-  bool run(const float* samples, long length, long first, long count, float* out, unsigned char* doubt) const;
+  bool run(const float* samples, long length, long first, long count, const int* which, float* out,
+           unsigned char* doubt) const;
 
  private:
   template <class Real>
-  void build(const FrontEnd& front_end, int lanes, std::vector<Real>& tables);
+  void build(const FrontEnd& front_end, int lanes, bool consecutive, std::vector<Real>& tables);
 
   LogMelPlan plan_ = {};
   LogMelKernel* kernel_;
@@ -55,7 +57,7 @@ class LogMel {
   bool run(const float* samples, long length, long first, long count, float* out) const;
 
  private:
-  int window_, hop_, bands_, precise_lanes_;
+  int window_, hop_, bands_;
   LogMelTables tables_;
   std::unique_ptr<LogMelTables> precise_;  // null if tables_ are already in double precision
 };

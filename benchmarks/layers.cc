@@ -1,0 +1,117 @@
+// How near each of the encoder's convolutions comes to the machine's multiply-add limit, one thread, data in cache:
+//
+//   npm run bench:layers
+//
+// Every convolution runs as training runs it: in strips of rows, several small maps at a time. `share` counts
+// 2 operations a multiply-accumulate of the layer as the model describes it and divides by the limit, measured
+// in between; CPU time, best of many, because the machine may be shared.
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <ctime>
+#include <vector>
+
+#include "engine/layout.h"
+#include "kernel_table.h"
+
+namespace {
+
+struct Layer {
+  int t, f, cin, cout, kt, kf;
+};
+
+constexpr Layer kLayers[] = {
+    {96, 64, 1, 8, 3, 1},   {96, 64, 8, 8, 1, 3},   {96, 64, 1, 8, 1, 1},   {48, 32, 8, 16, 3, 1},
+    {48, 32, 16, 16, 1, 3}, {48, 32, 8, 16, 1, 1},  {24, 16, 16, 32, 3, 1}, {24, 16, 32, 32, 1, 3},
+    {24, 16, 16, 32, 1, 1}, {12, 8, 32, 64, 3, 1},  {12, 8, 64, 64, 1, 3},  {12, 8, 32, 64, 1, 1},
+    {6, 4, 64, 128, 3, 1},  {6, 4, 128, 128, 1, 3}, {6, 4, 64, 128, 1, 1},
+};
+
+double cpu_seconds() {
+  timespec t;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+  return double(t.tv_sec) + 1e-9 * double(t.tv_nsec);
+}
+
+template <typename Fn>
+double best_seconds(Fn fn) {
+  double best = 1e9;
+  for (int i = 0; i < 40; i++) {
+    const double start = cpu_seconds();
+    for (int k = 0; k < 4; k++) fn();
+    best = std::min(best, (cpu_seconds() - start) / 4);
+  }
+  return best;
+}
+
+class Values {
+ public:
+  explicit Values(long n) : data_(static_cast<float*>(std::aligned_alloc(64, (n * 4 + 4096) / 64 * 64))) {
+    for (long i = 0; i < n; i++) data_[i] = 0.001f * float(i % 7);
+  }
+  ~Values() { std::free(data_); }
+  Values(const Values&) = delete;
+  Values& operator=(const Values&) = delete;
+  float* get() { return data_; }
+
+ private:
+  float* data_;
+};
+
+}  // namespace
+
+int main() {
+  const KernelTable& table = audio2vec::kernels();
+  const int V = table.lanes;
+  alignas(64) char sink[4096];
+  double peak = 0;
+  const auto measure_peak = [&] {
+    for (int i = 0; i < 4; i++) {
+      const double start = cpu_seconds();
+      const double flops = table.fma_burst(100000, sink);
+      peak = std::max(peak, flops / (cpu_seconds() - start));
+    }
+  };
+  measure_peak();
+
+  std::printf("instruction set %s, %d lanes\n\n", table.isa, V);
+  std::printf("| map | convolution | forward | input gradient | weight gradient |\n|---|---|---:|---:|---:|\n");
+  double flops_all = 0, seconds[3] = {};
+  for (const Layer& l : kLayers) {
+    measure_peak();
+    const int units = std::max(1, std::min(64, 384 / (l.t * l.f)));
+    Tensor x = audio2vec::map_layout(l.t, l.f, l.cin, V), y = audio2vec::map_layout(l.t, l.f, l.cout, V);
+    Conv conv{};
+    conv.forward = audio2vec::conv_shape(x, y, l.kt, l.kf, 0, 0, V, table.accumulators);
+    conv.backward = audio2vec::conv_shape(y, x, l.kt, l.kf, 0, 1, V, table.accumulators);
+    conv.bias = -1;
+    Values xs(x.slice * units + V), ys(y.slice * units + V), w(conv.forward.size), wb(conv.backward.size),
+        dw(conv.forward.size);
+    x.data = reinterpret_cast<char*>(xs.get());
+    y.data = reinterpret_cast<char*>(ys.get());
+    conv.packed = w.get();
+    conv.packed_backward = wb.get();
+    conv.gradient = dw.get();
+
+    Step step{};
+    step.conv = &conv;
+    Range range{0, units, 0, 1, 0, std::max(1, std::min(l.t / 3, l.t * l.f / 96))};
+    const double flops = 2.0 * l.t * l.f * l.cin * l.cout * l.kt * l.kf * units;
+    const auto run = [&](int kind, const Tensor* a, const Tensor* b, const Tensor* out) {
+      step.x = a;
+      step.b = b;
+      step.y = out;
+      return best_seconds([&] {
+        for (range.strip = 0; range.strip < range.strips; range.strip++) table.steps[kind](step, range);
+      });
+    };
+    const double s[3] = {run(STEP_conv, &x, nullptr, &y), run(STEP_conv_data, &y, nullptr, &x),
+                         run(STEP_conv_weights, &x, &y, nullptr)};
+    for (int i = 0; i < 3; i++) seconds[i] += s[i] / units;
+    flops_all += flops / units;
+    std::printf("| %d × %d | %d → %d, %d×%d | %.0f %% | %.0f %% | %.0f %% |\n", l.t, l.f, l.cin, l.cout, l.kt, l.kf,
+                100 * flops / s[0] / peak, 100 * flops / s[1] / peak, 100 * flops / s[2] / peak);
+  }
+  std::printf("| all | | %.0f %% | %.0f %% | %.0f %% |\n", 100 * flops_all / seconds[0] / peak,
+              100 * flops_all / seconds[1] / peak, 100 * flops_all / seconds[2] / peak);
+}

@@ -1,0 +1,131 @@
+// Forward steps, and the rule for which values are kept.
+import type { Node } from '../model/graph.js';
+import { channels, type Phase, PlanBuilder } from './plan-builder.js';
+
+/** A convolution's output is kept when it takes at least this many multiplications a value to compute it. */
+const KEEP_FROM_MACS = 24;
+
+type NormNode = Node & { op: 'batch-norm' };
+
+export class ForwardSchedule extends PlanBuilder {
+  protected readonly kept = new Map<string, number>(); // node → tensor, once emitted
+  private readonly counted = new Set<string>(); // convolutions whose statistics are taken
+
+  protected hasStatistics(node: Node): boolean {
+    return this.mode === 'train' && (this.consumers.get(node.name) ?? []).some((c) => c.op === 'batch-norm');
+  }
+
+  /** Whether a node's value is kept for the whole batch. */
+  protected isKept(node: Node): boolean {
+    if (this.targets.includes(node.name)) return true;
+    const consumers = this.consumers.get(node.name) ?? [];
+    if (consumers.some((c) => c.op === 'loss' || this.domain(c) !== this.domain(node))) return true;
+    if (this.mode === 'infer') return false;
+    switch (node.op) {
+      case 'conv':
+        return this.hasStatistics(node) && macsPerValue(node, this.input(node)) >= KEEP_FROM_MACS;
+      case 'add':
+        return !consumers.every((c) => c.op === 'max-pool');
+      case 'batch-norm':
+      case 'upsample':
+        return false;
+      default:
+        return true;
+    }
+  }
+
+  /** The tensor that holds a node's value in a phase. */
+  protected value(node: Node, phase: Phase): number {
+    const done = this.kept.get(node.name) ?? phase.local.get(node.name);
+    if (done !== undefined) return done;
+    if (this.folds(node)) {
+      const tensor = this.value(this.input(node), phase);
+      phase.local.set(node.name, tensor);
+      if (this.isKept(node)) this.kept.set(node.name, tensor);
+      return tensor;
+    }
+    const branches = this.residual(node);
+    const operands = branches?.convs ?? node.inputs.map((i) => this.byName.get(i)!);
+    const [x, b = -1] = operands.map((i) => this.value(i, phase));
+    const folded = node.op === 'conv' ? (this.consumers.get(node.name) ?? []).find((c) => this.folds(c)) : undefined;
+    const keep = this.isKept(folded ?? node);
+    const y = keep ? this.newTensor(node, 0) : this.newScratch(node.name, node);
+    if (branches) this.push(phase, 'residual_pool', { x, b, y, norm: branches.norms[0], norm2: branches.norms[1] });
+    else this.forwardStep(node, phase, x!, b, y, folded as NormNode | undefined);
+    if (this.hasStatistics(node) && !this.counted.has(node.name)) {
+      this.counted.add(node.name);
+      for (const norm of this.consumers.get(node.name)!.filter((c) => c.op === 'batch-norm')) {
+        const index = this.normOf.get(norm.name)!;
+        this.push(phase, 'norm_statistics', { x: y, norm: index });
+        phase.statistics.push(index);
+      }
+    }
+    (keep ? this.kept : phase.local).set(node.name, y);
+    return y;
+  }
+
+  /** Training: whether a max-pool ends a residual block, pool(ReLU(norm(·)) + ReLU(norm(·))), which is one step then. */
+  protected residual(pool: Node): { convs: [Node, Node]; norms: [number, number] } | undefined {
+    if (this.mode !== 'train' || pool.op !== 'max-pool') return undefined;
+    const only = (node: Node) => this.consumers.get(node.name)!.length === 1;
+    const add = this.input(pool);
+    if (add.op !== 'add' || !only(add)) return undefined;
+    const [a, b] = add.inputs.map((name) => this.byName.get(name)!) as [Node, Node];
+    if (a === b || ![a, b].every((n) => n.op === 'batch-norm' && n.relu && only(n) && only(this.input(n))))
+      return undefined;
+    return {
+      convs: [this.input(a), this.input(b)],
+      norms: [this.normOf.get(a.name)!, this.normOf.get(b.name)!],
+    };
+  }
+
+  /** The pool at the end of the residual block that this norm is part of. */
+  protected poolOf(norm: Node): Node | undefined {
+    const pool = this.consumers.get(this.consumers.get(norm.name)?.[0]?.name ?? '')?.[0];
+    return pool && this.residual(pool) ? pool : undefined;
+  }
+
+  private forwardStep(node: Node, phase: Phase, x: number, b: number, y: number, folded?: NormNode): void {
+    const conv = this.convOf.get(node.name) ?? -1;
+    const norm = this.normOf.get(node.name) ?? -1;
+    switch (node.op) {
+      case 'conv':
+        this.push(phase, 'conv', { x, y, conv, relu: folded?.relu ?? false });
+        break;
+      case 'dense':
+        this.push(phase, 'dense', { x, y, conv });
+        break;
+      case 'batch-norm':
+        this.push(phase, 'norm', { x, y, norm });
+        break;
+      case 'relu':
+      case 'upsample':
+        this.push(phase, node.op, { x, y });
+        break;
+      case 'add':
+        this.push(phase, 'add', { x, b, y });
+        break;
+      case 'max-pool':
+        this.push(phase, 'max_pool', { x, y });
+        break;
+      case 'global-max-pool':
+        this.push(phase, 'global_max_pool', { x, y });
+        break;
+      case 'reshape':
+        this.push(phase, 'reshape', { x, y, rows: this.input(node).rows / node.rows });
+        break;
+      case 'select':
+        this.push(phase, 'select', { x, y, rows: this.input(node).rows, first: node.first, margin: node.rows });
+        break;
+      case 'l2-normalize':
+        this.push(phase, 'l2_normalize', { x, y, margin: node.length });
+        break;
+      default:
+        throw new Error(`no step for operator ${node.op}`);
+    }
+  }
+}
+
+function macsPerValue(node: Node & { op: 'conv' }, input: Node): number {
+  return channels(input) * node.kernel[0] * node.kernel[1];
+}

@@ -1,0 +1,46 @@
+// The examples as a user of the package runs them.
+import { cp, mkdir, mkdtemp, rm, symlink } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { demoDataset } from '../lib/demo/dataset.js';
+import { BuiltPackage } from './helpers/built-package.js';
+
+let built: BuiltPackage;
+let work: string;
+let loops: string[];
+beforeAll(async () => {
+  [built, work] = await Promise.all([BuiltPackage.create(), mkdtemp(join(tmpdir(), 'audio2vec-examples-'))]);
+  await cp(join(import.meta.dirname, '..', 'examples'), join(built.home, 'examples'), { recursive: true });
+  const { recordings } = await demoDataset();
+  loops = recordings.filter((file) => basename(file).startsWith('loop_')).slice(0, 8);
+  await mkdir(join(work, 'corpus'));
+  for (const file of loops) await symlink(file, join(work, 'corpus', basename(file)));
+}, 120_000);
+afterAll(async () => {
+  await built.remove();
+  await rm(work, { recursive: true });
+});
+
+it('pretrain.mjs trains, and goes on when it is called again', async () => {
+  const args = [join(work, 'corpus'), join(work, 'run'), '6'];
+  const { code, stdout, stderr } = await built.run('examples/pretrain.mjs', args);
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  expect(stdout).toMatch(/step 6: loss \d\.\d+, held out \d\.\d+/);
+  expect(stdout).toMatch(/cbow: held-out error \d\.\d+; a copy of the nearest slice has \d\.\d+/);
+  const again = await built.run('examples/pretrain.mjs', args);
+  expect({ code: again.code, stderr: again.stderr }).toEqual({ code: 0, stderr: '' });
+  expect(again.stdout).not.toContain('step 1:');
+  expect(again.stdout).toContain(join(work, 'run', 'encoder.safetensors'));
+});
+
+it('node-embed.mjs embeds and compares', async () => {
+  const args = [join(work, 'run', 'encoder.safetensors'), loops[0]!, loops[0]!, loops[1]!];
+  const { code, stdout, stderr } = await built.run('examples/node-embed.mjs', args);
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  expect(stdout).toMatch(/\d+ slices of 128 values/);
+  const similar = [...stdout.matchAll(/cosine similarity (-?[\d.]+)/g)].map((m) => Number(m[1]));
+  expect(similar).toHaveLength(2);
+  expect(similar[0]).toBe(1);
+  expect(similar[1]).toBeLessThan(1);
+});
