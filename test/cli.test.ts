@@ -85,7 +85,7 @@ describe('help and usage', () => {
     ['a list that is none', ['pretrain', 'c', '--channels', '8,x']],
     ['an unknown choice', ['export', 'm', '--input', 'mp3']],
     ['an output of unknown kind', ['embed', 'a.wav', '-o', 'a.txt']],
-    ['int8 without clips', ['export', 'm', '--precision', 'int8']],
+    ['an output of another format', ['export', 'm', '-o', 'm.onnx', '--format', 'tflite']],
     ['steps and minutes', ['pretrain', 'c', '--steps', '5', '--minutes', '1']],
     ['an extra argument', ['demo', 'x']],
   ])('answers %s with exit code 2 and a message', async (_, line) => {
@@ -121,7 +121,8 @@ describe('errors', () => {
 describe('interruption', () => {
   it('ends with 130 and says how to go on', async () => {
     const stop = new AbortController();
-    const pretrain: Operations['pretrain'] = async (_, during) => {
+    const pretrain: Operations['pretrain'] = async (_, during, onStep) => {
+      onStep({ step: 1, loss: 1, stepsPerSecond: 1 });
       stop.abort('SIGINT');
       during.signal.throwIfAborted();
       throw new Error('unreachable');
@@ -134,6 +135,19 @@ describe('interruption', () => {
     expect(code).toBe(exitCodes.interrupted);
     expect(stdout).toBe('');
     expect(stderr).toContain("audio2vec pretrain 'my corpus' --resume -o r");
+  });
+
+  it('before the first step leaves nothing to go on with, and does not say so', async () => {
+    const stop = new AbortController();
+    const pretrain: Operations['pretrain'] = async (_, during) => {
+      stop.abort('SIGINT');
+      during.signal.throwIfAborted();
+      throw new Error('unreachable');
+    };
+    expect(await cli(['pretrain', 'c'], { pretrain }, { signal: stop.signal })).toMatchObject({
+      code: exitCodes.interrupted,
+      stderr: 'interrupted\n',
+    });
   });
 
   it('counts as such also when the command ended in good order, and knows SIGTERM', async () => {

@@ -51,6 +51,7 @@ describe('from results to a report', () => {
         unit: 'MSE of normalised log-mel',
         training: [{ label: 'training', steps: [10, 20], losses: [1, 0.5] }],
         heldOut: [{ label: 'held out', steps: [20], losses: [0.6] }],
+        result: log.tasks![0]!.loss,
         references: [
           { label: 'training mean slice', loss: 1 },
           { label: 'nearest slice', loss: 0.8 },
