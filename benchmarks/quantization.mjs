@@ -140,7 +140,7 @@ async function open(file) {
       const out = new Float32Array(rows * model.width);
       for (let i = 0; i < rows; i++) {
         const slice = slices.slice(i * frames * bands, (i + 1) * frames * bands);
-        out.set(await model.run(slice, [1, frames, bands]), i * model.width);
+        out.set((await model.run(slice, [1, frames, bands])).embedding, i * model.width);
       }
       return out;
     };

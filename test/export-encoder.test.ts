@@ -7,8 +7,9 @@ import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest
 import { Encoder } from '../lib/encoder.js';
 import { fitLinearProbe } from '../lib/evaluate/linear-probe.js';
 import { type ExportEncoderOptions, exportEncoder } from '../lib/export/export-encoder.js';
-import { defaultLimits } from '../lib/export/export-onnx.js';
+import { defaultLimits, exportOnnx } from '../lib/export/export-onnx.js';
 import { beyondLimits } from '../lib/export/parity.js';
+import { proofCases } from '../lib/export/proof.js';
 import type { FeatureStore } from '../lib/feature-store.js';
 import { logMel } from '../lib/log-mel.js';
 import type { EncoderConfig } from '../lib/model/audio2vec.js';
@@ -120,6 +121,29 @@ describe('classifiers', () => {
     const slices = corpus.read(0, 12 * frames);
     const wanted = await tuned.predict(corpus);
     expectClose(await exportedProbabilities(tuned.model, { classifier, clips: [drums] }, slices), wanted);
+  });
+});
+
+describe('the proof of a classifier', () => {
+  it.each(['onnx', 'ort', 'tflite'])('is of its probabilities too: .%s', async (ending) => {
+    const weights = Float32Array.from({ length: 20 }, (_, i) => Math.sin(i));
+    const classifier = { labels: ['a', 'b'], weights, bias: Float32Array.of(0.5, -0.5) };
+    for (const precision of ['float32', 'int8'] as const) {
+      const { parity } = await exportEncoder(at(`proof.${ending}`), model, { precision, classifier, clips: [drums] });
+      expect(parity.maxProbabilityError).toBeGreaterThanOrEqual(0);
+      expect(parity.maxProbabilityError).toBeLessThan(precision === 'int8' ? 0.2 : 1e-5);
+    }
+  });
+
+  it('fails with ERR_PARITY', async () => {
+    const classifier = { labels: ['a', 'b'], weights: new Float32Array(20), bias: new Float32Array(2) };
+    const cases = await proofCases(model, [drums], { input: 'log-mel', batch: 1, fixed: false });
+    for (const proof of cases) proof.probabilities = [0.5, 0.5];
+    await exportOnnx(at('head.onnx'), model, { classifier, cases });
+    cases[0]!.probabilities = [0.6, 0.4];
+    const exporting = exportOnnx(at('wrong-head.onnx'), model, { classifier, cases });
+    await expect(exporting).rejects.toThrow(/maxProbabilityError is 0\.100, the limit 0\.001/);
+    await expect(exportOnnx(at('no-head.onnx'), model, { cases })).rejects.toThrow(/0 values of probabilities/);
   });
 });
 

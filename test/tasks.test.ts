@@ -203,6 +203,7 @@ describe('the choice of tasks', () => {
     ['cbow+cbow', 'without repetitions'],
     ['temporal-gap(maxFrames=96)', 'more than the 96 frames'],
     ['contrastive(minDistance=9,maxDistance=8)', 'at least minDistance'],
+    ['contrastive(temperature=0.001)', 'from 0.01 to 10'],
     ['triplet(margin=0)', 'a positive number'],
   ])('%j is refused', (text, why) => {
     expect(() => chooseTasks(text, frames)).toThrow(expect.objectContaining({ code: 'ERR_ARGUMENT' }));
@@ -258,8 +259,9 @@ describe('the training graph', () => {
     const head = (text: string) => trainable(text, (n) => !n.startsWith('encoder.'));
     expect(head('temporal-gap')).toBe(256 * 64 + 64 + 64 + 1);
     expect(head('triplet')).toBe(0);
-    expect(head('contrastive')).toBe(128 * 128);
-    expect(head('contrastive(projection=32)')).toBe(128 * 128 + 128 + 128 * 32 + 32 + 32 * 32);
+    expect(head('contrastive')).toBe(128 * 256 + 256 + 256 * 128 + 128);
+    expect(head('contrastive(temperature=0,projection=0)')).toBe(128 * 128);
+    expect(head('contrastive(temperature=0,hidden=64,projection=32)')).toBe(128 * 64 + 64 + 64 * 32 + 32 + 32 * 32);
     expect(head('cbow') - head('autoencoder')).toBe(3 * 128 * 768);
   });
 

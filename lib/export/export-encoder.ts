@@ -3,6 +3,8 @@ import { constants } from 'node:fs';
 import { access } from 'node:fs/promises';
 import { dirname, extname } from 'node:path';
 import { Audio2VecError, argumentError } from '../errors.js';
+import { timesTransposed } from '../evaluate/matrix.js';
+import { softmaxRow } from '../evaluate/softmax-regression.js';
 import type { EncoderModel } from '../model/encoder-model.js';
 import { type Exported, exportOnnx, type Precision } from './export-onnx.js';
 import { exportTflite } from './export-tflite.js';
@@ -62,10 +64,22 @@ export async function exportEncoder(
     ...{ input, samples, hop, fixed, threads, signal },
     batch: rows,
   });
+  if (classifier) for (const proof of cases) proof.probabilities = classify(proof.expected, classifier);
   const quantize = precision === 'int8' ? { calibration: cases } : undefined;
   return isTflite
     ? exportTflite(file, model, { input, batch: rows, classifier, quantize, cases, signal })
     : exportOnnx(file, model, { input, batch, samples, hop, precision, quantize, classifier, cases, signal });
+}
+
+/** Probabilities `[N, classes]` of embeddings. */
+function classify(embeddings: Float32Array, { labels, weights, bias }: Classifier): Float64Array {
+  const classes = labels.length;
+  const dim = weights.length / classes;
+  const rows = embeddings.length / dim;
+  const out = new Float64Array(rows * classes);
+  timesTransposed(Float64Array.from(embeddings), 0, rows, Float64Array.from(weights), classes, dim, out);
+  for (let row = 0; row < rows; row++) softmaxRow(out, row * classes, Float64Array.from(bias));
+  return out;
 }
 
 const endings = ['.onnx', '.ort', '.tflite'];

@@ -70,8 +70,8 @@ export async function openTflite(bytes: Uint8Array): Promise<ModelRunner> {
   const { litert, version } = await liteRt();
   const model = await litert.loadAndCompile(bytes, { accelerator: 'wasm' });
   const outputs = model.getOutputDetails();
-  const index = outputs.findIndex((o) => o.name === 'embedding');
-  if (index < 0)
+  const at = (name: string) => outputs.findIndex((o) => o.name === name);
+  if (at('embedding') < 0)
     throw argumentError(
       'model',
       'one with an output "embedding"',
@@ -79,15 +79,17 @@ export async function openTflite(bytes: Uint8Array): Promise<ModelRunner> {
     );
   return {
     runtime: `@litertjs/core ${version}`,
-    width: outputs[index]!.shape.at(-1)!,
+    width: outputs[at('embedding')]!.shape.at(-1)!,
     async run(input, shape) {
       // A run blocks for some milliseconds: let others have a turn in between.
       await setImmediate();
       const x = new litert.Tensor(input, [...shape]);
       const results = await model.run([x]);
-      const embedding = Float32Array.from((await results[index]!.data()) as Float32Array);
+      const read = async (name: string) => Float32Array.from((await results[at(name)]!.data()) as Float32Array);
+      const embedding = await read('embedding');
+      const probabilities = at('probabilities') < 0 ? undefined : await read('probabilities');
       for (const tensor of [x, ...results]) tensor.delete();
-      return embedding;
+      return { embedding, probabilities };
     },
     close: async () => model.delete(),
   };

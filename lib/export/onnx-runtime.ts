@@ -34,8 +34,11 @@ export async function openOnnx(model: Uint8Array): Promise<ModelRunner> {
     width,
     async run(input, shape) {
       const feed = { [session.inputNames[0]!]: new ort.Tensor('float32', input, shape) };
-      const { embedding } = await session.run(feed, ['embedding']);
-      return embedding!.data as Float32Array;
+      const { embedding, probabilities } = await session.run(feed);
+      return {
+        embedding: embedding!.data as Float32Array,
+        probabilities: probabilities?.data as Float32Array | undefined,
+      };
     },
     close: () => session.release(),
   };

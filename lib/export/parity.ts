@@ -10,6 +10,14 @@ export interface ParityCase {
   shape: readonly number[];
   /** Expected embeddings `[N, E]`. */
   expected: Float32Array;
+  /** Expected probabilities `[N, classes]` of a model with a classifier. */
+  probabilities?: ArrayLike<number>;
+}
+
+/** What an exported model gives for an input. */
+export interface ModelOutputs {
+  embedding: Float32Array;
+  probabilities?: Float32Array;
 }
 
 /** How far an exported model is from the native encoder. Stored in its metadata. */
@@ -24,10 +32,14 @@ export interface Parity {
   /** Smallest and mean cosine similarity between an embedding and its reference. */
   minCosine: number;
   meanCosine: number;
+  /** Of a classifier's probabilities. */
+  maxProbabilityError?: number;
 }
 
 /** What an export must keep; a limit that is not given does not apply. */
-export type ParityLimits = Partial<Pick<Parity, 'maxAbsError' | 'meanAbsError' | 'minCosine' | 'meanCosine'>>;
+export type ParityLimits = Partial<
+  Pick<Parity, 'maxAbsError' | 'meanAbsError' | 'minCosine' | 'meanCosine' | 'maxProbabilityError'>
+>;
 
 /** An exported model, opened in a runtime. */
 export interface ModelRunner {
@@ -35,8 +47,8 @@ export interface ModelRunner {
   readonly runtime: string;
   /** Size of an embedding. */
   readonly width: number;
-  /** The output `embedding` for values of the model's one input. */
-  run(input: Float32Array, shape: readonly number[]): Promise<Float32Array>;
+  /** The outputs for values of the model's one input. */
+  run(input: Float32Array, shape: readonly number[]): Promise<ModelOutputs>;
   close(): Promise<void>;
 }
 
@@ -49,9 +61,11 @@ export async function measureParity(
   const total = new Difference();
   try {
     if (cases.length === 0) throw argumentError('cases', 'at least one input to verify with', 'none');
-    for (const { input, shape, expected } of cases) {
+    for (const { input, shape, expected, probabilities } of cases) {
       signal?.throwIfAborted();
-      total.add(await model.run(input, shape), expected, model.width);
+      const got = await model.run(input, shape);
+      total.add(got.embedding, expected, model.width);
+      if (probabilities) total.addProbabilities(got.probabilities, probabilities);
     }
   } finally {
     await model.close();
@@ -86,6 +100,7 @@ export async function checkParity(
 export function beyondLimits(parity: Parity, limits: ParityLimits): string[] {
   return Object.entries(limits).flatMap(([key, limit]) => {
     const value = parity[key as keyof ParityLimits];
+    if (value === undefined) return [];
     const ok = key.endsWith('Cosine') ? value >= limit : value <= limit;
     return ok ? [] : [`${key} is ${value.toPrecision(3)}, the limit ${limit}`];
   });
@@ -99,12 +114,10 @@ class Difference {
   private sumSquares = 0;
   private sumExpectedSquares = 0;
   private readonly cosines: number[] = [];
+  private maxProbability?: number;
 
   add(got: Float32Array, expected: Float32Array, width: number): void {
-    if (got.length !== expected.length) {
-      const counts = `gave ${got.length} values where ${expected.length} were expected`;
-      throw new Audio2VecError('ERR_PARITY', `The exported model ${counts}.`);
-    }
+    checkCount('embedding', got, expected);
     for (let start = 0; start < got.length; start += width) {
       let [dot, a, b] = [0, 0, 0];
       for (let i = start; i < start + width; i++) {
@@ -124,6 +137,14 @@ class Difference {
     this.values += got.length;
   }
 
+  addProbabilities(got: Float32Array | undefined, expected: ArrayLike<number>): void {
+    checkCount('probabilities', got, expected);
+    for (let i = 0; i < expected.length; i++) {
+      const error = Math.abs(got![i]! - expected[i]!);
+      if (!(error <= (this.maxProbability ?? -1))) this.maxProbability = error;
+    }
+  }
+
   result(runtime: string): Parity {
     return {
       runtime,
@@ -133,6 +154,13 @@ class Difference {
       relativeError: Math.sqrt(this.sumSquares / this.sumExpectedSquares),
       minCosine: Math.min(...this.cosines),
       meanCosine: this.cosines.reduce((a, b) => a + b, 0) / this.cosines.length,
+      ...(this.maxProbability !== undefined && { maxProbabilityError: this.maxProbability }),
     };
   }
+}
+
+function checkCount(output: string, got: ArrayLike<number> | undefined, expected: ArrayLike<number>): void {
+  if (got?.length === expected.length) return;
+  const counts = `${got?.length ?? 0} values of ${output} where ${expected.length} were expected`;
+  throw new Audio2VecError('ERR_PARITY', `The exported model gave ${counts}.`);
 }

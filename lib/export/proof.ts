@@ -3,7 +3,7 @@ import { Encoder } from '../encoder.js';
 import { logMel } from '../log-mel.js';
 import type { EncoderModel } from '../model/encoder-model.js';
 import { Random } from '../random.js';
-import { samplesOf } from '../slices.js';
+import { checkHop, samplesOf } from '../slices.js';
 import type { ParityCase } from './parity.js';
 
 export interface ProofOptions {
@@ -34,9 +34,11 @@ export async function proofCases(
   const length = samplesOf(frames, model.frontEnd);
   const each = Math.max(1, Math.ceil(mostSlices / clips.length));
   if (input === 'waveform' && samples === 'any') {
+    // About as many slices as of clips that are cut, and an end wherever that is.
+    const most = samplesOf(frames + (each - 1) * checkHop(options.hop, frames), model.frontEnd);
     const cases: ParityCase[] = [];
     for (const clip of clips.slice(0, mostSlices)) {
-      const part = clip.slice(0, each * length);
+      const part = clip.slice(0, most);
       const { embeddings } = await encoder.timestampEmbeddings(part, { hop: options.hop, signal });
       cases.push({ input: part, shape: [1, part.length], expected: embeddings });
     }

@@ -1,9 +1,8 @@
 // Clips of a feature store as vectors: embeddings, and the log-mel statistics they are compared with.
-import { Network } from '../engine/network.js';
+import { Encoder } from '../encoder.js';
 import { shiftInTime } from '../evaluate/time-shift.js';
 import type { FeatureStore } from '../feature-store.js';
-import { type EncoderModel, encoderGraph } from '../model/encoder-model.js';
-import { padShortClips } from '../train/pad-clips.js';
+import type { EncoderModel } from '../model/encoder-model.js';
 
 /** Vectors of clips, `[clips, dim]`. */
 export interface ClipFeatures {
@@ -11,31 +10,17 @@ export interface ClipFeatures {
   vectors: Float32Array;
 }
 
-const batch = 64;
-
-/** The mean embedding over slices half a slice apart, of every clip; clips shorter than a slice are padded with
- * silence. */
+/** The mean embedding over the slices of every clip, as `Encoder.sceneEmbedding` has it. */
 export async function embedClips(model: EncoderModel, store: FeatureStore, threads: number): Promise<ClipFeatures> {
-  const { frames, embedding: dim } = model.config;
-  const padded = padShortClips(store, frames);
-  const { graph, input, output } = encoderGraph(model.config);
-  const { mean, std } = model;
-  const network = new Network(graph.nodes, { maxExamples: batch, threads, store: padded, mean, std });
-  network.setParameters(new Map(model.weights));
-
-  const places: { clip: number; start: number; weight: number }[] = [];
-  for (let clip = 0; clip < padded.clipNames.length; clip++) {
-    const [start, end] = [padded.clipStarts[clip]!, padded.clipStarts[clip + 1]!];
-    const slices = 1 + Math.floor((end - start - frames) / (frames / 2));
-    for (let i = 0; i < slices; i++) places.push({ clip, start: start + (i * frames) / 2, weight: 1 / slices });
-  }
-  const vectors = new Float32Array(padded.clipNames.length * dim);
-  for (let from = 0; from < places.length; from += batch) {
-    const part = places.slice(from, from + batch);
-    const inputs = { [input.name]: { frames: Float64Array.from(part, (p) => p.start) } };
-    const z = await network.forward({ examples: part.length, inputs }, output.name);
-    part.forEach(({ clip, weight }, i) => {
-      for (let k = 0; k < dim; k++) vectors[clip * dim + k]! += weight * z[i * dim + k]!;
+  const encoder = Encoder.fromModel(model, { threads });
+  const dim = encoder.dimension;
+  const vectors = new Float32Array(store.clipNames.length * dim);
+  for (let clip = 0; clip < store.clipNames.length; clip++) {
+    const start = store.clipStarts[clip]!;
+    const { embeddings } = await encoder.embedLogMel(store.read(start, store.clipStarts[clip + 1]! - start));
+    const slices = embeddings.length / dim;
+    embeddings.forEach((value, i) => {
+      vectors[clip * dim + (i % dim)]! += value / slices;
     });
   }
   return { dim, vectors };

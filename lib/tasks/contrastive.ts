@@ -18,10 +18,10 @@ export interface ContrastiveOptions extends PairOptions {
 export const contrastive: Task<ContrastiveOptions> = {
   name: 'contrastive',
   summary: 'recognise, among the clips of a batch, the one a slice was taken from',
-  // Slices that share no samples, within about five seconds at the default hop.
+  // Slices that mostly overlap: what is said or played at that moment must be kept, not only where or by whom.
   defaults: (frames) => ({
-    minDistance: frames + 2,
-    maxDistance: 5 * frames,
+    minDistance: 0,
+    maxDistance: Math.floor(frames / 4),
     projection: 128,
     hidden: 256,
     temperature: 0.1,

@@ -30,6 +30,18 @@ export const noAugmentation: AugmentationOptions = {
   mixTo: -5,
 };
 
+/** What pretraining does by default, for slices of this size; docs/recipe.md says how it was chosen. */
+export function recipeAugmentation({ frames, bands }: EncoderConfig): AugmentationOptions {
+  return {
+    timeMask: Math.floor(frames / 4),
+    bandMask: Math.floor((3 * bands) / 16),
+    gain: 6,
+    mix: 1,
+    mixFrom: -20,
+    mixTo: -5,
+  };
+}
+
 export function checkAugmentation(a: AugmentationOptions, { frames, bands }: EncoderConfig): void {
   const within = (key: keyof AugmentationOptions, min: number, max: number, integer = false) => {
     const v = a[key];

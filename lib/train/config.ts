@@ -4,7 +4,7 @@ import { availableParallelism } from 'node:os';
 import { argumentError } from '../errors.js';
 import { checkEncoder, defaultEncoder, type EncoderConfig } from '../model/audio2vec.js';
 import { chooseTasks, formatTasks, type TaskSpec } from '../tasks/index.js';
-import { type AugmentationOptions, checkAugmentation, noAugmentation } from './augment.js';
+import { type AugmentationOptions, checkAugmentation, noAugmentation, recipeAugmentation } from './augment.js';
 import { checkSchedule, type Schedule } from './schedule.js';
 
 /** Options of any training run; all have defaults. Give `steps` or `minutes`, not both. */
@@ -18,7 +18,7 @@ export interface TrainingOptions {
   /** Time to train for, over all sittings. The number of steps then follows from the speed, measured a few times along
    * the way, so only a run given `steps` can be repeated exactly. */
   minutes?: number;
-  /** Of Adam, after the warm-up. Default 1e-3. */
+  /** Of Adam, after the warm-up. Default 1e-3; 2e-3 in pretraining. */
   learningRate?: number;
   /** Steps of warm-up. Default 100. */
   warmUp?: number;
@@ -32,14 +32,15 @@ export interface TrainingOptions {
   /** Threads of the engine. The same seed and number of threads give the same bits. Default: all cores, remembered
    * with the run. */
   threads?: number;
-  /** Alterations of what the encoder sees. Default: none. */
+  /** Alterations of what the encoder sees. Default: none; in pretraining {@link recipeAugmentation}. */
   augmentation?: Partial<AugmentationOptions>;
   /** Steps from one held-out evaluation to the next. Default: a 40th of the run. */
   evaluateEvery?: number;
 }
 
 export interface PretrainingOptions extends TrainingOptions {
-  /** Like `cbow` or `cbow+contrastive:0.5` (see {@link parseTasks}), or the same as objects. Default `cbow`. */
+  /** Like `cbow` or `cbow+contrastive:0.5` (see {@link parseTasks}), or the same as objects. Default `contrastive`,
+   * which transfers best (docs/recipe.md). */
   task?: string | readonly TaskSpec[];
   /** Fraction of the clips that are held out to measure progress. Default 0.05. */
   heldOut?: number;
@@ -109,10 +110,17 @@ export function trainingConfig(o: TrainingOptions): TrainingConfig {
 
 /** {@link trainingConfig} for a pretext task. */
 export function pretrainingConfig(o: PretrainingOptions): PretrainingConfig {
-  const training = trainingConfig(o);
-  const { frames } = training.encoder;
-  const task = formatTasks(chooseTasks(o.task ?? 'cbow', frames), frames);
+  const encoder = { ...defaultEncoder, ...o.encoder };
+  const augmentation = { ...recipeAugmentation(encoder), ...o.augmentation };
+  const training = trainingConfig({ learningRate: 2e-3, ...withoutUndefined(o), augmentation });
+  const { frames } = encoder;
+  const task = formatTasks(chooseTasks(o.task ?? 'contrastive', frames), frames);
   const { heldOut = 0.05 } = o;
   if (!(heldOut >= 0 && heldOut < 1)) throw argumentError('heldOut', 'a fraction from 0 to below 1', heldOut);
   return { ...training, task, heldOut };
+}
+
+/** A flag that was not given must not replace a default. */
+function withoutUndefined<T extends object>(options: T): T {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as T;
 }

@@ -1,6 +1,6 @@
 export { findTask, parseTasks, type TaskChoice, type TaskSpec, tasks } from '../tasks/index.js';
 export type { Clip, Example, Task } from '../tasks/task.js';
-export { type AugmentationOptions, noAugmentation } from './augment.js';
+export { type AugmentationOptions, noAugmentation, recipeAugmentation } from './augment.js';
 export type { PretrainingOptions, TrainingOptions } from './config.js';
 export { type FineTuned, type FineTuneOptions, fineTune, runToEnd } from './fine-tune.js';
 export {

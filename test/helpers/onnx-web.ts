@@ -14,7 +14,7 @@ export async function openOnnxWeb(model: Uint8Array): Promise<ModelRunner> {
     width: output?.isTensor ? Number(output.shape.at(-1)) : 0,
     async run(input, shape) {
       const { embedding } = await session.run({ [session.inputNames[0]!]: new ort.Tensor('float32', input, shape) });
-      return embedding!.data as Float32Array;
+      return { embedding: embedding!.data as Float32Array };
     },
     close: () => session.release(),
   };
