@@ -1,6 +1,12 @@
 import type { Command } from 'commander';
 import type { Operations } from './operations.js';
-import { finish, positive, type Runner } from './options.js';
+import { finish, integer, positive, type Runner } from './options.js';
+
+interface Flags {
+  output: string;
+  steps?: number;
+  minutes?: number;
+}
 
 /** `audio2vec demo`: the whole path on recordings from npm. */
 export function addDemo(program: Command, operations: Operations, run: Runner): void {
@@ -12,10 +18,12 @@ export function addDemo(program: Command, operations: Operations, run: Runner): 
         'and verifies ONNX, and writes an HTML report.',
     )
     .option('-o, --output <folder>', 'where everything goes', 'audio2vec-demo')
-    .option('--minutes <number>', 'time to train', positive(), 2);
-  const examples = ['demo', 'demo --minutes 10 -o demo'];
-  finish<{ output: string; minutes: number }>(command, run, examples, async (session, _, { output, minutes }) => {
-    const result = await operations.demo({ ...session.common, output, minutes }, session);
+    .option('--steps <number>', 'training steps (default: 800, about a minute)', integer(1))
+    .option('--minutes <number>', 'train for so long instead', positive());
+  const examples = ['demo', 'demo --steps 200 -o demo'];
+  finish<Flags>(command, run, examples, async (session, _, { output, steps, minutes }) => {
+    if (steps !== undefined && minutes !== undefined) program.error('error: give --steps or --minutes, not both');
+    const result = await operations.demo({ ...session.common, output, steps, minutes }, session);
     session.signal.throwIfAborted();
     session.result(result.data, `${result.text}\n\nONNX    ${result.onnx}\nreport  ${result.report}`);
   });

@@ -161,7 +161,8 @@ export interface ReportRequest extends Common {
 
 export interface DemoRequest extends Common {
   output: string;
-  minutes: number;
+  steps?: number;
+  minutes?: number;
 }
 
 export interface DemoResult {

@@ -18,8 +18,10 @@ import { type DemoClip, demoDataset } from './dataset.js';
 export interface DemoOptions {
   /** Folder for everything; an earlier demo in it is replaced. */
   out: string;
-  /** Time to train. */
-  minutes: number;
+  /** Training steps, default 800: after more, so few recordings are known by heart and held-out loss rises. */
+  steps?: number;
+  /** Time to train instead. */
+  minutes?: number;
   seed: number;
   threads?: number;
   signal?: AbortSignal;
@@ -46,7 +48,7 @@ export interface DemoResult {
 /** Most of the recordings are short: five slices of 96 frames, as CBoW takes them by default, would fit into 28 of them
  * only, slices of 32 frames fit into 73. */
 const encoder = { frames: 32 };
-/** Small batches, large steps and a short warm-up make the most of two minutes, */
+/** Small batches, large steps and a short warm-up make the most of a minute, */
 const schedule = { batchSize: 32, learningRate: 2e-3, warmUp: 50 };
 /** and so few recordings need a larger held-out part. */
 const heldOut = 0.15;
@@ -55,12 +57,13 @@ const heldOut = 0.15;
  * @throws `ERR_DATASET`, `ERR_PEER_MISSING`, `ERR_PARITY`; the signal's reason */
 export async function runDemo(options: DemoOptions): Promise<DemoResult> {
   const { out, minutes, seed, threads, signal, onStage, onStep, onFile } = options;
+  const steps = options.steps ?? (minutes === undefined ? 800 : undefined);
   const { source, folder, labels, train, test } = await demoDataset();
   await mkdir(out, { recursive: true });
   for (const file of [runFiles.checkpoint, runFiles.log, runFiles.encoder]) await rm(join(out, file), { force: true });
 
   onStage?.(`1  pretraining on the recordings of ${source}: CBoW, no labels`);
-  const run = { corpus: folder, out, encoder, ...schedule, heldOut, minutes, seed, threads, signal, onFile };
+  const run = { corpus: folder, out, encoder, ...schedule, heldOut, steps, minutes, seed, threads, signal, onFile };
   for await (const step of pretrain(run)) onStep?.(step);
   const log = await readRunLog(out);
 
@@ -83,7 +86,7 @@ export async function runDemo(options: DemoOptions): Promise<DemoResult> {
   await writeReport(report, {
     ...(await trainingReport(out, log)),
     title: 'audio2vec demo',
-    subtitle: `CBoW, trained without labels for ${minutes} min on the ${log.corpus.clips} recordings of ${source}`,
+    subtitle: `CBoW, trained without labels for ${clockOf(log.seconds)} on the ${log.corpus.clips} recordings of ${source}`,
     probes: [probeTable(task, comparison)],
     confusions: [confusionOf(task, comparison.rows[0]!)],
     map,
@@ -92,6 +95,10 @@ export async function runDemo(options: DemoOptions): Promise<DemoResult> {
     ...{ source, report, onnx, comparison, exported },
     ...{ steps: log.step, seconds: log.seconds, heldOut: log.tasks?.[0] },
   };
+}
+
+function clockOf(seconds: number): string {
+  return seconds < 100 ? `${Math.round(seconds)} s` : `${(seconds / 60).toFixed(1)} min`;
 }
 
 function labelled(clips: readonly DemoClip[]) {

@@ -5,9 +5,9 @@ import { textTable } from '../../text-table.js';
 import type { Operations } from '../operations.js';
 import { stepProgress } from '../progress.js';
 
-export const demo: Operations['demo'] = async ({ output, minutes, seed, threads }, during) => {
+export const demo: Operations['demo'] = async ({ output, steps, minutes, seed, threads }, during) => {
   const result = await runDemo({
-    ...{ out: output, minutes, seed, threads },
+    ...{ out: output, steps, minutes, seed, threads },
     signal: during.signal,
     onStage: (text) => during.note(text),
     onFile: ({ done, total }) => during.progress({ done, total, unit: 'recording' }),

@@ -76,6 +76,5 @@ async function classifierOf(folder: string, encoder: Encoder, seed: number, duri
   );
   const { train, dim } = sets[0]!;
   const probe = await fitLinearProbe({ ...train, dim, classes: data.labels.length }, { seed, signal });
-  const { weights, bias } = probe.raw();
-  return { labels: data.labels, weights: Float32Array.from(weights), bias: Float32Array.from(bias) };
+  return { labels: data.labels, ...probe.raw() };
 }
