@@ -60,7 +60,19 @@ export async function runDemo(options: DemoOptions): Promise<DemoResult> {
   for (const file of [runFiles.checkpoint, runFiles.log, runFiles.encoder]) await rm(join(out, file), { force: true });
 
   onStage?.(`1  pretraining on the recordings of ${source}: CBoW, no labels`);
-  const run = { corpus: folder, out, encoder, ...schedule, heldOut, minutes, seed, threads, signal, onFile };
+  const run = {
+    corpus: folder,
+    out,
+    encoder,
+    task: 'cbow',
+    ...schedule,
+    heldOut,
+    minutes,
+    seed,
+    threads,
+    signal,
+    onFile,
+  };
   for await (const step of pretrain(run)) onStep?.(step);
   const log = await readRunLog(out);
 
