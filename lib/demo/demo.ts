@@ -63,7 +63,10 @@ export async function runDemo(options: DemoOptions): Promise<DemoResult> {
   for (const file of [runFiles.checkpoint, runFiles.log, runFiles.encoder]) await rm(join(out, file), { force: true });
 
   onStage?.(`1  pretraining on the recordings of ${source}: CBoW, no labels`);
-  const run = { corpus: folder, out, encoder, ...schedule, heldOut, steps, minutes, seed, threads, signal, onFile };
+  const run = {
+    ...{ corpus: folder, out, task: 'cbow', encoder, ...schedule, heldOut, steps, minutes },
+    ...{ seed, threads, signal, onFile },
+  };
   for await (const step of pretrain(run)) onStep?.(step);
   const log = await readRunLog(out);
 
