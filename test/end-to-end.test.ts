@@ -57,7 +57,7 @@ describe('from recordings to an encoder on a phone', () => {
   });
 
   const shape = ['--frames', '32', '--channels', '4,8,16,16,16', '--embedding', '32'];
-  const training = ['--steps', '20', '--batch-size', '16', '--held-out', '0.2', ...shape];
+  const training = ['--task', 'cbow', '--steps', '20', '--batch-size', '16', '--held-out', '0.2', ...shape];
 
   it('pretrain stops on Ctrl-C and goes on to the same encoder', async () => {
     const whole = await json<{ encoder: string; heldOut: { loss: number }[] }>(
