@@ -94,7 +94,7 @@ export class Encoder {
     return new Encoder(model, options);
   }
 
-  /** The encoder that ships with this package; docs/model-card.md says what it was trained on. */
+  /** The encoder that ships with this package; models/README.md says what it was trained on. */
   static pretrained(options: EncoderOptions = {}): Promise<Encoder> {
     return Encoder.load(pretrainedFile, options);
   }

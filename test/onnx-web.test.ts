@@ -13,6 +13,7 @@ import { proofCases } from '../lib/export/proof.js';
 import { browserPath } from './helpers/browser.js';
 import { randomModel } from './helpers/models.js';
 import { OnnxPage, openOnnxWeb } from './helpers/onnx-web.js';
+import { recording } from './helpers/recordings.js';
 import { pcm16Wav } from './helpers/wav.js';
 
 const drumLoop = fileURLToPath(
@@ -33,6 +34,7 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'audio2vec-web-'));
   await writeFile(join(folder, 'drums.wav'), pcm16Wav(await readAudio(drumLoop), rate).bytes);
   clip = await readAudio(join(folder, 'drums.wav'));
+  await writeFile(join(folder, 'drums-44100.wav'), pcm16Wav(await recording('loop_amen'), 44_100).bytes);
   for (const { precision, file } of kinds) {
     await exportEncoder(join(folder, file), model, { input: 'waveform', samples: 'any', precision, clips: [clip] });
   }
@@ -55,7 +57,7 @@ if (!chromium) console.warn('NOT TESTED: exported ONNX in a page. Install Chromi
 describe.runIf(chromium)('in Chromium', () => {
   let page: OnnxPage;
   beforeAll(async () => {
-    const names = [...kinds.map((kind) => kind.file), 'drums.wav'];
+    const names = [...kinds.map((kind) => kind.file), 'drums.wav', 'drums-44100.wav'];
     page = await OnnxPage.open(chromium!, Object.fromEntries(names.map((n) => [`/${n}`, { file: join(folder, n) }])));
   });
   afterAll(() => page?.close());
@@ -69,6 +71,13 @@ describe.runIf(chromium)('in Chromium', () => {
     const { embeddings } = await encoder.timestampEmbeddings(clip);
     const parity = compareEmbeddings('Chromium', Float32Array.from(heard.embeddings), embeddings, encoder.dimension);
     expect(beyondLimits(parity, defaultLimits(precision, 'waveform'))).toEqual([]);
+  });
+
+  it('resamples other rates much as readAudio does', async () => {
+    const heard = await page.embed('/float32.onnx', '/drums-44100.wav', rate);
+    const { embeddings } = await encoder.timestampEmbeddings(await readAudio(join(folder, 'drums-44100.wav')));
+    const parity = compareEmbeddings('Chromium', Float32Array.from(heard.embeddings), embeddings, encoder.dimension);
+    expect(parity.minCosine).toBeGreaterThan(0.998);
   });
 });
 

@@ -1,32 +1,16 @@
 // The report in a real browser. Needs Chromium (env CHROMIUM or on the PATH); says so where there is none.
 import { execFile } from 'node:child_process';
-import { access, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ReportData } from '../lib/report/data.js';
 import { writeReport } from '../lib/report/report.js';
+import { browserPath } from './helpers/browser.js';
 
-const chromium = await findChromium();
+const chromium = browserPath();
 if (!chromium) console.warn('NOT TESTED: the report in a browser. Install Chromium or set CHROMIUM to its path.');
-
-async function findChromium(): Promise<string | undefined> {
-  if (process.env.CHROMIUM) return process.env.CHROMIUM;
-  for (const folder of (process.env.PATH ?? '').split(delimiter)) {
-    for (const name of ['chromium', 'chromium-browser', 'google-chrome']) {
-      const path = join(folder, name);
-      if (
-        await access(path).then(
-          () => true,
-          () => false,
-        )
-      )
-        return path;
-    }
-  }
-  return undefined;
-}
 
 const steps = Array.from({ length: 200 }, (_, i) => i + 1);
 const data: ReportData = {

@@ -58,11 +58,11 @@ export function addPretrain(program: Command, operations: Operations, run: Runne
     .option('--frames <number>', 'frames in a slice, 10 ms each (default: 96)', integer(2))
     .option('--channels <list>', 'channels of each block (default: 8,16,32,64,128)', integerList)
     .option('--embedding <number>', 'size of an embedding (default: 128)', integer(1))
-    .optionsGroup('Augmentation, each drawn anew for every slice (0: none):')
-    .option('--time-mask <frames>', 'mask up to so many frames (default: a quarter of the slice)', integer(0))
-    .option('--band-mask <bands>', 'mask up to so many bands (default: 3 of 16)', integer(0))
-    .option('--gain <decibels>', 'make louder or softer by up to so much (default: 6)', nonNegative(60))
-    .option('--mix <probability>', 'mix in another slice of the corpus (default: 1)', nonNegative(1))
+    .optionsGroup('Augmentation, each drawn anew for every slice (default: none, but for contrastive):')
+    .option('--time-mask <frames>', 'mask up to so many frames (contrastive: 24 of 96)', integer(0))
+    .option('--band-mask <bands>', 'mask up to so many bands (contrastive: 12 of 64)', integer(0))
+    .option('--gain <decibels>', 'make louder or softer by up to so much (contrastive: 6)', nonNegative(60))
+    .option('--mix <probability>', 'mix in another slice of the corpus (contrastive: 1)', nonNegative(1))
     .optionsGroup('Options:');
   const examples = [
     'pretrain recordings/ --minutes 30 -o run',

@@ -66,19 +66,8 @@ export async function runDemo(options: DemoOptions): Promise<DemoResult> {
 
   onStage?.(`1  pretraining on the recordings of ${source}: CBoW, no labels`);
   const run = {
-    corpus: folder,
-    task: 'cbow',
-    out,
-    encoder,
-    ...schedule,
-    augmentation,
-    heldOut,
-    steps,
-    minutes,
-    seed,
-    threads,
-    signal,
-    onFile,
+    ...{ corpus: folder, out, task: 'cbow', encoder, ...schedule, augmentation, heldOut, steps, minutes },
+    ...{ seed, threads, signal, onFile },
   };
   for await (const step of pretrain(run)) onStep?.(step);
   const log = await readRunLog(out);

@@ -39,6 +39,7 @@ export const contrastive: Task<ContrastiveOptions> = {
   span: pairSpan,
   target: 'none',
   negatives: 'batch',
+  augmented: true,
 
   head(g, z, { options: { projection, hidden, temperature }, prefix, loss, weight }) {
     let p = z;

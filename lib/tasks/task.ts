@@ -45,6 +45,8 @@ export interface Task<O extends object = object> {
   span(options: O, frames: number): number;
   /** What the input node `target` holds: slices gathered from the store, plain values, or there is none. */
   target: 'slices' | 'values' | 'none';
+  /** Whether slices are altered by default, because without it the task is too easy to teach much. */
+  augmented?: true;
   /** Where a task that contrasts clips finds the others: in the rest of the `batch`, whose examples then come from
    * different clips as far as there are enough; or in each `example`, whose `sample` asks for `other()`. */
   negatives?: 'batch' | 'example';

@@ -30,7 +30,7 @@ export const noAugmentation: AugmentationOptions = {
   mixTo: -5,
 };
 
-/** What pretraining does by default, for slices of this size; docs/recipe.md says how it was chosen. */
+/** What pretraining with `contrastive` does by default, for slices of this size; docs/recipe.md says how it was chosen. */
 export function recipeAugmentation({ frames, bands }: EncoderConfig): AugmentationOptions {
   return {
     timeMask: Math.floor(frames / 4),

@@ -32,7 +32,8 @@ export interface TrainingOptions {
   /** Threads of the engine. The same seed and number of threads give the same bits. Default: all cores, remembered
    * with the run. */
   threads?: number;
-  /** Alterations of what the encoder sees. Default: none; in pretraining {@link recipeAugmentation}. */
+  /** Alterations of what the encoder sees. Default: none; {@link recipeAugmentation} when pretraining
+   * with a task that lives on it (`contrastive`). */
   augmentation?: Partial<AugmentationOptions>;
   /** Steps from one held-out evaluation to the next. Default: a 40th of the run. */
   evaluateEvery?: number;
@@ -111,16 +112,14 @@ export function trainingConfig(o: TrainingOptions): TrainingConfig {
 /** {@link trainingConfig} for a pretext task. */
 export function pretrainingConfig(o: PretrainingOptions): PretrainingConfig {
   const encoder = { ...defaultEncoder, ...o.encoder };
-  const augmentation = { ...recipeAugmentation(encoder), ...o.augmentation };
-  const training = trainingConfig({ learningRate: 2e-3, ...withoutUndefined(o), augmentation });
+  checkEncoder(encoder);
   const { frames } = encoder;
-  const task = formatTasks(chooseTasks(o.task ?? 'contrastive', frames), frames);
+  const choices = chooseTasks(o.task ?? 'contrastive', frames);
+  const usual = choices.some((c) => c.task.augmented) ? recipeAugmentation(encoder) : noAugmentation;
+  const augmentation = { ...usual, ...o.augmentation };
+  const training = trainingConfig({ ...o, learningRate: o.learningRate ?? 2e-3, augmentation });
+  const task = formatTasks(choices, frames);
   const { heldOut = 0.05 } = o;
   if (!(heldOut >= 0 && heldOut < 1)) throw argumentError('heldOut', 'a fraction from 0 to below 1', heldOut);
   return { ...training, task, heldOut };
-}
-
-/** A flag that was not given must not replace a default. */
-function withoutUndefined<T extends object>(options: T): T {
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as T;
 }
