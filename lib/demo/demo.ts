@@ -50,7 +50,9 @@ export interface DemoResult {
 const encoder = { frames: 32 };
 /** Small batches, large steps and a short warm-up make the most of a minute, */
 const schedule = { batchSize: 32, learningRate: 2e-3, warmUp: 50 };
-/** and so few recordings need a larger held-out part. */
+/** altered slices keep the encoder from knowing so few recordings by heart, */
+const augmentation = { gain: 6, timeMask: 8, bandMask: 12, mix: 0 };
+/** and the held-out part must be larger than usual. */
 const heldOut = 0.15;
 
 /** Runs the demo. Needs the npm packages supersonic-scsynth-samples and onnxruntime-node, and no network.
@@ -64,7 +66,7 @@ export async function runDemo(options: DemoOptions): Promise<DemoResult> {
 
   onStage?.(`1  pretraining on the recordings of ${source}: CBoW, no labels`);
   const run = {
-    ...{ corpus: folder, out, task: 'cbow', encoder, ...schedule, heldOut, steps, minutes },
+    ...{ corpus: folder, out, task: 'cbow', encoder, ...schedule, augmentation, heldOut, steps, minutes },
     ...{ seed, threads, signal, onFile },
   };
   for await (const step of pretrain(run)) onStep?.(step);
