@@ -78,6 +78,19 @@ void step_triplet(const Step& s, const Range& r) {
   }
 }
 
+// Inner product of two rows, and d += p * z, for losses that compare all examples of a batch with all.
+A2V_INLINE real inner_product(const real* u, const real* z, long width) {
+  vec total{};
+  for (long c = 0; c < width; c += V) total += load(u + c) * load(z + c);
+  return sum(total);
+}
+A2V_INLINE void add_multiple(real* d, real p, const real* z, long width) {
+  for (long c = 0; c < width; c += V) store(d + c, load(d + c) + splat(p) * load(z + c));
+}
+A2V_INLINE void clear_row(real* d, long width) {
+  for (long c = 0; c < width; c += V) store(d + c, vec{});
+}
+
 // Contrastive cross-entropy over the batch (COLA: Saeed et al. 2021, section 2): example i's u must find its own z
 // among all z_j by inner product. Both passes go over examples; `scratch` holds softmax minus identity, [n][n].
 
@@ -90,21 +103,17 @@ void step_contrastive_rows(const Step& s, const Range& r) {
     real* p = static_cast<real*>(s.scratch) + i * count;
     double top = -1e300, total = 0;
     for (long j = 0; j < count; j++) {
-      const real* z = at(*s.b, r, j);
-      vec dot{};
-      for (long c = 0; c < width; c += V) dot += load(u + c) * load(z + c);
-      p[j] = sum(dot);
+      p[j] = inner_product(u, at(*s.b, r, j), width);
       if (p[j] > top) top = p[j];
     }
     for (long j = 0; j < count; j++) total += __builtin_exp(p[j] - top);
     s.loss[r.thread] += (top + __builtin_log(total) - p[i]) * scale;
     if (!s.y) continue;
     real* d = at_mut(*s.y, r, i);
-    for (long c = 0; c < width; c += V) store(d + c, vec{});
+    clear_row(d, width);
     for (long j = 0; j < count; j++) {
       p[j] = real((__builtin_exp(p[j] - top) / total - (i == j)) * scale);
-      const real* z = at(*s.b, r, j);
-      for (long c = 0; c < width; c += V) store(d + c, load(d + c) + splat(p[j]) * load(z + c));
+      add_multiple(d, p[j], at(*s.b, r, j), width);
     }
   }
 }
@@ -114,12 +123,9 @@ void step_contrastive_columns(const Step& s, const Range& r) {
   const long count = s.examples, width = s.x->slice;
   for (long j = r.n0; j < r.n1; j++) {
     real* d = at_mut(*s.y, r, j);
-    for (long c = 0; c < width; c += V) store(d + c, vec{});
-    for (long i = 0; i < count; i++) {
-      const vec p = splat(static_cast<const real*>(s.scratch)[i * count + j]);
-      const real* u = at(*s.x, r, i);
-      for (long c = 0; c < width; c += V) store(d + c, load(d + c) + p * load(u + c));
-    }
+    clear_row(d, width);
+    for (long i = 0; i < count; i++)
+      add_multiple(d, static_cast<const real*>(s.scratch)[i * count + j], at(*s.x, r, i), width);
   }
 }
 
@@ -134,10 +140,7 @@ void step_nt_xent(const Step& s, const Range& r) {
     real* p = static_cast<real*>(s.scratch) + i * count;
     double top = -1e300, total = 0;
     for (long j = 0; j < count; j++) {
-      const real* z = at(*s.x, r, j);
-      vec product{};
-      for (long c = 0; c < width; c += V) product += load(u + c) * load(z + c);
-      p[j] = sum(product);
+      p[j] = inner_product(u, at(*s.x, r, j), width);
       if (j != i && p[j] > top) top = p[j];
     }
     const double similarity = p[i ^ 1];
@@ -157,12 +160,8 @@ void step_nt_xent_backward(const Step& s, const Range& r) {
   const real* p = static_cast<const real*>(s.scratch);
   for (long i = r.n0; i < r.n1; i++) {
     real* d = at_mut(*s.y, r, i);
-    for (long c = 0; c < width; c += V) store(d + c, vec{});
-    for (long j = 0; j < count; j++) {
-      const vec both = splat(p[i * count + j] + p[j * count + i]);
-      const real* z = at(*s.x, r, j);
-      for (long c = 0; c < width; c += V) store(d + c, load(d + c) + both * load(z + c));
-    }
+    clear_row(d, width);
+    for (long j = 0; j < count; j++) add_multiple(d, p[i * count + j] + p[j * count + i], at(*s.x, r, j), width);
   }
 }
 

@@ -118,7 +118,6 @@ int Network::add_plan(const PlanSpec& spec) {
     const Tensor out = s.dense ? vector_layout(s.cout, V) : map_layout(1, s.f_out, s.cout, V);
     c.forward = conv_shape(in, out, s.kt, s.kf, s.upsampled, 0, V, table_.accumulators);
     c.backward = conv_shape(out, in, s.kt, s.kf, s.upsampled, 1, V, table_.accumulators);
-    c.dense = s.dense;
     c.folded_norm = s.folded_norm;
     c.weight = s.weight;
     c.bias = s.bias;
@@ -265,13 +264,11 @@ Range next_strip(const Range& r, long end) {
 // Asks for share `part` of `parts` of a kept tensor's rows in a strip. The strips are too short for the processor's own
 // prefetching to see them coming; asking for all at once would leave no room for the loads in between.
 void prefetch(const Tensor& t, const Range& r, int part, int parts, int real_bytes) {
-  if (r.strips > 1 || r.n1 - r.n0 == 1) {
-    if (r.n0 >= r.n1) return;
-    const long r0 = first_row(t, r), r1 = last_row(t, r), bytes = (r1 - r0) * t.pitch * real_bytes;
-    const char* p = t.data + (r.n0 * t.slice + t.origin + r0 * t.pitch) * real_bytes;
-    for (long i = bytes * part / parts / 64 * 64; i < bytes * (part + 1) / parts; i += 64)
-      __builtin_prefetch(p + i, 0, 2);
-  }
+  if (r.n0 >= r.n1 || (r.strips == 1 && r.n1 - r.n0 > 1)) return;
+  const long r0 = first_row(t, r), r1 = last_row(t, r), bytes = (r1 - r0) * t.pitch * real_bytes;
+  const char* p = t.data + (r.n0 * t.slice + t.origin + r0 * t.pitch) * real_bytes;
+  for (long i = bytes * part / parts / 64 * 64; i < bytes * (part + 1) / parts; i += 64)
+    __builtin_prefetch(p + i, 0, 2);
 }
 
 }  // namespace

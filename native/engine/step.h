@@ -50,7 +50,6 @@ struct ConvShape {
 
 struct Conv {
   ConvShape forward, backward;    // backward: from output gradients to input gradients
-  int dense;                      // weights [out, in] instead of [cout, cin, kt, kf]
   int folded_norm;                // inference: fold this norm's running statistics into weights and bias; -1: none
   long weight, bias;              // where they lie in the parameters; bias -1: none
   const int* parameter;           // [forward.size][2] which weights' sum stands there in kernel order; -1: none
