@@ -45,7 +45,7 @@ export class ForwardSchedule extends PlanBuilder {
       return tensor;
     }
     const branches = this.residual(node);
-    const operands = branches?.convs ?? node.inputs.map((i) => this.byName.get(i)!);
+    const operands = branches?.convs ?? this.pooledSum(node) ?? node.inputs.map((i) => this.byName.get(i)!);
     const [x, b = -1] = operands.map((i) => this.value(i, phase));
     const folded = node.op === 'conv' ? (this.consumers.get(node.name) ?? []).find((c) => this.folds(c)) : undefined;
     const keep = this.isKept(folded ?? node);
@@ -79,6 +79,14 @@ export class ForwardSchedule extends PlanBuilder {
     };
   }
 
+  /** Inference: the operands of an addition that nothing but this max-pool reads, which then adds them itself. */
+  private pooledSum(pool: Node): Node[] | undefined {
+    if (this.mode !== 'infer' || pool.op !== 'max-pool') return undefined;
+    const add = this.input(pool);
+    if (add.op !== 'add' || this.isKept(add) || this.consumers.get(add.name)!.length > 1) return undefined;
+    return add.inputs.map((name) => this.byName.get(name)!);
+  }
+
   /** The pool at the end of the residual block that this norm is part of. */
   protected poolOf(norm: Node): Node | undefined {
     const pool = this.consumers.get(this.consumers.get(norm.name)?.[0]?.name ?? '')?.[0];
@@ -106,7 +114,7 @@ export class ForwardSchedule extends PlanBuilder {
         this.push(phase, 'add', { x, b, y });
         break;
       case 'max-pool':
-        this.push(phase, 'max_pool', { x, y });
+        this.push(phase, 'max_pool', { x, b, y });
         break;
       case 'global-max-pool':
         this.push(phase, 'global_max_pool', { x, y });

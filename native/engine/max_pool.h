@@ -53,33 +53,51 @@ A2V_INLINE void with_channels(int Cp, Fn fn) {
   if (Cp == 16) fn(Constant<16>{});
 }
 
+// `value` is what stands at an offset in the row pair.
+template <typename Value>
+A2V_INLINE void pool_rows(const Tensor& x, const Tensor& y, const BandPairs& pairs, real* q, Value value) {
+  const auto largest = [&](long i) {
+    const vec a = vmax(value(i), value(i + x.pitch));  // of both rows, which need no shuffles
+    const vec b = vmax(value(i + pairs.unit), value(i + pairs.unit + x.pitch));
+    vec e, o;
+    pairs.split(a, b, e, o);
+    return vmax(e, o);
+  };
+  if (x.by_bands) {
+    with_channels(y.Cp, [&](auto Cp) {
+      pool_row_by_bands<Cp.value>(x, q, NoConstants{}, [&](long from, NoConstants) { return largest(from); });
+    });
+  } else {
+    for (long c = 0; c < y.columns; c++)
+      for (long u = 0; u < y.unit; u += V) store(q + c * y.unit + u, largest(2 * c * x.unit + u));
+  }
+}
+
+// y = pool(x), or pool(x + b)
 void step_max_pool(const Step& s, const Range& r) {
   const Tensor &x = *s.x, &y = *s.y;
   const long r0 = first_row(y, r), r1 = last_row(y, r);
   const BandPairs pairs(x);
-  const bool vectors = halves(x, y);
+  const bool vectors = x.by_bands || halves(x, y);
   for (long n = r.n0; n < r.n1; n++)
     for (long t = r0; t < r1; t++) {
       const real* p = at(x, r, n) + 2 * t * x.pitch;
+      const real* b = s.b ? at(*s.b, r, n) + 2 * t * x.pitch : nullptr;
       real* q = at_mut(y, r, n) + t * y.pitch;
-      const auto largest = [&](const real* v) {
-        vec e, o;  // of both rows, which need no shuffles
-        pairs.split(vmax(load(v), load(v + x.pitch)), vmax(load(v + pairs.unit), load(v + pairs.unit + x.pitch)), e, o);
-        return vmax(e, o);
-      };
-      if (x.by_bands) {
-        with_channels(y.Cp, [&](auto Cp) {
-          pool_row_by_bands<Cp.value>(x, q, NoConstants{}, [&](long from, NoConstants) { return largest(p + from); });
-        });
+      if (vectors && b) {
+        pool_rows(x, y, pairs, q, [&](long i) { return load(p + i) + load(b + i); });
       } else if (vectors) {
-        for (long c = 0; c < y.columns; c++)
-          for (long u = 0; u < y.unit; u += V) store(q + c * y.unit + u, largest(p + 2 * c * x.unit + u));
+        pool_rows(x, y, pairs, q, [&](long i) { return load(p + i); });
       } else {
         for (long f = 0; f < y.F; f++)
           for (long c = 0; c < y.C; c++) {
-            const real *a = p + 2 * f * x.Cp + c, *b = a + x.Cp;
-            const real m0 = a[0] > b[0] ? a[0] : b[0], m1 = a[x.pitch] > b[x.pitch] ? a[x.pitch] : b[x.pitch];
-            q[f * y.Cp + c] = m0 > m1 ? m0 : m1;
+            const auto value = [&](long row, long band) {
+              const long i = row * x.pitch + (2 * f + band) * x.Cp + c;
+              return b ? p[i] + b[i] : p[i];
+            };
+            real largest = value(0, 0);
+            for (int i = 1; i < 4; i++) largest = value(i / 2, i % 2) > largest ? value(i / 2, i % 2) : largest;
+            q[f * y.Cp + c] = largest;
           }
       }
     }
