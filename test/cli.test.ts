@@ -304,6 +304,18 @@ describe('export', () => {
   it("of a classifier's probabilities too", async () => {
     expect(await printed({ maxProbabilityError: 2.5e-7 })).toMatch(/\nprobabilities: max abs error 2\.5e-7\n$/);
   });
+
+  it.each(['browser', 'mobile'])('writes the model that examples/%s wants by the command on its page', async (name) => {
+    const page = await readFile(join(import.meta.dirname, '..', 'examples', name, 'README.md'), 'utf8');
+    const [, line] = page.match(/^audio2vec (export .*)$/m)!;
+    let asked: object | undefined;
+    const exported: Operations['export'] = async (request) => {
+      asked = request;
+      return { output: request.output, bytes: 1, proof: '', parity };
+    };
+    expect((await cli(line!.split(' '), { export: exported })).code).toBe(0);
+    expect(asked).toMatchObject({ model: undefined, input: 'waveform', batch: 1, output: 'model.onnx' });
+  });
 });
 
 describe('info', () => {
