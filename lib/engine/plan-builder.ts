@@ -34,6 +34,7 @@ export class PlanBuilder {
   protected readonly consumers = new Map<string, Node[]>();
   protected readonly trainable = new Set<string>(); // nodes that a parameter influences
   protected readonly nodes: readonly Node[];
+  private readonly byBands: ReadonlySet<string>;
   protected readonly out: Plan = { tensors: [], convs: [], norms: [], phases: [], inputs: {}, outputs: {}, losses: [] };
   protected readonly convOf = new Map<string, number>();
   protected readonly normOf = new Map<string, number>();
@@ -55,6 +56,7 @@ export class PlanBuilder {
       for (const input of node.inputs) this.consumers.set(input, [...(this.consumers.get(input) ?? []), node]);
       if (node.params.length > 0 || node.inputs.some((i) => this.trainable.has(i))) this.trainable.add(node.name);
     }
+    this.byBands = mapsByBands(this.nodes, this.consumers, this.byName);
     this.layers();
   }
 
@@ -72,6 +74,7 @@ export class PlanBuilder {
         this.out.norms.push({
           c: channels(node),
           f,
+          byBands: this.byBands.has(node.name),
           relu: node.relu,
           weight: this.offset(node, 'weight'),
           bias: this.offset(node, 'bias'),
@@ -97,6 +100,7 @@ export class PlanBuilder {
           cout: channels(node),
           fIn: size(this.input(node))[1],
           fOut: f,
+          byBands: this.byBands.has(node.name),
           weight: this.offset(node, 'weight'),
           bias: this.offset(node, 'bias'),
           backward: this.mode === 'train' && this.trainable.has(node.inputs[0]!),
@@ -182,7 +186,7 @@ export class PlanBuilder {
 
   protected newTensor(node: Node, group: number): number {
     const [t, f, c] = size(node);
-    this.out.tensors.push({ t, f, c, vector: node.shape.length === 1, rows: node.rows, group });
+    this.out.tensors.push({ t, f, c, vector: node.shape.length === 1, byBands: this.byBands.has(node.name), rows: node.rows, group });
     return this.out.tensors.length - 1;
   }
 
@@ -219,6 +223,35 @@ export class PlanBuilder {
     phase.steps.push(step);
     return step;
   }
+}
+
+/** Maps that may have their bands innermost (Tensor in native/engine/step.h, which also says what it is good for): those
+ * that convolutions make of single-channel inputs, and what follows up to a max-pool, if all of it has as many channels. */
+function mapsByBands(
+  nodes: readonly Node[],
+  consumers: ReadonlyMap<string, readonly Node[]>,
+  byName: ReadonlyMap<string, Node>,
+): ReadonlySet<string> {
+  const maps = new Set<string>();
+  const follows = (node: Node) =>
+    node.inputs.every((name) => {
+      const input = byName.get(name)!;
+      return maps.has(name) ? channels(input) === channels(node) : node.op === 'conv' && channels(input) === 1;
+    });
+  for (const node of nodes) {
+    const fits = node.op === 'conv' ? !node.upsampled : ['batch-norm', 'relu', 'add'].includes(node.op);
+    if (fits && node.shape.length === 3 && follows(node)) maps.add(node.name);
+  }
+  // A map that something else reads is left as it is, and so is then all that it is made of.
+  const read = (node: Node) => (consumers.get(node.name) ?? []).every((c) => maps.has(c.name) || c.op === 'max-pool');
+  for (let before = -1; before !== maps.size; ) {
+    before = maps.size;
+    for (const node of nodes) {
+      const whole = node.inputs.every((name) => maps.has(name) || channels(byName.get(name)!) === 1);
+      if (maps.has(node.name) && !(read(node) && whole)) maps.delete(node.name);
+    }
+  }
+  return maps;
 }
 
 /** The nodes that the targets depend on, and these. */

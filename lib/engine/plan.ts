@@ -7,6 +7,8 @@ export interface PlanTensor {
   f: number;
   c: number;
   vector: boolean;
+  /** Whether bands may be innermost: every step that touches the map can have it so. */
+  byBands: boolean;
   /** Units per training example. */
   rows: number;
   /** Units a thread holds at a time; 0: kept for the whole batch. */
@@ -24,6 +26,7 @@ export interface PlanConv {
   /** Bands of the maps on either side (1 for dense), which decide how channels are folded into vectors. */
   fIn: number;
   fOut: number;
+  byBands: boolean;
   /** Offsets into the parameters; bias -1: none. */
   weight: number;
   bias: number;
@@ -36,6 +39,7 @@ export interface PlanConv {
 export interface PlanNorm {
   c: number;
   f: number;
+  byBands: boolean;
   relu: boolean;
   weight: number;
   bias: number;

@@ -12,12 +12,19 @@ namespace {
 
 constexpr double kNormEpsilon = 1e-5, kNormMomentum = 0.1;
 
+// The channel that a lane of a column belongs to; may be one that only pads.
+A2V_INLINE int channel_of(const Norm& norm, int lane) { return norm.by_bands ? lane / V : lane % norm.Cp; }
+
 // Adds per-lane partial sums of one column position to the thread's per-channel doubles.
 A2V_INLINE void add_lanes(double* sums, const Norm& norm, int u, vec v) {
+  if (norm.by_bands) {
+    sums[u / V] += sum(v);
+    return;
+  }
   real lanes[V];
   store(lanes, v);
   for (int i = 0; i < V; i++) {
-    const int c = (u + i) % norm.Cp;
+    const int c = channel_of(norm, u + i);
     if (c < norm.C) sums[c] += lanes[i];
   }
 }
@@ -28,20 +35,21 @@ void step_norm_statistics(const Step& s, const Range& r) {
   double* sums = s.norm->sums + long(r.thread) * 2 * s.norm->C;
   const long r0 = first_row(x, r), r1 = last_row(x, r);
   for (int u = 0; u < x.unit; u += V) {
+    const Run run(x, u);
     vec total[2] = {}, squares[2] = {};  // two chains hide the latency of an addition
     for (long n = r.n0; n < r.n1; n++)
       for (long t = r0; t < r1; t++) {
-        const real* p = at(x, r, n) + t * x.pitch + u;
+        const real* p = at(x, r, n) + t * x.pitch + run.from;
         long c = 0;
-        for (; c + 2 <= x.columns; c += 2) {
-          const vec a = load(p + c * x.unit), b = load(p + (c + 1) * x.unit);
+        for (; c + 2 <= run.count; c += 2) {
+          const vec a = load(p + c * run.step), b = load(p + (c + 1) * run.step);
           total[0] += a;
           squares[0] += a * a;
           total[1] += b;
           squares[1] += b * b;
         }
-        if (c < x.columns) {
-          const vec a = load(p + c * x.unit);
+        if (c < run.count) {
+          const vec a = load(p + c * run.step);
           total[0] += a;
           squares[0] += a * a;
         }
@@ -77,15 +85,16 @@ void step_norm_reduce(const Step& s, const Range& r) {
   const real *scale = static_cast<const real*>(norm.scale), *shift = static_cast<const real*>(norm.shift);
   const long r0 = first_row(x, r), r1 = last_row(x, r);
   for (int u = 0; u < x.unit; u += V) {
+    const Run run(x, u);
     const vec a = load(scale + u), b = load(shift + u);
     vec total{}, product{};
     for (long n = r.n0; n < r.n1; n++)
       for (long t = r0; t < r1; t++) {
-        const real* p = at(x, r, n) + t * x.pitch + u;
-        const real* g = at(dy, r, n) + t * dy.pitch + u;
-        for (long c = 0; c < x.columns; c++) {
-          const vec xv = load(p + c * x.unit);
-          vec gv = load(g + c * x.unit);
+        const real* p = at(x, r, n) + t * x.pitch + run.from;
+        const real* g = at(dy, r, n) + t * dy.pitch + run.from;
+        for (long c = 0; c < run.count; c++) {
+          const vec xv = load(p + c * run.step);
+          vec gv = load(g + c * run.step);
           if (norm.relu) gv = xv * a + b > vec{} ? gv : vec{};
           total += gv;
           product += gv * xv;
@@ -127,7 +136,7 @@ void step_norm_apply(const Step& s, const Range& r) {
 void set_scale(const Norm& norm, const real* p, const double* mean, const double* inverse) {
   real *scale = static_cast<real*>(norm.scale), *shift = static_cast<real*>(norm.shift);
   for (int l = 0; l < norm.unit; l++) {
-    const int c = l % norm.Cp;
+    const int c = channel_of(norm, l);
     const double k = c < norm.C ? p[norm.weight + c] * inverse[c] : 0;
     scale[l] = k;
     shift[l] = c < norm.C ? p[norm.bias + c] - mean[c] * k : 0;
@@ -188,7 +197,8 @@ void finish_reduce(const Norm& norm, const void* parameters, void* gradients, in
     g[norm.weight + c] += dg;
     g[norm.bias + c] += db;
     const double a = p[norm.weight + c] * inverse, b = -a * inverse * dg / norm.count;
-    for (int l = c; l < norm.unit; l += norm.Cp) {
+    const int from = norm.by_bands ? c * V : c, end = norm.by_bands ? from + V : norm.unit;
+    for (int l = from; l < end; l += norm.by_bands ? 1 : norm.Cp) {
       apply[l] = a;
       apply[norm.unit + l] = b;
       apply[2 * norm.unit + l] = -a * db / norm.count - b * mean;

@@ -5,14 +5,8 @@
 // a step in pack(); the loops below know nothing of taps or folding. The input gradient is the same convolution with
 // the weights transposed and flipped. The weight gradient is the outer product of the same runs with the columns.
 #pragma once
+#include "engine/conv_by_bands.h"
 #include "engine/tensor.h"
-
-// Accumulators that fit beside operands in the register file.
-#if defined(__AVX512F__) || defined(__aarch64__)
-#define A2V_ACCUMULATORS 24
-#else
-#define A2V_ACCUMULATORS 12
-#endif
 
 namespace {
 
@@ -218,6 +212,7 @@ A2V_INLINE long first_output(const ConvShape& s, int phase, const Tensor& y, lon
 
 void run_conv(const ConvShape& shape, const real* weights, const real* bias, const Tensor& x, const Tensor& y, int relu,
               int accumulate, const Range& r) {
+  if (shape.by_bands) return run_conv_by_bands(shape, weights, bias, x, y, relu, accumulate, r);
   const long r0 = first_row(y, r) / shape.y_row_step, r1 = last_row(y, r) / shape.y_row_step;
   TileArgs a;
   a.x_row = shape.x_row_step * x.pitch;
@@ -300,6 +295,8 @@ void run_gradient(const ConvShape& shape, const GradientArgs& a) {
 void step_conv_weights(const Step& s, const Range& r) {
   const ConvShape& shape = s.conv->forward;
   const Tensor &x = *s.x, &dy = *s.b;
+  if (shape.by_bands)
+    return run_gradient_by_bands(shape, x, dy, static_cast<real*>(s.conv->gradient) + r.thread * shape.size * V, r);
   const long r0 = first_row(dy, r) / shape.y_row_step, r1 = last_row(dy, r) / shape.y_row_step;
   GradientArgs a;
   a.x_row = shape.x_row_step * x.pitch;
@@ -347,10 +344,11 @@ void step_bias_gradient(const Step& s, const Range& r) {
   real* db = static_cast<real*>(s.conv->bias_gradient) + long(r.thread) * s.conv->forward.vectors * V;
   for (long n = r.n0; n < r.n1; n++)
     for (int u = 0; u < dy.unit; u += V) {
+      const Run run(dy, u);
       vec acc = load(db + u);
       for (long t = r0; t < r1; t++) {
-        const real* p = at(dy, r, n) + t * dy.pitch + u;
-        for (int c = 0; c < dy.columns; c++) acc += load(p + long(c) * dy.unit);
+        const real* p = at(dy, r, n) + t * dy.pitch + run.from;
+        for (long c = 0; c < run.count; c++) acc += load(p + c * run.step);
       }
       store(db + u, acc);
     }
@@ -369,6 +367,15 @@ A2V_INLINE bool tap_reads(int upsampled, int transposed, int taps, int tap, int 
 // Fills map[packed index][0 … 1] with the weights whose sum stands there, -1 for none.
 void map_weights(const ConvShape& s, int* map) {
   for (long i = 0; i < 2 * s.size; i++) map[i] = -1;
+  if (s.by_bands) {
+    for (int t = 0; t < s.kt; t++)
+      for (int in = 0; in < s.cin; in++)
+        for (int f = 0; f < s.kf; f++)
+          for (int out = 0; out < s.cout; out++, map += 2)
+            *map = s.transposed ? ((in * s.cout + out) * s.kt + s.kt - 1 - t) * s.kf + s.kf - 1 - f
+                                : ((out * s.cin + in) * s.kt + t) * s.kf + f;
+    return;
+  }
   long block_start = 0;
   for (int phase = 0; phase < s.phases; phase++)
     for (int v0 = 0; v0 < s.vectors; v0 += s.block, block_start += long(s.segments) * s.K * s.block * V)
@@ -396,11 +403,11 @@ void pack_conv(const Conv& conv, const void* parameters, const Norm* norm) {
   const real* scale = norm ? static_cast<const real*>(norm->scale) : nullptr;
   const real* shift = norm ? static_cast<const real*>(norm->shift) : nullptr;
   const ConvShape& s = conv.forward;
-  const int per_output = s.cin * s.kt * s.kf;
+  const int per_output = s.cin * s.kt * s.kf, lane = norm && norm->by_bands ? V : 1;
   const auto pack = [&](real* w, const int* map, long size, bool scaled) {
     for (long i = 0; i < size; i++) {
       const int a = map[2 * i], b = map[2 * i + 1];
-      w[i] = a < 0 ? 0 : (b < 0 ? p[a] : p[a] + p[b]) * (scaled ? scale[a / per_output] : 1);
+      w[i] = a < 0 ? 0 : (b < 0 ? p[a] : p[a] + p[b]) * (scaled ? scale[a / per_output * lane] : 1);
     }
   };
   pack(static_cast<real*>(conv.packed), conv.parameter, s.size, scale != nullptr);
@@ -409,8 +416,8 @@ void pack_conv(const Conv& conv, const void* parameters, const Norm* norm) {
   real* bias = static_cast<real*>(conv.packed_bias);
   if (bias)
     for (int l = 0; l < s.vectors * V; l++) {
-      const int co = l % s.cout_pad;
-      bias[l] = co >= s.cout ? 0 : shift ? shift[co] : static_cast<const real*>(parameters)[conv.bias + co];
+      const int co = s.by_bands ? l / V : l % s.cout_pad;
+      bias[l] = co >= s.cout ? 0 : shift ? shift[co * lane] : static_cast<const real*>(parameters)[conv.bias + co];
     }
 }
 
@@ -423,7 +430,8 @@ void unpack_gradient(const Conv& conv, void* gradients, int threads) {
     const int a = conv.parameter[2 * i], b = conv.parameter[2 * i + 1];
     if (a < 0) continue;
     real total = 0;
-    for (int t = 0; t < threads; t++) total += dw[t * s.size + i];
+    for (int t = 0; t < threads; t++)
+      total += s.by_bands ? sum(load(dw + (t * s.size + i) * V)) : dw[t * s.size + i];
     g[a] += total;
     if (b >= 0) g[b] += total;
   }
@@ -432,8 +440,10 @@ void unpack_gradient(const Conv& conv, void* gradients, int threads) {
   const real* db = static_cast<const real*>(conv.bias_gradient);
   const int lanes = s.vectors * V;
   for (int t = 0; t < threads; t++)
-    for (int l = 0; l < lanes; l++)
-      if (l % s.cout_pad < s.cout) gb[l % s.cout_pad] += db[t * lanes + l];
+    for (int l = 0; l < lanes; l++) {
+      const int co = s.by_bands ? l / V : l % s.cout_pad;
+      if (co < s.cout) gb[co] += db[t * lanes + l];
+    }
 }
 
 }  // namespace

@@ -57,7 +57,7 @@ void read_output(const Tensor& t, const Range& r, float* out) {
     const real* p = at(t, r, n);
     for (long row = 0; row < t.T; row++)
       for (long f = 0; f < t.F; f++)
-        for (long c = 0; c < t.C; c++) *out++ = float(p[row * t.pitch + f * t.Cp + c]);
+        for (long c = 0; c < t.C; c++) *out++ = float(p[row * t.pitch + f * t.band + c * t.channel]);
   }
 }
 

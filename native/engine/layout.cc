@@ -13,21 +13,36 @@ Tensor vector_layout(int C, int lanes) {
   t.C = C;
   t.Cp = t.unit = round_up(C, lanes);
   t.columns = 1;
-  t.pitch = t.slice = t.Cp;
+  t.channel = 1;
+  t.band = t.pitch = t.slice = t.Cp;
   return t;
 }
 
-Tensor map_layout(int T, int F, int C, int lanes) {
+Tensor map_layout(int T, int F, int C, int lanes, bool by_bands) {
   Tensor t{};
   t.T = T;
   t.F = F;
   t.C = C;
+  if (by_bands && C > 1 && C < lanes && F % (2 * lanes) == 0) {  // 2: so that half as many bands fill vectors, too
+    t.by_bands = 1;
+    t.Cp = C;
+    t.unit = C * lanes;
+    t.columns = F / lanes;
+    t.band = 1;
+    t.channel = F;
+    t.pitch = long(F) * C + lanes;  // a vector between rows: the loads of a run's neighbours go beyond its ends
+    t.origin = t.pitch + lanes;
+    t.slice = long(T + 2) * t.pitch + lanes;
+    return t;
+  }
   t.Cp = 1;
   while (t.Cp < C && t.Cp < lanes) t.Cp *= 2;
   if (C > lanes) t.Cp = round_up(C, lanes);
   if (t.Cp < lanes && F % (lanes / t.Cp)) t.Cp = lanes;  // the bands don't fill whole vectors: one band a vector
   t.unit = t.Cp < lanes ? lanes : t.Cp;
   t.columns = F * t.Cp / t.unit;
+  t.band = t.Cp;
+  t.channel = 1;
   t.pitch = long(t.columns + 1) * t.unit;
   t.origin = t.pitch + t.unit;
   t.slice = long(T + 2) * t.pitch + t.unit;
@@ -37,6 +52,20 @@ Tensor map_layout(int T, int F, int C, int lanes) {
 ConvShape conv_shape(const Tensor& in, const Tensor& out, int kt, int kf, int upsampled, int transposed, int lanes,
                      int accumulators) {
   ConvShape s{};
+  s.kt = kt;
+  s.kf = kf;
+  s.upsampled = upsampled;
+  s.transposed = transposed;
+  s.cin = in.C;
+  s.cin_pad = in.Cp;
+  s.cout = out.C;
+  s.cout_pad = out.Cp;
+  if (in.by_bands || out.by_bands) {
+    s.by_bands = 1;
+    s.vectors = out.C;
+    s.size = long(kt) * kf * in.C * out.C;
+    return s;
+  }
   s.fold = out.unit / out.Cp;
   s.phases = s.x_row_step = s.y_row_step = s.y_column_step = 1;
   int bands = s.fold + kf - 1;  // in a run
@@ -65,14 +94,6 @@ ConvShape conv_shape(const Tensor& in, const Tensor& out, int kt, int kf, int up
   const int widest = lanes >= 8 ? 2 : 4;  // registers for weights; with more lanes few layers have more vectors
   s.block = 1;
   while (s.block * 2 <= widest && s.vectors % (s.block * 2) == 0 && s.block * 2 <= accumulators / 6) s.block *= 2;
-  s.kt = kt;
-  s.kf = kf;
-  s.upsampled = upsampled;
-  s.transposed = transposed;
-  s.cin = in.C;
-  s.cin_pad = in.Cp;
-  s.cout = out.C;
-  s.cout_pad = out.Cp;
   s.size = long(s.phases) * s.segments * s.K * s.vectors * lanes;
   return s;
 }

@@ -5,7 +5,8 @@
 
 namespace audio2vec {
 
-Tensor map_layout(int T, int F, int C, int lanes);
+// by_bands: bands innermost, if F and C are such that this fills vectors better.
+Tensor map_layout(int T, int F, int C, int lanes, bool by_bands = false);
 Tensor vector_layout(int C, int lanes);
 
 // `in` and `out` are the layouts of the maps on either side; only their channels and folding matter. `upsampled` and

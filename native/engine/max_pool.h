@@ -5,6 +5,54 @@
 
 namespace {
 
+// A row of 2×2 windows of a map by bands (x), pooled into one by channels: fn(offset in the map's row, constants of its
+// channel) gives the pooled values of V bands of a channel.
+template <int Cp, typename Constants, typename Fn>
+void pool_row_by_bands(const Tensor& x, real* q, Constants constants, Fn fn) {
+  constexpr int kAtOnce = 2;  // so that rows are read in order
+  for (long c = 0; c < x.columns; c += 2 * kAtOnce) {
+    vec pooled[kAtOnce][Cp] = {};
+    for (int i = 0; i < x.C; i++) {
+      const auto k = constants(i * V);
+      A2V_UNROLL for (int j = 0; j < kAtOnce; j++)
+        if (c + 2 * j < x.columns) pooled[j][i] = fn(i * x.channel + (c + 2 * j) * V, k);
+    }
+    A2V_UNROLL for (int j = 0; j < kAtOnce; j++) {
+      if (c + 2 * j >= x.columns) break;
+      interleave<Cp>(pooled[j]);
+      A2V_UNROLL for (int i = 0; i < Cp; i++, q += V) store(q, pooled[j][i]);
+    }
+  }
+}
+
+// The same backwards, g being a row of gradients of pooled values: fn(channel, offset, constants, gradients of V bands).
+template <int Cp, typename Constants, typename Fn>
+void unpool_row_by_bands(const Tensor& x, const real* g, Constants constants, Fn fn) {
+  constexpr int kAtOnce = 2;
+  for (long c = 0; c < x.columns; c += 2 * kAtOnce) {
+    vec pooled[kAtOnce][Cp];
+    A2V_UNROLL for (int j = 0; j < kAtOnce; j++) {
+      if (c + 2 * j >= x.columns) break;
+      A2V_UNROLL for (int i = 0; i < Cp; i++, g += V) pooled[j][i] = load(g);
+      separate<Cp>(pooled[j]);
+    }
+    for (int i = 0; i < x.C; i++) {
+      const auto k = constants(i * V);
+      A2V_UNROLL for (int j = 0; j < kAtOnce; j++)
+        if (c + 2 * j < x.columns) fn(i, i * x.channel + (c + 2 * j) * V, k, pooled[j][i]);
+    }
+  }
+}
+
+// Calls fn with the padded number of channels as a constant (a map by bands has fewer than V).
+template <typename Fn>
+A2V_INLINE void with_channels(int Cp, Fn fn) {
+  if (Cp == 2) fn(Constant<2>{});
+  if (Cp == 4) fn(Constant<4>{});
+  if (Cp == 8) fn(Constant<8>{});
+  if (Cp == 16) fn(Constant<16>{});
+}
+
 void step_max_pool(const Step& s, const Range& r) {
   const Tensor &x = *s.x, &y = *s.y;
   const long r0 = first_row(y, r), r1 = last_row(y, r);
@@ -14,14 +62,18 @@ void step_max_pool(const Step& s, const Range& r) {
     for (long t = r0; t < r1; t++) {
       const real* p = at(x, r, n) + 2 * t * x.pitch;
       real* q = at_mut(y, r, n) + t * y.pitch;
-      if (vectors) {
+      const auto largest = [&](const real* v) {
+        vec e, o;  // of both rows, which need no shuffles
+        pairs.split(vmax(load(v), load(v + x.pitch)), vmax(load(v + pairs.unit), load(v + pairs.unit + x.pitch)), e, o);
+        return vmax(e, o);
+      };
+      if (x.by_bands) {
+        with_channels(y.Cp, [&](auto Cp) {
+          pool_row_by_bands<Cp.value>(x, q, NoConstants{}, [&](long from, NoConstants) { return largest(p + from); });
+        });
+      } else if (vectors) {
         for (long c = 0; c < y.columns; c++)
-          for (long u = 0; u < y.unit; u += V) {
-            vec e0, o0, e1, o1;
-            pairs.split(p + 2 * c * x.unit + u, e0, o0);
-            pairs.split(p + 2 * c * x.unit + u + x.pitch, e1, o1);
-            store(q + c * y.unit + u, vmax(vmax(e0, o0), vmax(e1, o1)));
-          }
+          for (long u = 0; u < y.unit; u += V) store(q + c * y.unit + u, largest(p + 2 * c * x.unit + u));
       } else {
         for (long f = 0; f < y.F; f++)
           for (long c = 0; c < y.C; c++) {
@@ -44,17 +96,27 @@ void step_max_pool_backward(const Step& s, const Range& r) {
       const real* p = at(x, r, n) + 2 * t * x.pitch;
       const real* g = at(dy, r, n) + t * dy.pitch;
       real* d = at_mut(dx, r, n) + 2 * t * dx.pitch;
-      if (vectors) {
+      const auto route = [&](const real* v, vec gv, real* to) {
+        vec e0, o0, e1, o1;
+        pairs.split(v, e0, o0);
+        pairs.split(v + x.pitch, e1, o1);
+        const vec m = vmax(vmax(e0, o0), vmax(e1, o1));
+        const mask is_e0 = e0 == m, is_o0 = (o0 == m) & ~is_e0, is_e1 = (e1 == m) & ~(is_e0 | is_o0);
+        const mask is_o1 = ~(is_e0 | is_o0 | is_e1);
+        pairs.join(to, is_e0 ? gv : vec{}, is_o0 ? gv : vec{});
+        pairs.join(to + dx.pitch, is_e1 ? gv : vec{}, is_o1 ? gv : vec{});
+      };
+      if (x.by_bands) {
+        with_channels(dy.Cp, [&](auto Cp) {
+          unpool_row_by_bands<Cp.value>(x, g, NoConstants{}, [&](int, long from, NoConstants, vec gv) {
+            route(p + from, gv, d + from);
+          });
+        });
+      } else if (vectors) {
         for (long c = 0; c < dy.columns; c++)
           for (long u = 0; u < dy.unit; u += V) {
-            vec e0, o0, e1, o1;
-            pairs.split(p + 2 * c * x.unit + u, e0, o0);
-            pairs.split(p + 2 * c * x.unit + u + x.pitch, e1, o1);
-            const vec m = vmax(vmax(e0, o0), vmax(e1, o1)), gv = load(g + c * dy.unit + u);
-            const mask is_e0 = e0 == m, is_o0 = (o0 == m) & ~is_e0, is_e1 = (e1 == m) & ~(is_e0 | is_o0);
-            const mask is_o1 = ~(is_e0 | is_o0 | is_e1);
-            pairs.join(d + 2 * c * dx.unit + u, is_e0 ? gv : vec{}, is_o0 ? gv : vec{});
-            pairs.join(d + 2 * c * dx.unit + u + dx.pitch, is_e1 ? gv : vec{}, is_o1 ? gv : vec{});
+            const long from = 2 * c * dy.unit + u;
+            route(p + from, load(g + c * dy.unit + u), d + from);
           }
       } else {
         for (long f = 0; f < dy.F; f++)

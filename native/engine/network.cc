@@ -70,6 +70,13 @@ struct Network::Plan {
   long packed_version = 0;
 };
 
+namespace {
+
+// Values of a thread's weight gradient: by bands, every lane adds up the products of its own bands.
+size_t gradient_size(const ConvShape& s, int V) { return size_t(s.size) * (s.by_bands ? V : 1); }
+
+}  // namespace
+
 Network::Network(const KernelTable& table, int threads, long max_examples, long parameters,
                  std::vector<TrainableRange> trainable)
     : table_(table),
@@ -99,7 +106,7 @@ int Network::add_plan(const PlanSpec& spec) {
 
   std::vector<size_t> tensor_at;
   for (const TensorSpec& s : spec.tensors) {
-    Tensor t = s.vector ? vector_layout(s.c, V) : map_layout(s.t, s.f, s.c, V);
+    Tensor t = s.vector ? vector_layout(s.c, V) : map_layout(s.t, s.f, s.c, V, s.by_bands);
     t.group = s.group;
     const size_t units = s.group ? size_t(s.group) * threads : size_t(max_examples_) * s.rows;
     tensor_at.push_back(layout.take((units * t.slice + V) * real));
@@ -114,8 +121,8 @@ int Network::add_plan(const PlanSpec& spec) {
   long map_size = 0;
   for (const ConvSpec& s : spec.convs) {
     Conv c{};
-    const Tensor in = s.dense ? vector_layout(s.cin, V) : map_layout(1, s.f_in, s.cin, V);
-    const Tensor out = s.dense ? vector_layout(s.cout, V) : map_layout(1, s.f_out, s.cout, V);
+    const Tensor in = s.dense ? vector_layout(s.cin, V) : map_layout(1, s.f_in, s.cin, V, s.by_bands);
+    const Tensor out = s.dense ? vector_layout(s.cout, V) : map_layout(1, s.f_out, s.cout, V, s.by_bands);
     c.forward = conv_shape(in, out, s.kt, s.kf, s.upsampled, 0, V, table_.accumulators);
     c.backward = conv_shape(out, in, s.kt, s.kf, s.upsampled, 1, V, table_.accumulators);
     c.folded_norm = s.folded_norm;
@@ -135,7 +142,7 @@ int Network::add_plan(const PlanSpec& spec) {
   plan->gradients = layout.total();
   std::vector<size_t> gradient_at, bias_gradient_at;
   for (const Conv& c : plan->convs) {
-    gradient_at.push_back(layout.take(spec.training ? size_t(threads) * c.forward.size * real : 0));
+    gradient_at.push_back(layout.take(spec.training ? threads * gradient_size(c.forward, V) * real : 0));
     bias_gradient_at.push_back(layout.take(spec.training ? size_t(threads) * c.forward.vectors * V * real : 0));
   }
   plan->gradients_bytes = layout.total() - plan->gradients;
@@ -143,11 +150,12 @@ int Network::add_plan(const PlanSpec& spec) {
   std::vector<size_t> norm_at;
   size_t doubles = 0;
   for (const NormSpec& s : spec.norms) {
-    const Tensor t = map_layout(1, s.f, s.c, V);
+    const Tensor t = map_layout(1, s.f, s.c, V, s.by_bands);
     Norm n{};
     n.C = s.c;
     n.Cp = t.Cp;
     n.unit = t.unit;
+    n.by_bands = t.by_bands;
     n.relu = s.relu;
     n.copies = s.copies;
     n.weight = s.weight;

@@ -27,15 +27,15 @@ class Memory {
 
 // The plan as lib/engine/plan.ts describes it.
 struct TensorSpec {
-  int t, f, c, vector, rows, group;
+  int t, f, c, vector, by_bands, rows, group;
 };
 struct ConvSpec {
-  int dense, kt, kf, upsampled, cin, cout, f_in, f_out;
+  int dense, kt, kf, upsampled, cin, cout, f_in, f_out, by_bands;
   long weight, bias;
   int backward, folded_norm;
 };
 struct NormSpec {
-  int c, f, relu, copies;
+  int c, f, by_bands, relu, copies;
   long weight, bias, mean, var, count;
 };
 struct StepSpec {

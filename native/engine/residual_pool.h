@@ -13,31 +13,44 @@ struct Quad {
 
   A2V_INLINE Quad(const real* p, long pitch, long unit)
       : v{load(p), load(p + unit), load(p + pitch), load(p + pitch + unit)} {}
+  // Even and odd bands apart: e0, o0, e1, o1.
+  A2V_INLINE Quad(const Quad& q, const BandPairs& pairs) {
+    pairs.split(q.v[0], q.v[1], v[0], v[1]);
+    pairs.split(q.v[2], q.v[3], v[2], v[3]);
+  }
+  // ReLU(norm(q)).
+  A2V_INLINE Quad(const Quad& q, const ScaleShift& k) {
+    A2V_UNROLL for (int i = 0; i < 4; i++) v[i] = vmax(q.v[i] * k.scale + k.shift, vec{});
+  }
+  A2V_INLINE Quad(const Quad& a, const Quad& b) {
+    A2V_UNROLL for (int i = 0; i < 4; i++) v[i] = a.v[i] + b.v[i];
+  }
+  A2V_INLINE vec largest() const { return vmax(vmax(v[0], v[1]), vmax(v[2], v[3])); }
 };
 
-A2V_INLINE vec activated(vec x, const ScaleShift& k) { return vmax(x * k.scale + k.shift, vec{}); }
-A2V_INLINE vec gate(vec x, const ScaleShift& k, vec g) { return x * k.scale + k.shift > vec{} ? g : vec{}; }
-
-// Even and odd bands of both rows of the sum.
-struct Window {
-  vec e0, o0, e1, o1;
-
-  A2V_INLINE Window(const Quad& b, const ScaleShift& kb, const Quad& r, const ScaleShift& kr, const BandPairs& pairs) {
-    pairs.split(activated(b.v[0], kb) + activated(r.v[0], kr), activated(b.v[1], kb) + activated(r.v[1], kr), e0, o0);
-    pairs.split(activated(b.v[2], kb) + activated(r.v[2], kr), activated(b.v[3], kb) + activated(r.v[3], kr), e1, o1);
+// Of the values under each pooled one, all with even and odd bands apart, those where `sum` has its first largest.
+A2V_INLINE void pick(const Quad& sum, const Quad& b, const Quad& r, vec& vb, vec& vr) {
+  const vec m = sum.largest();
+  vb = b.v[3];
+  vr = r.v[3];
+  A2V_UNROLL for (int i = 2; i >= 0; i--) {
+    vb = sum.v[i] == m ? b.v[i] : vb;
+    vr = sum.v[i] == m ? r.v[i] : vr;
   }
-  A2V_INLINE vec largest() const { return vmax(vmax(e0, o0), vmax(e1, o1)); }
+}
 
-  // Sends g to the first largest value; out: gradient of the sum, laid out as a Quad.
-  A2V_INLINE void route(vec g, const BandPairs& pairs, vec out[4]) const {
-    const vec m = largest(), none{};
-    const vec ge0 = e0 == m ? g : none, after_e0 = e0 == m ? none : g;
-    const vec go0 = o0 == m ? after_e0 : none, after_o0 = o0 == m ? none : after_e0;
-    const vec ge1 = e1 == m ? after_o0 : none, go1 = e1 == m ? none : after_o0;
-    pairs.join(ge0, go0, out[0], out[1]);
-    pairs.join(ge1, go1, out[2], out[3]);
+// Sends g to the first largest value of `sum` (even and odd bands apart); out: its gradient, in the order of memory.
+A2V_INLINE void route(const Quad& sum, vec g, const BandPairs& pairs, vec out[4]) {
+  const vec m = sum.largest(), none{};
+  vec to[4];
+  A2V_UNROLL for (int i = 0; i < 3; i++) {
+    to[i] = sum.v[i] == m ? g : none;
+    g = sum.v[i] == m ? none : g;
   }
-};
+  to[3] = g;
+  pairs.join(to[0], to[1], out[0], out[1]);
+  pairs.join(to[2], to[3], out[2], out[3]);
+}
 
 // The same for one channel of one window, for maps whose layouts don't match (see halves() in tensor.h).
 struct ScalarWindow {
@@ -58,32 +71,63 @@ struct ScalarWindow {
   }
 };
 
+struct BothScales {
+  struct Values {
+    ScaleShift b, r;
+  };
+  const Scales &b, &r;
+  A2V_INLINE Values operator()(long u) const { return {b(u), r(u)}; }
+};
+
 // x, b: the branches; y: the pooled map. norm, norm2: of x and of b
 void step_residual_pool(const Step& s, const Range& r) {
   const Tensor &b = *s.x, &side = *s.b, &y = *s.y;
   const Scales sb(*s.norm), sr(*s.norm2);
   const BandPairs pairs(b);
   const bool vectors = halves(b, y);
+  const BothScales scales{sb, sr};
+  const auto pooled = [&](const real* p, const real* o, const BothScales::Values& k) {
+    const Quad qb(p, b.pitch, pairs.unit), qr(o, side.pitch, pairs.unit);
+    return Quad(Quad(Quad(qb, k.b), Quad(qr, k.r)), pairs).largest();
+  };
   const long r0 = first_row(y, r), r1 = last_row(y, r);
   for (long n = r.n0; n < r.n1; n++)
     for (long t = r0; t < r1; t++) {
       const real *p = at(b, r, n) + 2 * t * b.pitch, *o = at(side, r, n) + 2 * t * side.pitch;
       real* q = at_mut(y, r, n) + t * y.pitch;
-      if (!vectors) {
+      if (b.by_bands) {
+        with_channels(y.Cp, [&](auto Cp) {
+          pool_row_by_bands<Cp.value>(
+              b, q, scales, [&](long from, const auto& k) { return pooled(p + from, o + from, k); });
+        });
+      } else if (vectors) {
+        for (long u = 0; u < y.unit; u += V) {
+          const auto k = scales(u);
+          for (long c = 0; c < y.columns; c++) {
+            const long from = 2 * c * y.unit + u;
+            store(q + c * y.unit + u, pooled(p + from, o + from, k));
+          }
+        }
+      } else {
         for (long f = 0; f < y.F; f++)
           for (long c = 0; c < y.C; c++) q[f * y.Cp + c] = ScalarWindow(b, p, o, sb, sr, f, c).largest;
-        continue;
-      }
-      for (long u = 0; u < y.unit; u += V) {
-        const ScaleShift kb = sb(u), kr = sr(u);
-        for (long c = 0; c < y.columns; c++) {
-          const long from = 2 * c * y.unit + u;
-          const Window w(Quad(p + from, b.pitch, b.unit), kb, Quad(o + from, side.pitch, side.unit), kr, pairs);
-          store(q + c * y.unit + u, w.largest());
-        }
       }
     }
 }
+
+struct BranchSums {
+  vec total{}, product{};
+
+  A2V_INLINE void add(vec x, const ScaleShift& k, vec g) {
+    g = x * k.scale + k.shift > vec{} ? g : vec{};
+    total += g;
+    product += g * x;
+  }
+  A2V_INLINE void finish(double* sums, const Norm& norm, int u) const {
+    add_lanes(sums, norm, u, total);
+    add_lanes(sums + norm.C, norm, u, product);
+  }
+};
 
 // x, b: the branches; g: gradient of the pooled map. Sums for both norms.
 void step_residual_pool_reduce(const Step& s, const Range& r) {
@@ -92,8 +136,47 @@ void step_residual_pool_reduce(const Step& s, const Range& r) {
   double* sums_b = s.norm->sums + long(r.thread) * 2 * s.norm->C;
   double* sums_r = s.norm2->sums + long(r.thread) * 2 * s.norm2->C;
   const BandPairs pairs(b);
+  const BothScales scales{sb, sr};
+  const auto add = [&](const real* p, const real* o, const BothScales::Values& k, vec g, BranchSums& to_b,
+                       BranchSums& to_r) {
+    const Quad qb(Quad(p, b.pitch, pairs.unit), pairs), qr(Quad(o, side.pitch, pairs.unit), pairs);
+    vec vb, vr;
+    pick(Quad(Quad(qb, k.b), Quad(qr, k.r)), qb, qr, vb, vr);
+    to_b.add(vb, k.b, g);
+    to_r.add(vr, k.r, g);
+  };
   const long r0 = first_row(dy, r), r1 = last_row(dy, r);
-  if (!halves(b, dy)) {
+  if (b.by_bands) {
+    BranchSums to_b[V], to_r[V];
+    for (long n = r.n0; n < r.n1; n++)
+      for (long t = r0; t < r1; t++) {
+        const real *p = at(b, r, n) + 2 * t * b.pitch, *o = at(side, r, n) + 2 * t * side.pitch;
+        with_channels(dy.Cp, [&](auto Cp) {
+          unpool_row_by_bands<Cp.value>(
+              b, at(dy, r, n) + t * dy.pitch, scales, [&](int c, long from, const auto& k, vec g) {
+                add(p + from, o + from, k, g, to_b[c], to_r[c]);
+              });
+        });
+      }
+    for (int c = 0; c < b.C; c++) {
+      to_b[c].finish(sums_b, *s.norm, c * V);
+      to_r[c].finish(sums_r, *s.norm2, c * V);
+    }
+  } else if (halves(b, dy)) {
+    for (long u = 0; u < dy.unit; u += V) {
+      const auto k = scales(u);
+      BranchSums to_b, to_r;
+      for (long n = r.n0; n < r.n1; n++)
+        for (long t = r0; t < r1; t++) {
+          const real *p = at(b, r, n) + 2 * t * b.pitch + u, *o = at(side, r, n) + 2 * t * side.pitch + u;
+          const real* g = at(dy, r, n) + t * dy.pitch + u;
+          for (long c = 0; c < dy.columns; c++)
+            add(p + 2 * c * b.unit, o + 2 * c * side.unit, k, load(g + c * dy.unit), to_b, to_r);
+        }
+      to_b.finish(sums_b, *s.norm, u);
+      to_r.finish(sums_r, *s.norm2, u);
+    }
+  } else {
     for (long n = r.n0; n < r.n1; n++)
       for (long t = r0; t < r1; t++) {
         const real *p = at(b, r, n) + 2 * t * b.pitch, *o = at(side, r, n) + 2 * t * side.pitch;
@@ -106,32 +189,6 @@ void step_residual_pool_reduce(const Step& s, const Range& r) {
             if (vr * sr.scale[c] + sr.shift[c] > 0) sums_r[c] += gv, sums_r[s.norm2->C + c] += double(gv) * vr;
           }
       }
-    return;
-  }
-  for (long u = 0; u < dy.unit; u += V) {
-    const ScaleShift kb = sb(u), kr = sr(u);
-    vec total_b{}, product_b{}, total_r{}, product_r{};
-    for (long n = r.n0; n < r.n1; n++)
-      for (long t = r0; t < r1; t++) {
-        const real *p = at(b, r, n) + 2 * t * b.pitch + u, *o = at(side, r, n) + 2 * t * side.pitch + u;
-        const real* g = at(dy, r, n) + t * dy.pitch + u;
-        for (long c = 0; c < dy.columns; c++) {
-          const Quad qb(p + 2 * c * b.unit, b.pitch, b.unit), qr(o + 2 * c * side.unit, side.pitch, side.unit);
-          vec ds[4];
-          Window(qb, kb, qr, kr, pairs).route(load(g + c * dy.unit), pairs, ds);
-          A2V_UNROLL for (int i = 0; i < 4; i++) {
-            const vec gb = gate(qb.v[i], kb, ds[i]), gr = gate(qr.v[i], kr, ds[i]);
-            total_b += gb;
-            product_b += gb * qb.v[i];
-            total_r += gr;
-            product_r += gr * qr.v[i];
-          }
-        }
-      }
-    add_lanes(sums_b, *s.norm, u, total_b);
-    add_lanes(sums_b + s.norm->C, *s.norm, u, product_b);
-    add_lanes(sums_r, *s.norm2, u, total_r);
-    add_lanes(sums_r + s.norm2->C, *s.norm2, u, product_r);
   }
 }
 
@@ -141,13 +198,46 @@ void step_residual_pool_apply(const Step& s, const Range& r) {
   const Applies ab(*s.norm), ar(*s.norm2);
   const BandPairs pairs(b);
   const bool vectors = halves(b, dy);
+  const auto send = [&](real* to, long pitch, const Quad& x, const Quad& active, const ApplyConstants& k, const vec d[4]) {
+    A2V_UNROLL for (int i = 0; i < 4; i++) {
+      const vec g = active.v[i] > vec{} ? d[i] : vec{};
+      store(to + i / 2 * pitch + i % 2 * pairs.unit, k.a * g + (k.b * x.v[i] + k.c));
+    }
+  };
+  struct Values {
+    ApplyConstants b, r;
+  };
+  const auto constants = [&](long u) { return Values{ab(u), ar(u)}; };
+  const auto apply = [&](const real* p, const real* o, const Values& k, vec g, real* to_b, real* to_r) {
+    const ApplyConstants &kb = k.b, &kr = k.r;
+    const Quad qb(p, b.pitch, pairs.unit), qr(o, side.pitch, pairs.unit);
+    const Quad active_b(qb, ScaleShift{kb.scale, kb.shift}), active_r(qr, ScaleShift{kr.scale, kr.shift});
+    vec d[4];
+    route(Quad(Quad(active_b, active_r), pairs), g, pairs, d);
+    send(to_b, db.pitch, qb, active_b, kb, d);
+    send(to_r, dr.pitch, qr, active_r, kr, d);
+  };
   const long r0 = first_row(dy, r), r1 = last_row(dy, r);
   for (long n = r.n0; n < r.n1; n++)
     for (long t = r0; t < r1; t++) {
       const real *p = at(b, r, n) + 2 * t * b.pitch, *o = at(side, r, n) + 2 * t * side.pitch;
       const real* g = at(dy, r, n) + t * dy.pitch;
       real *to_b = at_mut(db, r, n) + 2 * t * db.pitch, *to_r = at_mut(dr, r, n) + 2 * t * dr.pitch;
-      if (!vectors) {
+      if (b.by_bands) {
+        with_channels(dy.Cp, [&](auto Cp) {
+          unpool_row_by_bands<Cp.value>(b, g, constants, [&](int, long from, const Values& k, vec gv) {
+            apply(p + from, o + from, k, gv, to_b + from, to_r + from);
+          });
+        });
+      } else if (vectors) {
+        for (long u = 0; u < dy.unit; u += V) {
+          const Values k = constants(u);
+          for (long c = 0; c < dy.columns; c++) {
+            const long from = 2 * c * dy.unit + u;
+            apply(p + from, o + from, k, load(g + c * dy.unit + u), to_b + from, to_r + from);
+          }
+        }
+      } else {
         for (long f = 0; f < dy.F; f++)
           for (long c = 0; c < dy.C; c++) {
             const ScalarWindow w(b, p, o, ab.scales, ar.scales, f, c);
@@ -158,22 +248,6 @@ void step_residual_pool_apply(const Step& s, const Range& r) {
               to_r[j] = ar.scalar(c, o[j], gv);
             }
           }
-        continue;
-      }
-      for (long u = 0; u < dy.unit; u += V) {
-        const ApplyConstants kb = ab(u), kr = ar(u);
-        const ScaleShift hb{kb.scale, kb.shift}, hr{kr.scale, kr.shift};
-        for (long c = 0; c < dy.columns; c++) {
-          const long from = 2 * c * dy.unit + u;
-          const Quad qb(p + from, b.pitch, b.unit), qr(o + from, side.pitch, side.unit);
-          vec ds[4];
-          Window(qb, hb, qr, hr, pairs).route(load(g + c * dy.unit + u), pairs, ds);
-          A2V_UNROLL for (int i = 0; i < 4; i++) {
-            const long to = from + i / 2 * db.pitch + i % 2 * db.unit;
-            store(to_b + to, kb.a * gate(qb.v[i], hb, ds[i]) + (kb.b * qb.v[i] + kb.c));
-            store(to_r + to, kr.a * gate(qr.v[i], hr, ds[i]) + (kr.b * qr.v[i] + kr.c));
-          }
-        }
       }
     }
 }

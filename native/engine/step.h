@@ -11,12 +11,18 @@
 // so that V / Cp neighbouring bands fill a vector ("folding": a layer of 8 channels uses all 16 lanes). A column is the
 // `unit` values that the kernels advance by: Cp of one band, or V of V / Cp bands. One zero column before each row (it
 // also ends the previous row) and one zero row above and below make "same" padding free and keep columns aligned.
+//
+// Maps of few channels and many bands may have it the other way round: bands innermost, a row being C runs of F bands.
+// Then the lanes of a vector are V neighbouring bands of one channel, however few channels there are (`by_bands`;
+// lib/engine/plan-builder.ts says which maps may).
 struct Tensor {
   int T, F, C;
-  int Cp;       // channels with padding
-  int unit;     // values in a column: max(Cp, V), or Cp for a vector
-  int columns;  // columns in a row
-  long pitch;   // values from a row to the next
+  int by_bands;       // bands innermost
+  int Cp;             // channels with padding
+  int unit;           // values in a column: max(Cp, V), or Cp for a vector; by bands: C * V, V lanes a channel
+  int columns;        // columns in a row; by bands: vectors in a channel's run
+  long band, channel; // values from a band to the next, and from a channel to the next
+  long pitch;         // values from a row to the next
   long slice;   // values from a unit to the next
   long origin;  // first value of frame 0, band 0
   int group;    // units that a thread's scratch holds; 0: the tensor is kept for the whole batch
@@ -29,7 +35,10 @@ struct Tensor {
 // A convolution may read its input upsampled (nearest, by 2) along frames or bands, without the copies being made: two
 // of its three taps then meet the same value, so each of two neighbouring outputs (two phases) is a convolution of two
 // taps, whose weights are sums. Its input gradient has four taps, two steps apart.
+//
+// Between maps by bands the loop is another (conv_by_bands.h): weights are [kt][cin][kf][cout].
 struct ConvShape {
+  int by_bands;
   int segments;                   // runs: one for each input row that an output row needs
   int K;                          // values in a run
   int vectors;                    // vectors in an output column
@@ -62,7 +71,7 @@ struct Conv {
 };
 
 struct Norm {
-  int C, Cp, unit, relu;
+  int C, Cp, unit, by_bands, relu;
   long weight, bias, mean, var;  // where they lie in the parameters
   long count;                    // values per channel in the batch (set before a step)
   int copies;                    // how often each stands in the map that the model describes (upsampling left out)

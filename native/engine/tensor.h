@@ -1,4 +1,5 @@
-// How kernels reach a tensor's values: element (frame t, band f, channel c) of a unit is at t * pitch + f * Cp + c.
+// How kernels reach a tensor's values: element (frame t, band f, channel c) of a unit is at
+// t * pitch + f * band + c * channel.
 #pragma once
 #include "engine/step.h"
 #include "simd/vec.h"
@@ -12,14 +13,28 @@ A2V_INLINE const real* at(const Tensor& t, const Range& r, long n) {
 }
 A2V_INLINE real* at_mut(const Tensor& t, const Range& r, long n) { return const_cast<real*>(at(t, r, n)); }
 
-// Loads per-channel constants of the vector at a lane of a column; the same for all columns where a column is one
-// vector, so that they stay in registers there.
+// Vectors of a row that share constants: those of lanes u … u + V - 1.
+struct Run {
+  long from, step, count;
+
+  A2V_INLINE Run(const Tensor& t, long u)
+      : from(t.by_bands ? u / V * t.channel : u), step(t.by_bands ? long(V) : t.unit), count(t.columns) {}
+};
+
+// Loads per-channel constants of the vectors of a row and calls fn(offset, constants); constants that all vectors share
+// stay in registers.
 template <typename Constants, typename Fn>
 A2V_INLINE void each_vector_of_row(const Tensor& t, Constants constants, Fn fn) {
   const long unit = t.unit, values = t.columns * unit;
-  if (unit == V) {
+  if (unit == V || sizeof(constants(0)) <= 1) {  // nothing in them
     const auto k = constants(0);
     for (long i = 0; i < values; i += V) fn(i, k);
+  } else if (t.by_bands) {
+    long i = 0;
+    for (long u = 0; u < unit; u += V) {
+      const auto k = constants(u);
+      for (const long end = i + t.channel; i < end; i += V) fn(i, k);
+    }
   } else {
     for (long i = 0; i < values; i += unit)
       for (long u = 0; u < unit; u += V) fn(i + u, constants(u));
@@ -56,22 +71,29 @@ struct NoConstants {
   A2V_INLINE NoConstants operator()(long) const { return {}; }
 };
 
-// Neighbouring bands as two vectors: even and odd ones. Where bands are folded into a vector (Cp < V) they lie
-// interleaved in two vectors and are shuffled apart; else each has vectors of its own.
+// A number as a type.
+template <int N>
+struct Constant {
+  static constexpr int value = N;
+};
+
+// Neighbouring bands as two vectors: even and odd ones. Where several bands lie in a vector (Cp < V, or by bands) they
+// are interleaved in two vectors and are shuffled apart; else each has vectors of its own.
 struct BandPairs {
   int folded;
-  long unit;
+  long unit;  // from one of the two vectors to the other
   mask even, odd, low, high;
 
-  explicit BandPairs(const Tensor& t) : folded(t.Cp < V && t.unit == V), unit(t.unit) {
+  explicit BandPairs(const Tensor& t)
+      : folded(t.by_bands || (t.Cp < V && t.unit == V)), unit(t.by_bands ? long(V) : t.unit) {
     if (!folded) return;
-    const int bands = V / t.Cp;
+    const int width = t.by_bands ? 1 : t.Cp, bands = V / width;
     for (int l = 0; l < V; l++) {
-      const int p = l / t.Cp, c = l % t.Cp;
-      even[l] = 2 * p * t.Cp + c;
-      odd[l] = (2 * p + 1) * t.Cp + c;
-      low[l] = p / 2 * t.Cp + c + (p & 1) * V;
-      high[l] = (p + bands) / 2 * t.Cp + c + (p & 1) * V;
+      const int p = l / width, c = l % width;
+      even[l] = 2 * p * width + c;
+      odd[l] = (2 * p + 1) * width + c;
+      low[l] = p / 2 * width + c + (p & 1) * V;
+      high[l] = (p + bands) / 2 * width + c + (p & 1) * V;
     }
   }
   // p: lane of interest in the first of the two columns
@@ -91,6 +113,45 @@ struct BandPairs {
     store(p + unit, b);
   }
 };
+
+// Turns V bands of C channels (a power of two) from one vector for each channel into vectors of channels, band after
+// band, and back. Each step of this perfect shuffle moves one bit of the index from the channel to the band.
+struct LowHalves {
+  static constexpr int lane(int l) { return l / 2 + (l & 1) * V; }
+};
+struct HighHalves {
+  static constexpr int lane(int l) { return (l + V) / 2 + (l & 1) * V; }
+};
+struct EvenLanes {
+  static constexpr int lane(int l) { return 2 * l; }
+};
+struct OddLanes {
+  static constexpr int lane(int l) { return 2 * l + 1; }
+};
+template <int C>
+A2V_INLINE void interleave(vec x[C]) {
+  const mask low = indices<LowHalves>(), high = indices<HighHalves>();
+  A2V_UNROLL for (int k = 1; k < C; k *= 2) {
+    vec y[C];
+    A2V_UNROLL for (int i = 0; i < C / 2; i++) {
+      y[2 * i] = shuffle(x[i], x[i + C / 2], low);
+      y[2 * i + 1] = shuffle(x[i], x[i + C / 2], high);
+    }
+    A2V_UNROLL for (int i = 0; i < C; i++) x[i] = y[i];
+  }
+}
+template <int C>
+A2V_INLINE void separate(vec x[C]) {
+  const mask even = indices<EvenLanes>(), odd = indices<OddLanes>();
+  A2V_UNROLL for (int k = 1; k < C; k *= 2) {
+    vec y[C];
+    A2V_UNROLL for (int i = 0; i < C / 2; i++) {
+      y[i] = shuffle(x[2 * i], x[2 * i + 1], even);
+      y[i + C / 2] = shuffle(x[2 * i], x[2 * i + 1], odd);
+    }
+    A2V_UNROLL for (int i = 0; i < C; i++) x[i] = y[i];
+  }
+}
 
 // Whether a map and one of half its size can be walked in step, two columns of `large` for one of `small`.
 A2V_INLINE bool halves(const Tensor& large, const Tensor& small) {

@@ -16,7 +16,21 @@
 #define A2V_INLINE inline __attribute__((always_inline))
 // Makes the compiler forget what it knows of a register's value.
 #define A2V_OPAQUE(x) asm("" : "+r"(x))
+#if defined(__SSE2__)
+#define A2V_OPAQUE_VECTOR(x) asm("" : "+v"(x))
+#elif defined(__ARM_NEON)
+#define A2V_OPAQUE_VECTOR(x) asm("" : "+w"(x))
+#else
+#define A2V_OPAQUE_VECTOR(x)
+#endif
 #define A2V_UNROLL _Pragma("GCC unroll 64")
+
+// Accumulators that fit beside operands in the register file.
+#if defined(__AVX512F__) || defined(__aarch64__)
+#define A2V_ACCUMULATORS 24
+#else
+#define A2V_ACCUMULATORS 12
+#endif
 
 namespace {
 
@@ -26,7 +40,7 @@ enum { V = LANES };  // elements in a vector
 typedef real vec __attribute__((vector_size(V * sizeof(real)), may_alias));
 typedef real vec_unaligned __attribute__((vector_size(V * sizeof(real)), aligned(sizeof(real)), may_alias));
 // Integers as wide as `real`, for comparison masks (0 or -1) and shuffle indices.
-typedef decltype(vec{} < vec{}) mask;
+typedef decltype(vec{} < vec{}) mask __attribute__((may_alias));
 
 A2V_INLINE vec load(const real* p) { return *reinterpret_cast<const vec_unaligned*>(p); }
 A2V_INLINE void store(real* p, vec x) { *reinterpret_cast<vec_unaligned*>(p) = x; }
@@ -64,10 +78,32 @@ A2V_INLINE vec shuffle(vec a, vec b, mask m) {
   return __builtin_shuffle(a, b, m);
 #endif
 }
+// Constant lanes (indices of a shuffle, a mask) as a table in memory: Fn::lane(l) for each lane l. Left to itself the compiler builds them anew in
+// registers wherever they are used.
+template <typename Fn>
+struct Indices {
+  decltype(mask{}[0] + 0) lanes[V];
+  constexpr Indices() : lanes() {
+    for (int l = 0; l < V; l++) lanes[l] = Fn::lane(l);
+  }
+};
+template <typename Fn>
+A2V_INLINE mask indices() {
+  alignas(sizeof(vec)) static constexpr Indices<Fn> table;
+  return *reinterpret_cast<const mask*>(table.lanes);
+}
+
+template <int K>
+struct OtherLane {
+  static constexpr int lane(int l) { return l ^ K; }
+};
+template <int K = V / 2>
 A2V_INLINE real sum(vec x) {
-  real s = 0;
-  A2V_UNROLL for (int i = 0; i < V; i++) s += x[i];
-  return s;
+  x += shuffle(x, x, indices<OtherLane<K>>());
+  if constexpr (K > 1)
+    return sum<K / 2>(x);
+  else
+    return x[0];
 }
 
 }  // namespace

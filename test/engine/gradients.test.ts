@@ -63,6 +63,26 @@ for (const [t, f, cin, cout] of maps) {
   }
   if (t % 2 === 0) cases[`max-pool ${size}`] = (g) => mse(g, g.maxPool('op', first(g, [t, f, 2], cin)));
 }
+// What follows a single-channel input may have its bands innermost (Tensor in native/engine/step.h), with fewer channels
+// than a vector has lanes.
+for (const channels of [2, 3, 8]) {
+  for (const frames of [6, 3]) {
+    cases[`first block ${frames}×64×${channels}`] = (g) => {
+      const x = g.input('x', [frames, 64, 1], 2);
+      const norm = (name: string, y: Ref) => g.batchNorm(`${name} norm`, y, true);
+      const a = norm('first', g.conv('first', x, [3, 1], channels, false));
+      const b = norm('op', g.conv('op', a, [1, 3], channels, false));
+      const sum = g.add('sum', b, norm('r', g.conv('r', x, [1, 1], channels, false)));
+      mse(g, g.conv('after', frames % 2 ? sum : g.maxPool('pool', sum), [1, 1], 3, true));
+    };
+  }
+  cases[`first block without norms 4×64×${channels}`] = (g) => {
+    const x = g.input('x', [4, 64, 1], 2);
+    const a = g.relu('relu', g.conv('first', x, [1, 3], channels, true));
+    const b = g.conv('b', a, [3, 1], channels, true);
+    mse(g, g.maxPool('pool', g.add('sum', b, g.conv('op', a, [1, 3], channels, true))));
+  };
+}
 cases['two uses of one value'] = (g) => {
   const x = g.batchNorm('norm', first(g, [4, 8, 2], 8), true);
   const sum = g.add('op', g.conv('a', x, [3, 1], 6, true), g.conv('b', x, [1, 3], 6, true));

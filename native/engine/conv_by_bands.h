@@ -1,0 +1,206 @@
+// Convolutions between maps by bands (see Tensor in step.h): the lanes of a vector are neighbouring bands of a channel,
+// so a weight is broadcast and meets V bands at once. Few channels, which leave the lanes of the other layout empty or
+// multiplied by zeros, cost nothing here. Kernels are 1 or 3 wide; three taps along bands are loads one value apart,
+// the ends of a run cut off by masks.
+#pragma once
+#include "engine/tensor.h"
+
+namespace {
+
+struct BandTileArgs {
+  const real* x;  // first band of the tile, in the first row and channel that are read
+  long x_row, x_channel;
+  const real* w;  // of the first output channel
+  int kt, cin, cout;
+  real* y;
+  long y_channel;
+  const real* bias;  // [cout][V], of the first output channel, or null
+  int relu, accumulate;
+  mask left, right;  // lanes of the first and last vector of the tile that have a neighbour there
+};
+
+A2V_INLINE vec masked(vec x, mask m) { return vec(mask(x) & m); }
+
+// Q output channels × R vectors of bands. Weights: [kt][cin][KF][cout].
+template <int KF, int Q, int R>
+void conv_band_tile(const BandTileArgs& a) {
+  vec acc[Q][R];
+  A2V_UNROLL for (int q = 0; q < Q; q++) A2V_UNROLL for (int r = 0; r < R; r++) acc[q][r] =
+      a.accumulate ? load(a.y + q * a.y_channel + r * V) : a.bias ? load(a.bias + q * V) : vec{};
+  const real* w = a.w;
+  for (int t = 0; t < a.kt; t++) {
+    const real* x = a.x + t * a.x_row;
+    for (int i = 0; i < a.cin; i++, x += a.x_channel)
+      A2V_UNROLL for (int k = 0; k < KF; k++, w += a.cout) {
+        vec xv[R];
+        A2V_UNROLL for (int r = 0; r < R; r++) xv[r] = load(x + r * V + k - KF / 2);
+        if (k < KF / 2) xv[0] = masked(xv[0], a.left);
+        if (k > KF / 2) xv[R - 1] = masked(xv[R - 1], a.right);
+        A2V_UNROLL for (int q = 0; q < Q; q++) {
+          const vec wv = splat(w[q]);
+          A2V_UNROLL for (int r = 0; r < R; r++) acc[q][r] += wv * xv[r];
+        }
+      }
+  }
+  A2V_UNROLL for (int q = 0; q < Q; q++) A2V_UNROLL for (int r = 0; r < R; r++)
+      store(a.y + q * a.y_channel + r * V, a.relu ? vmax(acc[q][r], vec{}) : acc[q][r]);
+}
+
+// Lanes whose left (right) neighbour is in the same run: all but the outermost ones.
+struct AllLanes {
+  static constexpr int lane(int) { return -1; }
+};
+struct AllButFirst {
+  static constexpr int lane(int l) { return l == 0 ? 0 : -1; }
+};
+struct AllButLast {
+  static constexpr int lane(int l) { return l == V - 1 ? 0 : -1; }
+};
+
+template <int KF, int R>
+void conv_band_row(BandTileArgs a, int columns, int first) {
+  a.left = first == 0 ? indices<AllButFirst>() : indices<AllLanes>();
+  a.right = first + R == columns ? indices<AllButLast>() : indices<AllLanes>();
+  int q = 0;
+  const auto tiles = [&](auto tile, int size) {
+    for (; q + size <= a.cout; q += size) {
+      tile(a);
+      a.w += size;
+      a.y += size * a.y_channel;
+      if (a.bias) a.bias += size * V;
+    }
+  };
+  tiles(conv_band_tile<KF, 4, R>, 4);
+  tiles(conv_band_tile<KF, 2, R>, 2);
+  tiles(conv_band_tile<KF, 1, R>, 1);
+}
+
+template <int KF>
+void conv_band_rows(BandTileArgs a, const Tensor& x, const Tensor& y, const Range& r) {
+  constexpr int widest = A2V_ACCUMULATORS >= 4 * 4 + 4 ? 4 : 2;
+  const long r0 = first_row(y, r), r1 = last_row(y, r);
+  for (long n = r.n0; n < r.n1; n++)
+    for (long t = r0; t < r1; t++) {
+      const real* from = at(x, r, n) + (t - a.kt / 2) * x.pitch;
+      real* to = at_mut(y, r, n) + t * y.pitch;
+      int c = 0;
+      const auto tiles = [&](auto row, int size) {
+        for (; c + size <= y.columns; c += size) {
+          a.x = from + c * V;
+          a.y = to + c * V;
+          row(a, y.columns, c);
+        }
+      };
+      if (widest == 4) tiles(conv_band_row<KF, 4>, 4);
+      tiles(conv_band_row<KF, 2>, 2);  // a run fills an even number of vectors
+    }
+}
+
+void run_conv_by_bands(const ConvShape& s, const real* weights, const real* bias, const Tensor& x, const Tensor& y,
+                       int relu, int accumulate, const Range& r) {
+  BandTileArgs a;
+  a.x_row = x.pitch;
+  a.x_channel = x.channel;
+  a.w = weights;
+  a.kt = s.kt;
+  a.cin = s.cin;
+  a.cout = s.cout;
+  a.y_channel = y.channel;
+  a.bias = bias;
+  a.relu = relu;
+  a.accumulate = accumulate;
+  if (s.kf == 3)
+    conv_band_rows<3>(a, x, y, r);
+  else
+    conv_band_rows<1>(a, x, y, r);
+}
+
+struct BandGradientArgs {
+  const real* x;  // what the first tap reads of the first row and band
+  const real* dy;
+  long x_row, dy_row, dy_channel;
+  long tap;  // from what one tap reads to what the next one reads
+  long rows;
+  int columns;
+  real* dw;     // of the first tap and output channel
+  long dw_tap;  // [cout][V] for each tap
+  int cout;
+};
+
+// K taps × Q output channels, every lane adding up its own bands. ALONG_BANDS: taps are neighbouring bands.
+template <bool ALONG_BANDS, int K, int Q>
+void gradient_band_tile(const BandGradientArgs& a) {
+  vec acc[K][Q];
+  A2V_UNROLL for (int k = 0; k < K; k++) A2V_UNROLL for (int q = 0; q < Q; q++) acc[k][q] =
+      load(a.dw + k * a.dw_tap + q * V);
+  const mask inside = indices<AllLanes>(), first = indices<AllButFirst>(), last = indices<AllButLast>();
+  const long tap = ALONG_BANDS ? 1 : a.tap, channel = a.dy_channel;
+  const int columns = a.columns;
+  for (long t = 0; t < a.rows; t++) {
+    const real *x = a.x + t * a.x_row, *dy = a.dy + t * a.dy_row;
+    mask left = first;
+    for (int c = 0; c < columns; c++, x += V, dy += V) {
+      vec xv[K];
+      A2V_UNROLL for (int k = 0; k < K; k++) xv[k] = load(x + k * tap);
+      if (ALONG_BANDS) {
+        xv[0] = masked(xv[0], left);
+        xv[K - 1] = masked(xv[K - 1], c == columns - 1 ? last : inside);
+        left = inside;
+      }
+      A2V_UNROLL for (int q = 0; q < Q; q++) {
+        vec g = load(dy + q * channel);
+        A2V_OPAQUE_VECTOR(g);  // or it is loaded again for every tap
+        A2V_UNROLL for (int k = 0; k < K; k++) acc[k][q] += xv[k] * g;
+      }
+    }
+  }
+  A2V_UNROLL for (int k = 0; k < K; k++) A2V_UNROLL for (int q = 0; q < Q; q++)
+      store(a.dw + k * a.dw_tap + q * V, acc[k][q]);
+}
+
+template <bool ALONG_BANDS, int K>
+void gradient_band_taps(BandGradientArgs a) {
+  constexpr int widest = A2V_ACCUMULATORS >= 24 ? 8 : 4;
+  int q = 0;
+  const auto tiles = [&](auto tile, int size) {
+    for (; q + size <= a.cout; q += size) {
+      tile(a);
+      a.dy += size * a.dy_channel;
+      a.dw += size * V;
+    }
+  };
+  if (widest == 8) tiles(gradient_band_tile<ALONG_BANDS, K, 8>, 8);
+  tiles(gradient_band_tile<ALONG_BANDS, K, 4>, 4);
+  tiles(gradient_band_tile<ALONG_BANDS, K, 1>, 1);
+}
+
+void run_gradient_by_bands(const ConvShape& s, const Tensor& x, const Tensor& dy, real* dw, const Range& r) {
+  const long r0 = first_row(dy, r), r1 = last_row(dy, r);
+  BandGradientArgs a;
+  a.x_row = x.pitch;
+  a.dy_row = dy.pitch;
+  a.dy_channel = dy.channel;
+  a.rows = r1 - r0;
+  a.columns = dy.columns;
+  a.cout = s.cout;
+  const bool along_bands = s.kf == 3;
+  a.tap = along_bands ? 1 : x.pitch;
+  a.dw_tap = long(along_bands ? 1 : s.cin) * s.cout * V;
+  for (long n = r.n0; n < r.n1; n++) {
+    a.dy = at(dy, r, n) + r0 * dy.pitch;
+    const real* from = at(x, r, n) + (r0 - s.kt / 2) * x.pitch - s.kf / 2;
+    for (int t = 0; t < (along_bands ? s.kt : 1); t++)
+      for (int i = 0; i < s.cin; i++) {
+        a.x = from + t * x.pitch + i * x.channel;
+        a.dw = dw + (long(t) * s.cin + i) * s.kf * s.cout * V;
+        if (along_bands)
+          gradient_band_taps<true, 3>(a);
+        else if (s.kt == 3)
+          gradient_band_taps<false, 3>(a);
+        else
+          gradient_band_taps<false, 1>(a);
+      }
+  }
+}
+
+}  // namespace
