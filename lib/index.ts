@@ -51,6 +51,7 @@ export {
   exportOnnx,
   type Precision,
 } from './export/export-onnx.js';
+export { type ExportPackedOptions, exportPacked } from './export/export-packed.js';
 export { type ExportTfliteOptions, exportTflite } from './export/export-tflite.js';
 export type { Classifier } from './export/onnx.js';
 export type { Parity, ParityCase, ParityLimits } from './export/parity.js';

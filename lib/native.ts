@@ -100,7 +100,8 @@ function load(): Native {
     'ERR_NATIVE_ADDON',
     `The audio2vec addon could not be loaded on ${process.platform}-${process.arch}, Node ${process.version}. Tried:\n` +
       `${tried.join('\n')}\n` +
-      'Build it with "npm rebuild audio2vec" (in a checkout: "npm run build:native"). That needs CMake 3.18 or newer ' +
+      'Build it with "npm rebuild audio2vec" (in a checkout: "npm run build:native"); where npm blocks install ' +
+      'scripts, allow it first with "npm install-scripts approve audio2vec". That needs CMake 3.18 or newer ' +
       'and a C++17 compiler: on Debian and Ubuntu "apt-get install cmake g++", on macOS "xcode-select --install" and "brew install cmake".',
   );
 }

@@ -282,6 +282,42 @@ describe('embed', () => {
   });
 });
 
+describe('export', () => {
+  const parity = {
+    ...{ runtime: 'onnxruntime-node 1.30.0', embeddings: 64, maxAbsError: 4e-6, meanAbsError: 5e-7 },
+    ...{ meanCosine: 1, minCosine: 0.9999994 },
+  };
+  const printed = async (more: object) => {
+    const exported: Operations['export'] = async ({ output }) => ({
+      ...{ output, bytes: 514_000, proof: '12 recordings', parity: { ...parity, ...more } },
+    });
+    return (await cli(['export', 'm'], { export: exported })).stdout;
+  };
+
+  it('prints the proof', async () => {
+    expect(await printed({})).toBe(
+      'encoder.onnx: 514,000 bytes\nonnxruntime-node 1.30.0 against the native encoder, 64 embeddings (12 recordings): ' +
+        'max abs error 4.0e-6, mean 5.0e-7, cosine 1.000000 (at least 0.999999)\n',
+    );
+  });
+
+  it("of a classifier's probabilities too", async () => {
+    expect(await printed({ maxProbabilityError: 2.5e-7 })).toMatch(/\nprobabilities: max abs error 2\.5e-7\n$/);
+  });
+
+  it.each(['browser', 'mobile'])('writes the model that examples/%s wants by the command on its page', async (name) => {
+    const page = await readFile(join(import.meta.dirname, '..', 'examples', name, 'README.md'), 'utf8');
+    const [, line] = page.match(/^audio2vec (export .*)$/m)!;
+    let asked: object | undefined;
+    const exported: Operations['export'] = async (request) => {
+      asked = request;
+      return { output: request.output, bytes: 1, proof: '', parity };
+    };
+    expect((await cli(line!.split(' '), { export: exported })).code).toBe(0);
+    expect(asked).toMatchObject({ model: undefined, input: 'waveform', batch: 1, output: 'model.onnx' });
+  });
+});
+
 describe('info', () => {
   it('prints what the machine offers', async () => {
     const { stdout } = await cli(['info'], { capabilities });

@@ -124,6 +124,7 @@ describe('from recordings to an encoder on a phone', () => {
     ['waveform.onnx', ['--input', 'waveform', '--samples', 'any', '--labels', 'labelled']],
     ['int8.onnx', ['--precision', 'int8']],
     ['one.ort', ['--batch', '1']],
+    ['int8.safetensors', ['--precision', 'int8']],
   ])('export of %s', async (file, flags) => {
     const args = flags.map((flag) => (flag === 'labelled' ? at(flag) : flag));
     const result = await json<{ bytes: number; proof: string; parity: { meanCosine: number } }>(

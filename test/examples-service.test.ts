@@ -115,7 +115,7 @@ describe('what it refuses', () => {
     expect((await send('/neighbours?k=many', drum)).status).toBe(400);
     const none = await fetch(`${url}/embed`, { method: 'POST' });
     expect(none.status).toBe(400);
-    expect((await fetch(`${url}/nothing`)).status).toBe(404);
+    expect(await send('/nothing', drum)).toMatchObject({ status: 404, body: { error: { code: 'NOT_FOUND' } } });
   });
 
   it('reads a WAV that is cut short as far as it goes', async () => {

@@ -11,7 +11,7 @@ import { exportEncoder } from '../lib/export/export-encoder.js';
 import { defaultLimits, type Precision } from '../lib/export/export-onnx.js';
 import { beyondLimits, compareEmbeddings } from '../lib/export/parity.js';
 import { readNpy, writeNpy } from '../lib/formats/npy.js';
-import { saveEncoderModel } from '../lib/model/encoder-model.js';
+import { loadEncoderModel, saveEncoderModel } from '../lib/model/encoder-model.js';
 import { randomModel } from './helpers/models.js';
 import { recording } from './helpers/recordings.js';
 import { pcm16Wav } from './helpers/wav.js';
@@ -66,6 +66,17 @@ describe.runIf(found)('docs/python.md', () => {
     const name = 'encoder.blocks.1.conv_t.conv.weight';
     const bits = await inPython(`${script}\nprint("BITS", weights[${JSON.stringify(name)}].tobytes().hex())`);
     expect(/BITS (\w+)/.exec(bits)![1]).toBe(Buffer.from(model.weights.get(name)!.buffer).toString('hex'));
+  });
+
+  it('reads 8-bit weights as the native encoder does', async () => {
+    const file = join(folder, 'small.safetensors');
+    await exportEncoder(file, model, { precision: 'int8' });
+    const read = (await loadEncoderModel(file)).weights;
+    for (const name of ['encoder.blocks.1.conv_t.conv.weight', 'encoder.fc.weight']) {
+      const weight = `weight_of(read_safetensors("small.safetensors")[0], ${JSON.stringify(name)})`;
+      const bits = await inPython(`${script}\nprint("BITS", ${weight}.tobytes().hex())`);
+      expect(/BITS (\w+)/.exec(bits)![1]).toBe(Buffer.from(read.get(name)!.buffer).toString('hex'));
+    }
   });
 
   it('writes ONNX that the onnx package finds valid', async () => {

@@ -50,6 +50,9 @@ export function buildService(encoder, index, { limits: given = {}, ...options } 
     if (code === 'BUSY') reply.header('retry-after', 1);
     reply.code(status).send({ error: { code, message } });
   });
+  app.setNotFoundHandler(({ method, url }) => {
+    throw new RequestError(404, 'NOT_FOUND', `There is no ${method} ${url}.`);
+  });
   app.addHook('onRequest', async (request) => {
     request.startedAt = performance.now();
   });

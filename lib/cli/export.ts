@@ -14,7 +14,7 @@ interface Flags {
   labels?: string;
 }
 
-const formats = ['onnx', 'ort', 'tflite'] as const;
+const formats = ['onnx', 'ort', 'tflite', 'safetensors'] as const;
 type Format = (typeof formats)[number];
 
 /** `audio2vec export`: an encoder to the files of other runtimes, with proof. */
@@ -23,12 +23,13 @@ export function addExport(program: Command, operations: Operations, run: Runner)
     .command('export')
     .summary('write an encoder for phones and browsers, and prove that it gives the same embeddings')
     .description(
-      'Writes ONNX (or .ort, or .tflite for LiteRT), then runs it there against the native encoder. The measured ' +
+      'Writes ONNX (or .ort, or .tflite for LiteRT, or .safetensors with 8-bit weights for this package), then runs it ' +
+        'there against the native encoder. The measured ' +
         'differences are printed and stored in the file; if they are too large the command fails and keeps the file ' +
         'under another name, *.rejected.*.',
     )
     .argument('[model]', 'encoder.safetensors, or a run; default: the pretrained encoder of the package')
-    .option('-o, --output <file>', 'a .onnx, .ort or .tflite file (default: encoder.onnx)')
+    .option('-o, --output <file>', 'a .onnx, .ort, .tflite or .safetensors file (default: encoder.onnx)')
     .addOption(new Option('--format <kind>', 'where --output does not tell').choices(formats))
     .addOption(new Option('--input <kind>', 'what the model takes').choices(['log-mel', 'waveform']).default('log-mel'))
     .addOption(
@@ -38,7 +39,7 @@ export function addExport(program: Command, operations: Operations, run: Runner)
     )
     .option('--batch <number>', 'a fixed batch size, which phone accelerators want, or "dynamic"', batchSize, 'dynamic')
     .addOption(
-      new Option('--precision <kind>', 'of weights (float16) or of all arithmetic (int8)')
+      new Option('--precision <kind>', 'of weights (float16) or of all arithmetic (int8; in .safetensors of weights)')
         .choices(['float32', 'float16', 'int8'])
         .default('float32'),
     )
@@ -51,6 +52,7 @@ export function addExport(program: Command, operations: Operations, run: Runner)
     'export run -o encoder.onnx',
     'export run --input waveform --batch 1 -o phone.onnx',
     'export run --precision int8 --clips recordings/ -o small.tflite',
+    'export run --precision int8 -o small.safetensors',
     'export --labels labelled/ --input waveform --samples any -o classifier.onnx',
   ];
   finish<Flags>(command, run, examples, async (session, [model], flags) => {
@@ -72,11 +74,14 @@ function batchSize(text: string): number | 'dynamic' {
 }
 
 function describe({ output, bytes, proof, parity }: ExportResult): string {
-  const { runtime, embeddings, maxAbsError, meanAbsError, meanCosine, minCosine } = parity;
+  const { runtime, embeddings, maxAbsError, meanAbsError, meanCosine, minCosine, maxProbabilityError } = parity;
   return [
     `${output}: ${bytes.toLocaleString('en-US')} bytes`,
     `${runtime} against the native encoder, ${embeddings} embeddings (${proof}): max abs error ` +
       `${maxAbsError.toExponential(1)}, mean ${meanAbsError.toExponential(1)}, ` +
       `cosine ${meanCosine.toFixed(6)} (at least ${minCosine.toFixed(6)})`,
+    ...(maxProbabilityError === undefined
+      ? []
+      : [`probabilities: max abs error ${maxProbabilityError.toExponential(1)}`]),
   ].join('\n');
 }

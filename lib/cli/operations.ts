@@ -134,6 +134,8 @@ export interface ExportResult {
     meanCosine: number;
     minCosine: number;
     embeddings: number;
+    /** With a classifier. */
+    maxProbabilityError?: number;
   };
 }
 

@@ -7,6 +7,7 @@ import { timesTransposed } from '../evaluate/matrix.js';
 import { softmaxRow } from '../evaluate/softmax-regression.js';
 import type { EncoderModel } from '../model/encoder-model.js';
 import { type Exported, exportOnnx, type Precision } from './export-onnx.js';
+import { exportPacked } from './export-packed.js';
 import { exportTflite } from './export-tflite.js';
 import { buildOnnx, type Classifier } from './onnx.js';
 import { proofCases, syntheticClips } from './proof.js';
@@ -20,12 +21,12 @@ export interface ExportEncoderOptions {
   hop?: number;
   /** A fixed number of rows, which phone accelerators want, or `dynamic`. Default: `dynamic` for ONNX, 1 for LiteRT. */
   batch?: number | 'dynamic';
-  /** Of the weights (`float16`) or of all arithmetic (`int8`). Default `float32`. */
+  /** Of the weights (`float16`) or of all arithmetic (`int8`; in `.safetensors` of the weights). Default `float32`. */
   precision?: Precision;
   /** A classifier of embeddings to append, which adds the output `probabilities`. */
   classifier?: Classifier;
   /** Real recordings (samples at 16 kHz) to verify with, and to calibrate int8 with. Default: synthetic sounds; int8
-   * needs real ones. */
+   * needs real ones, except in `.safetensors`. */
   clips?: readonly Float32Array[];
   /** Of the native encoder; default: all cores. */
   threads?: number;
@@ -35,8 +36,8 @@ export interface ExportEncoderOptions {
 /** Rows of a case where the model takes any number. */
 const dynamicRows = 16;
 
-/** Exports to `file`, whose ending decides the format: `.onnx`, `.ort` (ONNX Runtime's small format) or `.tflite`
- * (LiteRT). The model is run on all clips and compared with the native encoder before the file is written; see
+/** Exports to `file`, whose ending decides the format: `.onnx`, `.ort` (ONNX Runtime's small format), `.tflite`
+ * (LiteRT) or `.safetensors` (8-bit weights for `Encoder.load`). The model is run on all clips and compared with the native encoder before the file is written; see
  * {@link exportOnnx} for what happens when it differs.
  * @throws `ERR_ARGUMENT`, `ERR_PEER_MISSING`, `ERR_PARITY`, `ERR_FILE`; the signal's reason */
 export async function exportEncoder(
@@ -56,7 +57,14 @@ export async function exportEncoder(
     if (samples === 'any') throw argumentError('samples', '"slice" for .tflite', samples);
   }
   if (!precisions.includes(precision)) throw argumentError('precision', oneOf(precisions), precision);
-  checkClips(clips, precision);
+  const isPacked = extname(file) === '.safetensors';
+  if (isPacked) {
+    if (precision !== 'int8') throw argumentError('precision', '"int8" for .safetensors', precision);
+    if (input !== 'log-mel') throw argumentError('input', 'left out for .safetensors', input);
+    if (typeof batch === 'number') throw argumentError('batch', 'left out for .safetensors', batch);
+    if (classifier) throw argumentError('classifier', 'left out for .safetensors', 'one');
+  }
+  checkClips(clips, precision === 'int8' && !isPacked);
 
   const fixed = isTflite || typeof batch === 'number';
   const rows = typeof batch === 'number' ? batch : isTflite ? 1 : dynamicRows;
@@ -65,6 +73,7 @@ export async function exportEncoder(
     batch: rows,
   });
   if (classifier) for (const proof of cases) proof.probabilities = classify(proof.expected, classifier);
+  if (isPacked) return exportPacked(file, model, { cases, threads, signal });
   const quantize = precision === 'int8' ? { calibration: cases } : undefined;
   return isTflite
     ? exportTflite(file, model, { input, batch: rows, classifier, quantize, cases, signal })
@@ -82,7 +91,7 @@ function classify(embeddings: Float32Array, { labels, weights, bias }: Classifie
   return out;
 }
 
-const endings = ['.onnx', '.ort', '.tflite'];
+const endings = ['.onnx', '.ort', '.tflite', '.safetensors'];
 const precisions: readonly Precision[] = ['float32', 'float16', 'int8'];
 const oneOf = (choices: readonly string[]) => choices.map((choice) => JSON.stringify(choice)).join(' or ');
 
@@ -98,9 +107,9 @@ async function checkFile(file: string): Promise<void> {
   });
 }
 
-function checkClips(clips: readonly Float32Array[] | undefined, precision: Precision): void {
+function checkClips(clips: readonly Float32Array[] | undefined, calibrate: boolean): void {
   if (clips !== undefined && !Array.isArray(clips)) throw argumentError('clips', 'a list of Float32Arrays', clips);
-  if (precision === 'int8' && !clips?.length) {
+  if (calibrate && !clips?.length) {
     throw argumentError('clips', 'given for int8: real recordings to find the ranges of values with', 'none');
   }
   for (const [i, clip] of clips?.entries() ?? []) {

@@ -2,6 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { extname, join } from 'node:path';
+import type { InferenceSession } from 'onnxruntime-node';
 import { argumentError } from '../errors.js';
 import { writeFileAtomic } from '../formats/atomic-write.js';
 import { readWholeFile } from '../formats/read-file.js';
@@ -82,18 +83,23 @@ function metadata(key: string, value: string) {
   return { $typeName: 'onnx.StringStringEntryProto' as const, key, value };
 }
 
-/** ONNX Runtime's own format, with only the optimisations that hold on every processor. */
+/** ONNX Runtime's own format, with only the optimisations that hold on every processor. In two steps: a graph that was
+ * just optimised still carries names and shapes of all values that are gone, 15 kB of them in int8. */
 async function toOrtFormat(onnx: Uint8Array, precision: Precision): Promise<Uint8Array> {
+  // Folding constants would undo float16.
+  const keep = precision === 'float16' ? { optimization: { disable_specified_optimizers: 'ConstantFolding' } } : {};
+  const optimised = await resave(onnx, { graphOptimizationLevel: 'extended', extra: keep });
+  const asOrt = { session: { save_model_format: 'ORT' } };
+  return resave(optimised, { graphOptimizationLevel: 'disabled', extra: asOrt });
+}
+
+/** The model as ONNX Runtime saves it after optimising. */
+async function resave(model: Uint8Array, options: InferenceSession.SessionOptions): Promise<Uint8Array> {
   const ort = await onnxRuntime();
   const folder = await mkdtemp(join(tmpdir(), 'audio2vec-'));
   try {
-    const file = join(folder, 'model.ort');
-    const session = await ort.InferenceSession.create(onnx, {
-      optimizedModelFilePath: file,
-      // Folding constants would undo float16.
-      graphOptimizationLevel: precision === 'float16' ? 'disabled' : 'extended',
-      extra: { session: { save_model_format: 'ORT' } },
-    });
+    const file = join(folder, 'model');
+    const session = await ort.InferenceSession.create(model, { ...options, optimizedModelFilePath: file });
     await session.release();
     return await readWholeFile(file);
   } finally {

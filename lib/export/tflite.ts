@@ -17,8 +17,8 @@ export interface TfliteOptions {
   /** N; LiteRT wants it fixed. Default 1. */
   batch?: number;
   classifier?: Classifier;
-  /** Makes it int8: real inputs (of the same kind as `input`) to find the ranges on, and how; default `mse`. Inputs and
-   * outputs of the model stay float32. */
+  /** Makes it int8: real inputs (of the same kind as `input`) to find the ranges on, and how; default `min-max`.
+   * Inputs and outputs of the model stay float32. */
   quantize?: { calibration: readonly CalibrationInput[]; method?: CalibrationMethod };
   signal?: AbortSignal;
 }
@@ -35,7 +35,7 @@ export async function buildTflite(model: EncoderModel, options: TfliteOptions = 
   // The ONNX graph has the same values under the same names, and a runtime to measure them with.
   const onnx = buildOnnx(model, { input, classifier });
   const ranges =
-    quantize && (await calibrate(onnx, measured(layers), quantize.calibration, quantize.method ?? 'mse', signal));
+    quantize && (await calibrate(onnx, measured(layers), quantize.calibration, quantize.method ?? 'min-max', signal));
 
   const b = new TfliteBuilder('audio2vec encoder', modelMetadata(model, classifier));
   const { frames, bands } = config;

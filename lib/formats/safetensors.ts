@@ -51,6 +51,21 @@ export async function writeSafetensors(
   tensors: ReadonlyMap<string, Tensor>,
   metadata: Readonly<Record<string, string>> = {},
 ): Promise<void> {
+  await writeFileAtomic(file, ...safetensorsParts(tensors, metadata));
+}
+
+/** What {@link writeSafetensors} writes, in memory. */
+export function safetensorsBytes(
+  tensors: ReadonlyMap<string, Tensor>,
+  metadata: Readonly<Record<string, string>> = {},
+): Buffer {
+  return Buffer.concat(safetensorsParts(tensors, metadata));
+}
+
+function safetensorsParts(
+  tensors: ReadonlyMap<string, Tensor>,
+  metadata: Readonly<Record<string, string>>,
+): Uint8Array[] {
   const sorted = [...tensors].sort(
     ([a, x], [b, y]) => y.data.BYTES_PER_ELEMENT - x.data.BYTES_PER_ELEMENT || (a < b ? -1 : 1),
   );
@@ -71,7 +86,7 @@ export async function writeSafetensors(
   const length = Buffer.alloc(8);
   length.writeBigUInt64LE(BigInt(padded.length));
   const bytes = sorted.map(([, { data }]) => new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
-  await writeFileAtomic(file, length, padded, ...bytes);
+  return [length, padded, ...bytes];
 }
 
 /** Reads all arrays and the metadata. Throws `ERR_FILE` if there is no such file and `ERR_MODEL_FORMAT`, with the file

@@ -2,10 +2,13 @@
 // safetensors file that other tools can open.
 import { z } from 'zod';
 import { Audio2VecError, argumentError } from '../errors.js';
-import { readSafetensors, type Tensor, writeSafetensors } from '../formats/safetensors.js';
+import { readWholeFile } from '../formats/read-file.js';
+import { parseSafetensors, type Tensor, writeSafetensors } from '../formats/safetensors.js';
 import { checkEncoder, type EncoderConfig, encoder } from './audio2vec.js';
 import type { FrontEndConfig } from './front-end-config.js';
-import { Graph, type Parameter, type Ref, sizeOf } from './graph.js';
+import { Graph, type Ref, sizeOf } from './graph.js';
+import { unpackWeights } from './packed-weights.js';
+import { TensorReader } from './tensor-reader.js';
 
 export interface EncoderModel {
   config: EncoderConfig;
@@ -17,6 +20,9 @@ export interface EncoderModel {
   weights: ReadonlyMap<string, Float32Array>;
   /** How it was made (task, corpus, steps, seed …): JSON, for people and reports. */
   provenance: Record<string, unknown>;
+  /** Read from a packed file: the norms' statistics are folded into the weights. Embeds and exports like any other, but
+   * training would need them. */
+  folded?: true;
 }
 
 /** The encoder alone: normalised slices `[T, F, 1]` at node `input`, embeddings at `output`. */
@@ -47,30 +53,44 @@ const frontEndSchema = z
   .refine((c) => c.lowHz < c.highHz && c.highHz <= c.sampleRate / 2, 'lowHz < highHz <= sampleRate / 2 does not hold');
 
 /** Writes the model to `file` (safetensors, atomic). Throws `ERR_ARGUMENT` if an array is missing, of another size or
- * not finite. */
+ * not finite, and for a folded model. */
 export async function saveEncoderModel(file: string, model: EncoderModel): Promise<void> {
   checkEncoderModel(model);
-  const { bands } = model.config;
-  const tensors = new Map<string, Tensor>([
-    ['normalization.mean', { shape: [bands], data: model.mean }],
-    ['normalization.std', { shape: [bands], data: model.std }],
-  ]);
+  checkTrainable('model', model);
+  const tensors = normalizationTensors(model);
   for (const { name, shape } of encoderGraph(model.config).graph.params) {
     tensors.set(name, { shape, data: model.weights.get(name)! });
   }
-  await writeSafetensors(file, tensors, {
-    format,
-    version,
-    config: JSON.stringify(configSchema.parse(model.config)),
-    front_end: JSON.stringify(frontEndSchema.parse(model.frontEnd)),
-    provenance: JSON.stringify(model.provenance),
-  });
+  await writeSafetensors(file, tensors, encoderMetadata(model));
 }
 
-/** Reads what {@link saveEncoderModel} wrote. Throws `ERR_FILE` if there is no such file, and `ERR_MODEL_FORMAT`, with
- * the reason, if it is damaged or something else. */
+/** What every model file holds besides weights. */
+export function normalizationTensors({ config: { bands }, mean, std }: EncoderModel): Map<string, Tensor> {
+  return new Map([
+    ['normalization.mean', { shape: [bands], data: mean }],
+    ['normalization.std', { shape: [bands], data: std }],
+  ]);
+}
+
+export function encoderMetadata({ config, frontEnd, provenance }: EncoderModel): Record<string, string> {
+  return {
+    format,
+    version,
+    config: JSON.stringify(configSchema.parse(config)),
+    front_end: JSON.stringify(frontEndSchema.parse(frontEnd)),
+    provenance: JSON.stringify(provenance),
+  };
+}
+
+/** Reads what {@link saveEncoderModel} or an export to 8-bit safetensors wrote. Throws `ERR_FILE` if there is no such
+ * file, and `ERR_MODEL_FORMAT`, with the reason, if it is damaged or something else. */
 export async function loadEncoderModel(file: string): Promise<EncoderModel> {
-  const { tensors, metadata } = await readSafetensors(file);
+  return parseEncoderModel(await readWholeFile(file), file);
+}
+
+/** {@link loadEncoderModel} of bytes in memory; `file` stands in errors. */
+export function parseEncoderModel(bytes: Buffer, file: string): EncoderModel {
+  const { tensors, metadata } = parseSafetensors(bytes, file);
   const bad = (reason: string, cause?: unknown) =>
     new Audio2VecError('ERR_MODEL_FORMAT', `${file} is not an encoder of this version: ${reason}.`, { cause });
   if (metadata.format !== format) throw bad(`its metadata does not say format "${format}"`);
@@ -84,28 +104,27 @@ export async function loadEncoderModel(file: string): Promise<EncoderModel> {
       throw bad(`its metadata ${key} is wrong (${why})`, error);
     }
   };
-  const weights = new Map<string, Float32Array>();
-  const mean = tensors.get('normalization.mean');
-  const std = tensors.get('normalization.std');
-  for (const [name, { data }] of tensors) {
-    if (!(data instanceof Float32Array)) throw bad(`${name} is not of type F32`);
-    if (!name.startsWith('normalization.')) weights.set(name, data);
-  }
-  const model: EncoderModel = {
-    config: parse('config', configSchema),
-    frontEnd: parse('front_end', frontEndSchema),
-    provenance: parse('provenance', z.record(z.string(), z.unknown())),
-    mean: (mean?.data ?? new Float32Array()) as Float32Array,
-    std: (std?.data ?? new Float32Array()) as Float32Array,
-    weights,
-  };
+  const config = parse('config', configSchema);
+  const frontEnd = parse('front_end', frontEndSchema);
+  const provenance = parse('provenance', z.record(z.string(), z.unknown()));
+  const { precision = 'float32' } = metadata;
+  if (precision !== 'float32' && precision !== 'int8') throw bad(`its weights are of precision "${precision}"`);
   try {
+    const { nodes, params } = encoderGraph(config).graph;
+    const reader = new TensorReader(tensors);
+    const mean = reader.floats('normalization.mean', [config.bands]);
+    const std = reader.floats('normalization.std', [config.bands]);
+    const folded = precision === 'int8' || undefined;
+    const weights = folded
+      ? unpackWeights(nodes, reader)
+      : new Map(params.map(({ name, shape }) => [name, reader.floats(name, shape)]));
+    reader.end();
+    const model = { config, frontEnd, mean, std, weights, provenance, folded };
     checkEncoderModel(model);
-    for (const p of encoderGraph(model.config).graph.params) checkShape(p, tensors.get(p.name)!.shape);
+    return model;
   } catch (error) {
     throw bad((error as Error).message.replace(/\.$/, ''), error);
   }
-  return model;
 }
 
 /** Throws `ERR_ARGUMENT` unless the model is whole: every array there, of the right size, finite; nothing unknown. */
@@ -129,8 +148,7 @@ export function checkEncoderModel(model: EncoderModel): void {
   for (const name of model.weights.keys()) if (!known.has(name)) throw argumentError('weights', 'of the encoder', name);
 }
 
-function checkShape(parameter: Parameter, shape: readonly number[]): void {
-  if (shape.join() !== parameter.shape.join()) {
-    throw argumentError(`shape of ${parameter.name}`, `[${parameter.shape}]`, `[${shape}]`);
-  }
+/** Throws `ERR_ARGUMENT` for a model that was read from a packed file. */
+export function checkTrainable(name: string, { folded }: EncoderModel): void {
+  if (folded) throw argumentError(name, 'an encoder with its norms', 'a packed one, for embedding and export only');
 }

@@ -1,5 +1,5 @@
 // The graph as it is used after training: batch norm disappears into the layer before it, the weights sit in the
-// layers. Every export (and fast native inference) starts from this list.
+// layers. Every export starts from this list; the native engine folds in the same way when it packs its weights.
 import { Audio2VecError, argumentError } from '../errors.js';
 import { type Node, type Parameter, type Shape, sizeOf } from './graph.js';
 

@@ -4,7 +4,7 @@ import type { Batch } from '../engine/network.js';
 import { argumentError } from '../errors.js';
 import type { FeatureStore } from '../feature-store.js';
 import { type EncoderConfig, encoder } from '../model/audio2vec.js';
-import type { EncoderModel } from '../model/encoder-model.js';
+import { checkTrainable, type EncoderModel } from '../model/encoder-model.js';
 import { Graph } from '../model/graph.js';
 import { Random } from '../random.js';
 import { slicesInput } from '../tasks/training-graph.js';
@@ -54,6 +54,7 @@ const logitsNode = 'classifier';
  * Throws `ERR_ARGUMENT` (also for a class without clips), `ERR_DIVERGED`, and an `AbortError` when `signal` aborts. */
 export async function* fineTune(options: FineTuneOptions): AsyncGenerator<Step, FineTuned> {
   const { corpus, labels, classes, from, createNetwork = nativeNetwork } = options;
+  if (from) checkTrainable('from', from);
   const config = trainingConfig({ ...options, encoder: from?.config ?? options.encoder });
   const { frames, bands } = config.encoder;
   if (corpus.bands !== bands) throw argumentError('encoder.bands', `${corpus.bands}, as the corpus has`, bands);

@@ -30,5 +30,5 @@ export function encoderWeights(params: Arrays): Map<string, Float32Array> {
 /** The same encoder before any training: random weights, but its front end and normalisation. */
 export function untrainedModel(model: EncoderModel, seed: number): EncoderModel {
   const weights = initialParameters(encoderGraph(model.config).graph, seed);
-  return { ...model, weights, provenance: { untrained: true, seed } };
+  return { ...model, weights, folded: undefined, provenance: { untrained: true, seed } };
 }
