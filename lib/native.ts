@@ -49,6 +49,8 @@ export interface NativeNetwork {
   setMoments(m: Float64Array, v: Float64Array, steps: number): void;
   getMoments(m: Float64Array, v: Float64Array): number;
   bytes(): number;
+  /** Values in a vector. */
+  readonly lanes: number;
 }
 
 /** The addon's functions. Internal: the public API wraps each of them. */

@@ -185,7 +185,7 @@ export class Network {
     const key = `${mode} ${targets.join(' ')}`;
     let entry = this.plans.get(key);
     if (!entry) {
-      const plan = schedule(this.nodes, mode, targets);
+      const plan = schedule(this.nodes, mode, targets, this.handle.lanes);
       entry = { id: this.addPlan(plan, mode), plan };
       this.plans.set(key, entry);
     }

@@ -47,6 +47,7 @@ export class PlanBuilder {
     nodes: readonly Node[],
     protected readonly mode: Mode,
     protected readonly targets: readonly string[],
+    lanes: number,
   ) {
     this.offsets = parameterOffsets(nodes);
     for (const node of nodes) this.byName.set(node.name, node);
@@ -56,7 +57,7 @@ export class PlanBuilder {
       for (const input of node.inputs) this.consumers.set(input, [...(this.consumers.get(input) ?? []), node]);
       if (node.params.length > 0 || node.inputs.some((i) => this.trainable.has(i))) this.trainable.add(node.name);
     }
-    this.byBands = mapsByBands(this.nodes, this.consumers, this.byName);
+    this.byBands = mapsByBands(this.nodes, this.consumers, this.byName, mode, lanes);
     this.layers();
   }
 
@@ -225,29 +226,34 @@ export class PlanBuilder {
   }
 }
 
-/** Maps that may have their bands innermost (Tensor in native/engine/step.h, which also says what it is good for): those
- * that convolutions make of single-channel inputs, and what follows up to a max-pool, if all of it has as many channels. */
+/** Maps whose bands are innermost (Tensor in native/engine/step.h says what it is good for): what convolutions make of
+ * single-channel inputs and what follows, as long as a vector's lanes outnumber channels and bands fill them.
+ * Training ends it at the first max-pool and has fewer channels, because weight gradients by bands are added up in as
+ * many lanes as a vector has, which more weights would not find room for in the cache. */
 function mapsByBands(
   nodes: readonly Node[],
   consumers: ReadonlyMap<string, readonly Node[]>,
   byName: ReadonlyMap<string, Node>,
+  mode: Mode,
+  lanes: number,
 ): ReadonlySet<string> {
   const maps = new Set<string>();
-  const follows = (node: Node) =>
-    node.inputs.every((name) => {
-      const input = byName.get(name)!;
-      return maps.has(name) ? channels(input) === channels(node) : node.op === 'conv' && channels(input) === 1;
-    });
-  for (const node of nodes) {
-    const fits = node.op === 'conv' ? !node.upsampled : ['batch-norm', 'relu', 'add'].includes(node.op);
-    if (fits && node.shape.length === 3 && follows(node)) maps.add(node.name);
-  }
-  // A map that something else reads is left as it is, and so is then all that it is made of.
+  const single = (name: string) => channels(byName.get(name)!) === 1;
+  const fits = (node: Node) => {
+    const [, f] = size(node);
+    const most = mode === 'infer' ? lanes : lanes - 1;
+    if (node.shape.length < 3 || channels(node) < 2 || channels(node) > most || f % (2 * lanes) !== 0) return false;
+    if (node.op === 'conv') return !node.upsampled && (single(node.inputs[0]!) || maps.has(node.inputs[0]!));
+    const goesOn = ['batch-norm', 'relu', 'add'].includes(node.op) || (node.op === 'max-pool' && mode === 'infer');
+    return goesOn && node.inputs.every((name) => maps.has(name));
+  };
+  for (const node of nodes) if (fits(node)) maps.add(node.name);
+  // A map that something else reads is left as it is, and so is then all that it is made of and all that is made of it.
   const read = (node: Node) => (consumers.get(node.name) ?? []).every((c) => maps.has(c.name) || c.op === 'max-pool');
   for (let before = -1; before !== maps.size; ) {
     before = maps.size;
     for (const node of nodes) {
-      const whole = node.inputs.every((name) => maps.has(name) || channels(byName.get(name)!) === 1);
+      const whole = node.inputs.every((name) => maps.has(name) || single(name));
       if (maps.has(node.name) && !(read(node) && whole)) maps.delete(node.name);
     }
   }

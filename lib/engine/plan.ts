@@ -7,7 +7,7 @@ export interface PlanTensor {
   f: number;
   c: number;
   vector: boolean;
-  /** Whether bands may be innermost: every step that touches the map can have it so. */
+  /** Whether bands are innermost. */
   byBands: boolean;
   /** Units per training example. */
   rows: number;

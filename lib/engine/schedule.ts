@@ -15,7 +15,8 @@ import { Schedule } from './backward.js';
 import type { Plan } from './plan.js';
 import type { Mode } from './plan-builder.js';
 
-/** The plan of a graph. `targets` are the nodes to be read after an inference run; only what they need is computed. */
-export function schedule(nodes: readonly Node[], mode: Mode, targets: readonly string[] = []): Plan {
-  return new Schedule(nodes, mode, targets).plan();
+/** The plan of a graph. `targets` are the nodes to be read after an inference run; only what they need is computed.
+ * `lanes` is how many values a vector holds. */
+export function schedule(nodes: readonly Node[], mode: Mode, targets: readonly string[], lanes: number): Plan {
+  return new Schedule(nodes, mode, targets, lanes).plan();
 }

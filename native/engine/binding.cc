@@ -175,6 +175,7 @@ class NetworkClass : public Napi::ObjectWrap<NetworkClass> {
                            InstanceMethod<&NetworkClass::set_moments>("setMoments"),
                            InstanceMethod<&NetworkClass::get_moments>("getMoments"),
                            InstanceMethod<&NetworkClass::bytes>("bytes"),
+                           InstanceAccessor<&NetworkClass::lanes>("lanes"),
                        });
   }
 
@@ -298,6 +299,7 @@ class NetworkClass : public Napi::ObjectWrap<NetworkClass> {
     network_->get_moments(info[0].As<Napi::Float64Array>().Data(), info[1].As<Napi::Float64Array>().Data());
     return Napi::Number::New(info.Env(), double(network_->steps()));
   }
+  Napi::Value lanes(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), network_->lanes()); }
   Napi::Value bytes(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), double(network_->bytes())); }
 
   // Log-mel frames: of an open feature store, or an array in memory.

@@ -70,7 +70,9 @@ void conv_band_row(BandTileArgs a, int columns, int first) {
       if (a.bias) a.bias += size * V;
     }
   };
-  tiles(conv_band_tile<KF, 4, R>, 4);
+  constexpr bool wide = R == 2 && A2V_ACCUMULATORS >= 8 * 2 + 4;
+  tiles(conv_band_tile<KF, wide ? 8 : 4, R>, wide ? 8 : 4);
+  if (wide) tiles(conv_band_tile<KF, 4, R>, 4);
   tiles(conv_band_tile<KF, 2, R>, 2);
   tiles(conv_band_tile<KF, 1, R>, 1);
 }

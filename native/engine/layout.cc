@@ -23,7 +23,7 @@ Tensor map_layout(int T, int F, int C, int lanes, bool by_bands) {
   t.T = T;
   t.F = F;
   t.C = C;
-  if (by_bands && C > 1 && C < lanes && F % (2 * lanes) == 0) {  // 2: so that half as many bands fill vectors, too
+  if (by_bands && C > 1) {  // one channel is the same either way
     t.by_bands = 1;
     t.Cp = C;
     t.unit = C * lanes;

@@ -5,7 +5,7 @@
 
 namespace audio2vec {
 
-// by_bands: bands innermost, if F and C are such that this fills vectors better.
+// by_bands: bands innermost; F must then be a multiple of 2 * lanes.
 Tensor map_layout(int T, int F, int C, int lanes, bool by_bands = false);
 Tensor vector_layout(int C, int lanes);
 

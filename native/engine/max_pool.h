@@ -63,7 +63,10 @@ A2V_INLINE void pool_rows(const Tensor& x, const Tensor& y, const BandPairs& pai
     pairs.split(a, b, e, o);
     return vmax(e, o);
   };
-  if (x.by_bands) {
+  if (y.by_bands) {
+    for (long i = 0; i < x.C; i++)
+      for (long c = 0; c < y.columns; c++) store(q + i * y.channel + c * V, largest(i * x.channel + 2 * c * V));
+  } else if (x.by_bands) {
     with_channels(y.Cp, [&](auto Cp) {
       pool_row_by_bands<Cp.value>(x, q, NoConstants{}, [&](long from, NoConstants) { return largest(from); });
     });

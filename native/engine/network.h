@@ -93,6 +93,7 @@ class Network {
   long output_size(int plan, int tensor, long examples) const;
   void read_output(int plan, int tensor, long examples, float* out);
 
+  int lanes() const { return table_.lanes; }
   long parameter_count() const { return parameters_; }
   // Bytes held by plans and parameters.
   size_t bytes() const { return bytes_; }

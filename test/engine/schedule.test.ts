@@ -10,7 +10,7 @@ const steps = (plan: Plan) => plan.phases.flatMap((phase) => phase.passes.flatMa
 
 describe('a plan', () => {
   it('has no step of upsampling before a convolution, whose output would be four times as large', () => {
-    const plan = schedule(goldenGraph('cbow'), 'train');
+    const plan = schedule(goldenGraph('cbow'), 'train', [], 16);
     expect(plan.convs.filter((c) => c.upsampled).length).toBe(10); // two in each of five decoder blocks
     const upsampled = steps(plan).filter((s) => s.kind === 'upsample');
     for (const step of upsampled) {
@@ -23,13 +23,13 @@ describe('a plan', () => {
     const target = 'decoder.blocks.1.conv_f.bn';
     const shape = nodes.find((n) => n.name === target)!.shape;
     expect(withoutUpsampling(nodes, [target]).find((n) => n.name === target)!.shape).toEqual(shape);
-    const plan = schedule(nodes, 'infer', [target]);
+    const plan = schedule(nodes, 'infer', [target], 16);
     const tensor = plan.tensors[plan.outputs[target]!]!;
     expect([tensor.t, tensor.f, tensor.c]).toEqual(shape);
   });
 
   it.each(['cbow', 'skipgram', 'gap'] as const)('of %s computes what a step reads before it reads it', (task) => {
-    const plan = schedule(goldenGraph(task), 'train');
+    const plan = schedule(goldenGraph(task), 'train', [], 16);
     const written = new Set(Object.values(plan.inputs));
     for (const phase of plan.phases) {
       const scratch = new Set<number>(); // what a thread holds is gone when the phase ends
@@ -45,7 +45,7 @@ describe('a plan', () => {
   });
 
   it('runs an encoder in one phase of maps for each size class when batch norm is folded', () => {
-    const plan = schedule(goldenGraph('gap'), 'infer', ['encoder.fc']);
+    const plan = schedule(goldenGraph('gap'), 'infer', ['encoder.fc'], 16);
     expect(steps(plan).some((s) => s.kind.startsWith('norm'))).toBe(false);
     expect(plan.phases.length).toBe(5); // large, medium, small maps; global maximum; dense
     expect(plan.convs.filter((c) => c.foldedNorm >= 0).length).toBe(15);
