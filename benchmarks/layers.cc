@@ -58,6 +58,39 @@ class Values {
   float* data_;
 };
 
+// Seconds of each of some kinds of step of a layer.
+std::vector<double> measure(const KernelTable& table, const Layer& l, int units, bool by_bands,
+                            const std::vector<int>& kinds) {
+  const int V = table.lanes;
+  Tensor x = audio2vec::map_layout(l.t, l.f, l.cin, V, by_bands),
+         y = audio2vec::map_layout(l.t, l.f, l.cout, V, by_bands);
+  Conv conv{};
+  conv.forward = audio2vec::conv_shape(x, y, l.kt, l.kf, 0, 0, V, table.accumulators);
+  conv.backward = audio2vec::conv_shape(y, x, l.kt, l.kf, 0, 1, V, table.accumulators);
+  conv.bias = -1;
+  Values xs(x.slice * units + V), ys(y.slice * units + V), w(conv.forward.size), wb(conv.backward.size),
+      dw(conv.forward.size * V);
+  x.data = reinterpret_cast<char*>(xs.get());
+  y.data = reinterpret_cast<char*>(ys.get());
+  conv.packed = w.get();
+  conv.packed_backward = wb.get();
+  conv.gradient = dw.get();
+
+  std::vector<double> seconds;
+  for (const int kind : kinds) {
+    Step step{};
+    step.conv = &conv;
+    step.x = kind == STEP_conv_data ? &y : &x;
+    step.y = kind == STEP_conv ? &y : &x;
+    step.b = &y;
+    Range range{0, units, 0, 1, 0, std::max(1, std::min(l.t / 3, l.t * l.f / 96))};
+    seconds.push_back(best_seconds([&] {
+      for (range.strip = 0; range.strip < range.strips; range.strip++) table.steps[kind](step, range);
+    }));
+  }
+  return seconds;
+}
+
 }  // namespace
 
 int main() {
@@ -80,33 +113,12 @@ int main() {
   for (const Layer& l : kLayers) {
     measure_peak();
     const int units = std::max(1, std::min(64, 384 / (l.t * l.f)));
-    Tensor x = audio2vec::map_layout(l.t, l.f, l.cin, V), y = audio2vec::map_layout(l.t, l.f, l.cout, V);
-    Conv conv{};
-    conv.forward = audio2vec::conv_shape(x, y, l.kt, l.kf, 0, 0, V, table.accumulators);
-    conv.backward = audio2vec::conv_shape(y, x, l.kt, l.kf, 0, 1, V, table.accumulators);
-    conv.bias = -1;
-    Values xs(x.slice * units + V), ys(y.slice * units + V), w(conv.forward.size), wb(conv.backward.size),
-        dw(conv.forward.size);
-    x.data = reinterpret_cast<char*>(xs.get());
-    y.data = reinterpret_cast<char*>(ys.get());
-    conv.packed = w.get();
-    conv.packed_backward = wb.get();
-    conv.gradient = dw.get();
-
-    Step step{};
-    step.conv = &conv;
-    Range range{0, units, 0, 1, 0, std::max(1, std::min(l.t / 3, l.t * l.f / 96))};
     const double flops = 2.0 * l.t * l.f * l.cin * l.cout * l.kt * l.kf * units;
-    const auto run = [&](int kind, const Tensor* a, const Tensor* b, const Tensor* out) {
-      step.x = a;
-      step.b = b;
-      step.y = out;
-      return best_seconds([&] {
-        for (range.strip = 0; range.strip < range.strips; range.strip++) table.steps[kind](step, range);
-      });
-    };
-    const double s[3] = {run(STEP_conv, &x, nullptr, &y), run(STEP_conv_data, &y, nullptr, &x),
-                         run(STEP_conv_weights, &x, &y, nullptr)};
+    // As lib/engine/plan-builder.ts has it: bands innermost for few channels, in training for fewer still.
+    const bool fills = l.f % (2 * V) == 0;
+    const auto forward = measure(table, l, units, fills && l.cout <= V, {STEP_conv});
+    const auto backward = measure(table, l, units, fills && l.cout < V, {STEP_conv_data, STEP_conv_weights});
+    const double s[3] = {forward[0], backward[0], backward[1]};
     for (int i = 0; i < 3; i++) seconds[i] += s[i] / units;
     flops_all += flops / units;
     std::printf("| %d × %d | %d → %d, %d×%d | %.0f %% | %.0f %% | %.0f %% |\n", l.t, l.f, l.cin, l.cout, l.kt, l.kf,

@@ -68,3 +68,22 @@ function stripsOf(steps: readonly PlanStep[], plan: Plan): number {
   for (let strips = 1; strips <= most && bytes / best > STRIP_BYTES; strips++) if (rows % strips === 0) best = strips;
   return best;
 }
+
+/** Marks scratch tensors of which only the strip at hand is ever needed: in every phase one pass alone touches them, and
+ * nothing reads neighbouring rows. All strips then use the same memory, which stays in the L1 cache; a whole map of it
+ * would go through the L2 cache instead. */
+export function keepStripsOnly(plan: Plan): void {
+  const more = new Set<number>();
+  for (const { passes } of plan.phases) {
+    const touched = new Set<number>();
+    for (const { steps } of passes) {
+      const here = new Set(steps.flatMap(tensorsOf));
+      for (const i of here) if (touched.has(i)) more.add(i);
+      for (const i of here) touched.add(i);
+      for (const step of steps) more.add(halo(step, plan));
+    }
+  }
+  plan.tensors.forEach((tensor, i) => {
+    tensor.strip = tensor.group > 0 && !tensor.vector && !more.has(i);
+  });
+}

@@ -1,6 +1,6 @@
 // The parts that both directions of the schedule share: the graph and who reads what, tensors, phases, steps.
 import { type Node, type Parameter, sizeOf } from '../model/graph.js';
-import { cutIntoPasses } from './passes.js';
+import { cutIntoPasses, keepStripsOnly } from './passes.js';
 import { type Plan, type PlanPhase, type PlanStep, tensorsOf } from './plan.js';
 import { withoutUpsampling } from './upsampling.js';
 
@@ -163,6 +163,7 @@ export class PlanBuilder {
       .filter((p) => p.steps.length > 0)
       .sort((a, b) => a.level - b.level)
       .map((p) => this.finishPhase(p));
+    keepStripsOnly(this.out);
   }
 
   private finishPhase(phase: Phase): PlanPhase {
@@ -187,7 +188,16 @@ export class PlanBuilder {
 
   protected newTensor(node: Node, group: number): number {
     const [t, f, c] = size(node);
-    this.out.tensors.push({ t, f, c, vector: node.shape.length === 1, byBands: this.byBands.has(node.name), rows: node.rows, group });
+    this.out.tensors.push({
+      t,
+      f,
+      c,
+      vector: node.shape.length === 1,
+      byBands: this.byBands.has(node.name),
+      rows: node.rows,
+      group,
+      strip: false,
+    });
     return this.out.tensors.length - 1;
   }
 

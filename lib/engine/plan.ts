@@ -13,6 +13,8 @@ export interface PlanTensor {
   rows: number;
   /** Units a thread holds at a time; 0: kept for the whole batch. */
   group: number;
+  /** Whether only the rows of the strip at hand are held (see {@link keepStripsOnly} in passes.ts). */
+  strip: boolean;
 }
 
 export interface PlanConv {

@@ -63,21 +63,22 @@ PlanSpec plan_spec(const Napi::Object& o, bool training) {
   p.losses = int(o.Get("losses").As<Napi::Array>().Length());
   p.tensors = list<TensorSpec>(o, "tensors", [](Napi::Value v) {
     Napi::Object t = v.As<Napi::Object>();
-    return TensorSpec{integer(t, "t"),      integer(t, "f"),    integer(t, "c"),
-                      integer(t, "vector"), integer(t, "byBands"), integer(t, "rows"), integer(t, "group")};
+    return TensorSpec{integer(t, "t"),       integer(t, "f"),    integer(t, "c"),     integer(t, "vector"),
+                      integer(t, "byBands"), integer(t, "rows"), integer(t, "group"), integer(t, "strip")};
   });
   p.convs = list<ConvSpec>(o, "convs", [](Napi::Value v) {
     Napi::Object c = v.As<Napi::Object>();
-    return ConvSpec{integer(c, "dense"),     integer(c, "kt"),       integer(c, "kf"),
-                    integer(c, "upsampled"), integer(c, "cin"),      integer(c, "cout"),
-                    integer(c, "fIn"),       integer(c, "fOut"),     integer(c, "byBands"), long(number(c, "weight")),
-                    long(number(c, "bias")), integer(c, "backward"), integer(c, "foldedNorm")};
+    return ConvSpec{integer(c, "dense"),       integer(c, "kt"),        integer(c, "kf"),
+                    integer(c, "upsampled"),   integer(c, "cin"),       integer(c, "cout"),
+                    integer(c, "fIn"),         integer(c, "fOut"),      integer(c, "byBands"),
+                    long(number(c, "weight")), long(number(c, "bias")), integer(c, "backward"),
+                    integer(c, "foldedNorm")};
   });
   p.norms = list<NormSpec>(o, "norms", [](Napi::Value v) {
     Napi::Object n = v.As<Napi::Object>();
-    return NormSpec{integer(n, "c"),         integer(n, "f"),           integer(n, "byBands"), integer(n, "relu"),
-                    integer(n, "copies"),    long(number(n, "weight")), long(number(n, "bias")),
-                    long(number(n, "mean")), long(number(n, "var")),    long(number(n, "count"))};
+    return NormSpec{integer(n, "c"),        integer(n, "f"),           integer(n, "byBands"),   integer(n, "relu"),
+                    integer(n, "copies"),   long(number(n, "weight")), long(number(n, "bias")), long(number(n, "mean")),
+                    long(number(n, "var")), long(number(n, "count"))};
   });
   const auto index = [](Napi::Value v) { return v.ToNumber().Int32Value(); };
   p.phases = list<PhaseSpec>(o, "phases", [&](Napi::Value v) {

@@ -430,8 +430,7 @@ void unpack_gradient(const Conv& conv, void* gradients, int threads) {
     const int a = conv.parameter[2 * i], b = conv.parameter[2 * i + 1];
     if (a < 0) continue;
     real total = 0;
-    for (int t = 0; t < threads; t++)
-      total += s.by_bands ? sum(load(dw + (t * s.size + i) * V)) : dw[t * s.size + i];
+    for (int t = 0; t < threads; t++) total += s.by_bands ? sum(load(dw + (t * s.size + i) * V)) : dw[t * s.size + i];
     g[a] += total;
     if (b >= 0) g[b] += total;
   }

@@ -26,12 +26,13 @@ template <int KF, int Q, int R>
 void conv_band_tile(const BandTileArgs& a) {
   vec acc[Q][R];
   A2V_UNROLL for (int q = 0; q < Q; q++) A2V_UNROLL for (int r = 0; r < R; r++) acc[q][r] =
-      a.accumulate ? load(a.y + q * a.y_channel + r * V) : a.bias ? load(a.bias + q * V) : vec{};
+      a.accumulate ? load(a.y + q * a.y_channel + r * V)
+      : a.bias     ? load(a.bias + q * V)
+                   : vec{};
   const real* w = a.w;
   for (int t = 0; t < a.kt; t++) {
     const real* x = a.x + t * a.x_row;
-    for (int i = 0; i < a.cin; i++, x += a.x_channel)
-      A2V_UNROLL for (int k = 0; k < KF; k++, w += a.cout) {
+    for (int i = 0; i < a.cin; i++, x += a.x_channel) A2V_UNROLL for (int k = 0; k < KF; k++, w += a.cout) {
         vec xv[R];
         A2V_UNROLL for (int r = 0; r < R; r++) xv[r] = load(x + r * V + k - KF / 2);
         if (k < KF / 2) xv[0] = masked(xv[0], a.left);
@@ -71,7 +72,7 @@ void conv_band_row(BandTileArgs a, int columns, int first) {
     }
   };
   constexpr bool wide = R == 2 && A2V_ACCUMULATORS >= 8 * 2 + 4;
-  tiles(conv_band_tile<KF, wide ? 8 : 4, R>, wide ? 8 : 4);
+  tiles(conv_band_tile < KF, wide ? 8 : 4, R >, wide ? 8 : 4);
   if (wide) tiles(conv_band_tile<KF, 4, R>, 4);
   tiles(conv_band_tile<KF, 2, R>, 2);
   tiles(conv_band_tile<KF, 1, R>, 1);

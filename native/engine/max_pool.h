@@ -14,8 +14,8 @@ void pool_row_by_bands(const Tensor& x, real* q, Constants constants, Fn fn) {
     vec pooled[kAtOnce][Cp] = {};
     for (int i = 0; i < x.C; i++) {
       const auto k = constants(i * V);
-      A2V_UNROLL for (int j = 0; j < kAtOnce; j++)
-        if (c + 2 * j < x.columns) pooled[j][i] = fn(i * x.channel + (c + 2 * j) * V, k);
+      A2V_UNROLL for (int j = 0; j < kAtOnce; j++) if (c + 2 * j < x.columns) pooled[j][i] =
+          fn(i * x.channel + (c + 2 * j) * V, k);
     }
     A2V_UNROLL for (int j = 0; j < kAtOnce; j++) {
       if (c + 2 * j >= x.columns) break;
@@ -25,7 +25,8 @@ void pool_row_by_bands(const Tensor& x, real* q, Constants constants, Fn fn) {
   }
 }
 
-// The same backwards, g being a row of gradients of pooled values: fn(channel, offset, constants, gradients of V bands).
+// The same backwards, g being a row of gradients of pooled values: fn(channel, offset, constants, gradients of V
+// bands).
 template <int Cp, typename Constants, typename Fn>
 void unpool_row_by_bands(const Tensor& x, const real* g, Constants constants, Fn fn) {
   constexpr int kAtOnce = 2;
@@ -38,8 +39,8 @@ void unpool_row_by_bands(const Tensor& x, const real* g, Constants constants, Fn
     }
     for (int i = 0; i < x.C; i++) {
       const auto k = constants(i * V);
-      A2V_UNROLL for (int j = 0; j < kAtOnce; j++)
-        if (c + 2 * j < x.columns) fn(i, i * x.channel + (c + 2 * j) * V, k, pooled[j][i]);
+      A2V_UNROLL for (int j = 0; j < kAtOnce; j++) if (c + 2 * j < x.columns)
+          fn(i, i * x.channel + (c + 2 * j) * V, k, pooled[j][i]);
     }
   }
 }
@@ -129,9 +130,8 @@ void step_max_pool_backward(const Step& s, const Range& r) {
       };
       if (x.by_bands) {
         with_channels(dy.Cp, [&](auto Cp) {
-          unpool_row_by_bands<Cp.value>(x, g, NoConstants{}, [&](int, long from, NoConstants, vec gv) {
-            route(p + from, gv, d + from);
-          });
+          unpool_row_by_bands<Cp.value>(x, g, NoConstants{},
+                                        [&](int, long from, NoConstants, vec gv) { route(p + from, gv, d + from); });
         });
       } else if (vectors) {
         for (long c = 0; c < dy.columns; c++)

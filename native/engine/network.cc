@@ -108,6 +108,7 @@ int Network::add_plan(const PlanSpec& spec) {
   for (const TensorSpec& s : spec.tensors) {
     Tensor t = s.vector ? vector_layout(s.c, V) : map_layout(s.t, s.f, s.c, V, s.by_bands);
     t.group = s.group;
+    t.strip = s.strip;
     const size_t units = s.group ? size_t(s.group) * threads : size_t(max_examples_) * s.rows;
     tensor_at.push_back(layout.take((units * t.slice + V) * real));
     plan->tensors.push_back(t);

@@ -27,7 +27,7 @@ class Memory {
 
 // The plan as lib/engine/plan.ts describes it.
 struct TensorSpec {
-  int t, f, c, vector, by_bands, rows, group;
+  int t, f, c, vector, by_bands, rows, group, strip;
 };
 struct ConvSpec {
   int dense, kt, kf, upsampled, cin, cout, f_in, f_out, by_bands;

@@ -22,9 +22,7 @@ struct Quad {
   A2V_INLINE Quad(const Quad& q, const ScaleShift& k) {
     A2V_UNROLL for (int i = 0; i < 4; i++) v[i] = vmax(q.v[i] * k.scale + k.shift, vec{});
   }
-  A2V_INLINE Quad(const Quad& a, const Quad& b) {
-    A2V_UNROLL for (int i = 0; i < 4; i++) v[i] = a.v[i] + b.v[i];
-  }
+  A2V_INLINE Quad(const Quad& a, const Quad& b) { A2V_UNROLL for (int i = 0; i < 4; i++) v[i] = a.v[i] + b.v[i]; }
   A2V_INLINE vec largest() const { return vmax(vmax(v[0], v[1]), vmax(v[2], v[3])); }
 };
 
@@ -97,8 +95,8 @@ void step_residual_pool(const Step& s, const Range& r) {
       real* q = at_mut(y, r, n) + t * y.pitch;
       if (b.by_bands) {
         with_channels(y.Cp, [&](auto Cp) {
-          pool_row_by_bands<Cp.value>(
-              b, q, scales, [&](long from, const auto& k) { return pooled(p + from, o + from, k); });
+          pool_row_by_bands<Cp.value>(b, q, scales,
+                                      [&](long from, const auto& k) { return pooled(p + from, o + from, k); });
         });
       } else if (vectors) {
         for (long u = 0; u < y.unit; u += V) {
@@ -153,9 +151,8 @@ void step_residual_pool_reduce(const Step& s, const Range& r) {
         const real *p = at(b, r, n) + 2 * t * b.pitch, *o = at(side, r, n) + 2 * t * side.pitch;
         with_channels(dy.Cp, [&](auto Cp) {
           unpool_row_by_bands<Cp.value>(
-              b, at(dy, r, n) + t * dy.pitch, scales, [&](int c, long from, const auto& k, vec g) {
-                add(p + from, o + from, k, g, to_b[c], to_r[c]);
-              });
+              b, at(dy, r, n) + t * dy.pitch, scales,
+              [&](int c, long from, const auto& k, vec g) { add(p + from, o + from, k, g, to_b[c], to_r[c]); });
         });
       }
     for (int c = 0; c < b.C; c++) {
@@ -198,7 +195,8 @@ void step_residual_pool_apply(const Step& s, const Range& r) {
   const Applies ab(*s.norm), ar(*s.norm2);
   const BandPairs pairs(b);
   const bool vectors = halves(b, dy);
-  const auto send = [&](real* to, long pitch, const Quad& x, const Quad& active, const ApplyConstants& k, const vec d[4]) {
+  const auto send = [&](real* to, long pitch, const Quad& x, const Quad& active, const ApplyConstants& k,
+                        const vec d[4]) {
     A2V_UNROLL for (int i = 0; i < 4; i++) {
       const vec g = active.v[i] > vec{} ? d[i] : vec{};
       store(to + i / 2 * pitch + i % 2 * pairs.unit, k.a * g + (k.b * x.v[i] + k.c));

@@ -17,16 +17,17 @@
 // lib/engine/plan-builder.ts says which maps may).
 struct Tensor {
   int T, F, C;
-  int by_bands;       // bands innermost
-  int Cp;             // channels with padding
-  int unit;           // values in a column: max(Cp, V), or Cp for a vector; by bands: C * V, V lanes a channel
-  int columns;        // columns in a row; by bands: vectors in a channel's run
-  long band, channel; // values from a band to the next, and from a channel to the next
-  long pitch;         // values from a row to the next
-  long slice;   // values from a unit to the next
-  long origin;  // first value of frame 0, band 0
-  int group;    // units that a thread's scratch holds; 0: the tensor is kept for the whole batch
-  char* data;   // of the whole batch, or of thread 0's scratch
+  int by_bands;        // bands innermost
+  int Cp;              // channels with padding
+  int unit;            // values in a column: max(Cp, V), or Cp for a vector; by bands: C * V, V lanes a channel
+  int columns;         // columns in a row; by bands: vectors in a channel's run
+  long band, channel;  // values from a band to the next, and from a channel to the next
+  long pitch;          // values from a row to the next
+  long slice;          // values from a unit to the next
+  long origin;         // first value of frame 0, band 0
+  int group;           // units that a thread's scratch holds; 0: the tensor is kept for the whole batch
+  int strip;           // scratch: only the rows of the strip at hand are held, as the first ones of the map
+  char* data;          // of the whole batch, or of thread 0's scratch
 };
 
 // A convolution (or dense layer: 1×1 over units) as the kernels see it, in one direction: for every output column,

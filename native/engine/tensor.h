@@ -6,10 +6,11 @@
 
 namespace {
 
-// Frame 0, band 0 of unit n.
+// Frame 0, band 0 of unit n; of a tensor that holds a strip only, where that would be.
 A2V_INLINE const real* at(const Tensor& t, const Range& r, long n) {
   const long index = t.group ? long(r.thread) * t.group + (n - r.n0) : n;
-  return reinterpret_cast<const real*>(t.data) + index * t.slice + t.origin;
+  const long before = t.strip ? first_row(t, r) * t.pitch : 0;
+  return reinterpret_cast<const real*>(t.data) + index * t.slice + t.origin - before;
 }
 A2V_INLINE real* at_mut(const Tensor& t, const Range& r, long n) { return const_cast<real*>(at(t, r, n)); }
 

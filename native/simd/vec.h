@@ -78,8 +78,8 @@ A2V_INLINE vec shuffle(vec a, vec b, mask m) {
   return __builtin_shuffle(a, b, m);
 #endif
 }
-// Constant lanes (indices of a shuffle, a mask) as a table in memory: Fn::lane(l) for each lane l. Left to itself the compiler builds them anew in
-// registers wherever they are used.
+// Constant lanes (indices of a shuffle, a mask) as a table in memory: Fn::lane(l) for each lane l. Left to itself the
+// compiler builds them anew in registers wherever they are used.
 template <typename Fn>
 struct Indices {
   decltype(mask{}[0] + 0) lanes[V];
