@@ -1,5 +1,6 @@
 // docs/results.md from the summary.
 import { type Column, markdownTable } from '../text-table.js';
+import type { TaskReport } from '../train/held-out.js';
 import type { Curve, Measured, Row, Summary } from './summary.js';
 
 /** How the numbers were made: shown at the top of the page and kept in the JSON. */
@@ -19,12 +20,12 @@ export function resultsPage(summary: Summary, made: Provenance): string {
   const { taskNames } = summary;
   const sections = [
     '# Results',
-    `Made by \`${made.command}\`: ${made.minutes} minutes of pretraining a method and seed on ` +
-      `${made.corpus.hours.toFixed(1)} h (${made.corpus.clips} clips), ${made.fineTuneMinutes} minutes for each training ` +
-      `on labels, ${made.threads} threads (${made.isa}); ${made.cells.done} of ${made.cells.planned} cells done. ` +
+    `Made by \`${made.command}\`: ${count(made.minutes, 'minute')} of pretraining a method and seed on ` +
+      `${made.corpus.hours.toFixed(1)} h (${made.corpus.clips} clips), ${count(made.fineTuneMinutes, 'minute')} for each training ` +
+      `on labels, ${count(made.threads, 'thread')} (${made.isa}); ${made.cells.done} of ${made.cells.planned} cells done. ` +
       'Accuracy on the test part in percent, ± the standard deviation over seeds where there are several.',
     markdownTable(
-      [{ title: 'task' }, ...['classes', 'train clips', 'test clips'].map((title) => ({ title, numeric: true }))],
+      [{ title: 'task' }, ...['classes', 'train clips', 'test clips'].map(numeric)],
       Object.entries(made.corpus.tasks).map(([name, t]) => [name, `${t.classes}`, `${t.train}`, `${t.test}`]),
     ),
     '## Linear probe',
@@ -63,9 +64,23 @@ export function resultsPage(summary: Summary, made: Provenance): string {
   curves('Width', 'Channels of every block times so much; linear probe, mean of the tasks.', 'widths', summary.widths);
   sections.push(
     '## Pretraining',
+    'Loss on held-out clips, beside that of answers that need no encoder: the mean slice, a copy of the encoded slice ' +
+      'closest in time (mean squared error in normalised log-mel), or one half always. Rank correlation of true and ' +
+      'predicted gap with its 95 % bootstrap interval.',
     markdownTable(
-      [{ title: 'run' }, { title: 'task' }, { title: 'steps', numeric: true }, { title: 'minutes', numeric: true }],
-      summary.training.map((t) => [t.id, `\`${t.task}\``, String(t.steps), (t.seconds / 60).toFixed(1)]),
+      [
+        ...['run', 'task'].map((title) => ({ title })),
+        ...['steps', 'minutes', 'held-out loss', 'without encoder', 'rank correlation'].map(numeric),
+      ],
+      summary.training.map((t) => [
+        t.id,
+        `\`${t.task}\``,
+        String(t.steps),
+        (t.seconds / 60).toFixed(1),
+        t.heldOut.map((h) => h.loss.toFixed(3)).join(', '),
+        t.heldOut.map(withoutEncoder).join(', '),
+        t.heldOut.map(rankCorrelation).join(', '),
+      ]),
     ),
   );
   return `${sections.join('\n\n')}\n`;
@@ -84,7 +99,26 @@ function curveTable(curves: readonly Curve[]): string {
 }
 
 function columns(titles: readonly string[]): Column[] {
-  return [{ title: '' }, ...titles.map((title) => ({ title, numeric: true }))];
+  return [{ title: '' }, ...titles.map(numeric)];
+}
+
+function numeric(title: string): Column {
+  return { title, numeric: true };
+}
+
+function withoutEncoder({ meanSlice, nearestSlice, constant }: TaskReport): string {
+  const losses = [meanSlice, nearestSlice, constant].filter((loss) => loss !== undefined);
+  return losses.map((loss) => loss.toFixed(3)).join(' / ');
+}
+
+function rankCorrelation({ spearman }: TaskReport): string {
+  if (!spearman) return '';
+  const { correlation, interval } = spearman;
+  return `${correlation.toFixed(2)} (${interval.low.toFixed(2)} – ${interval.high.toFixed(2)})`;
+}
+
+function count(n: number, what: string): string {
+  return `${n} ${what}${n === 1 ? '' : 's'}`;
 }
 
 function measured(m: Measured | undefined): string {

@@ -10,6 +10,7 @@ import type { FeatureStore } from '../feature-store.js';
 import { type EncoderModel, encoderGraph, loadEncoderModel } from '../model/encoder-model.js';
 import { Random } from '../random.js';
 import { fineTune, runToEnd } from '../train/fine-tune.js';
+import type { TaskReport } from '../train/held-out.js';
 import { initialParameters } from '../train/init.js';
 import type { Step } from '../train/loop.js';
 import { pretrain, resumePretraining } from '../train/pretrain.js';
@@ -35,7 +36,7 @@ export interface FeaturesResult {
   cell: FeaturesCell;
   scores: FeaturesScore[];
   /** Of the pretraining: steps, seconds, held-out report. */
-  training?: { task: string; steps: number; seconds: number; heldOut: unknown };
+  training?: { task: string; steps: number; seconds: number; heldOut: readonly TaskReport[] };
 }
 
 export interface LabelsResult {
@@ -78,7 +79,7 @@ async function runFeatures(cell: FeaturesCell, around: Surroundings): Promise<Fe
     const run = await pretrained(cell, around);
     model = await loadEncoderModel(join(run, runFiles.encoder));
     const log = await readRunLog(run);
-    training = { task: log.config.task, steps: log.step, seconds: log.seconds, heldOut: log.tasks };
+    training = { task: log.config.task, steps: log.step, seconds: log.seconds, heldOut: log.tasks ?? [] };
   }
   const read = (store: FeatureStore): Promise<ClipFeatures> =>
     model ? embedClips(model, store, around.threads) : Promise.resolve(logMelStatistics(store));

@@ -1,6 +1,7 @@
 // From cells to rows: means and spreads over seeds.
 import { meanAndSpread, normalisedScore } from '../evaluate/metrics.js';
 import { tasks as pretextTasks } from '../tasks/index.js';
+import type { TaskReport } from '../train/held-out.js';
 import { labelCounts, recipeRow, untrainedRow, widths } from './grid.js';
 import { type CellResult, type FeaturesResult, type LabelsResult, queryShifts } from './run-cell.js';
 
@@ -37,7 +38,7 @@ export interface Summary {
   /** (accuracy − untrained) / (supervised − untrained) of the probes. */
   normalised: { name: string; tasks: Record<string, number>; mean: number }[];
   /** Steps and seconds of each pretraining. */
-  training: { id: string; task: string; steps: number; seconds: number; heldOut: unknown }[];
+  training: { id: string; task: string; steps: number; seconds: number; heldOut: readonly TaskReport[] }[];
 }
 
 export const supervisedRow = 'supervised';
