@@ -71,16 +71,16 @@ void conv_band_row(BandTileArgs a, int columns, int first) {
       if (a.bias) a.bias += size * V;
     }
   };
-  constexpr bool wide = R == 2 && A2V_ACCUMULATORS >= 8 * 2 + 4;
-  tiles(conv_band_tile < KF, wide ? 8 : 4, R >, wide ? 8 : 4);
-  if (wide) tiles(conv_band_tile<KF, 4, R>, 4);
+  constexpr int most = R == 2 && A2V_ACCUMULATORS >= 8 * 2 + 4 ? 8 : 4;
+  tiles(conv_band_tile<KF, most, R>, most);
+  tiles(conv_band_tile<KF, 4, R>, 4);
   tiles(conv_band_tile<KF, 2, R>, 2);
   tiles(conv_band_tile<KF, 1, R>, 1);
 }
 
 template <int KF>
 void conv_band_rows(BandTileArgs a, const Tensor& x, const Tensor& y, const Range& r) {
-  constexpr int widest = A2V_ACCUMULATORS >= 4 * 4 + 4 ? 4 : 2;
+  constexpr int most = A2V_ACCUMULATORS >= 4 * 4 + 4 ? 4 : 2;
   const long r0 = first_row(y, r), r1 = last_row(y, r);
   for (long n = r.n0; n < r.n1; n++)
     for (long t = r0; t < r1; t++) {
@@ -94,7 +94,7 @@ void conv_band_rows(BandTileArgs a, const Tensor& x, const Tensor& y, const Rang
           row(a, y.columns, c);
         }
       };
-      if (widest == 4) tiles(conv_band_row<KF, 4>, 4);
+      tiles(conv_band_row<KF, most>, most);
       tiles(conv_band_row<KF, 2>, 2);  // a run fills an even number of vectors
     }
 }
@@ -163,7 +163,7 @@ void gradient_band_tile(const BandGradientArgs& a) {
 
 template <bool ALONG_BANDS, int K>
 void gradient_band_taps(BandGradientArgs a) {
-  constexpr int widest = A2V_ACCUMULATORS >= 24 ? 8 : 4;
+  constexpr int most = A2V_ACCUMULATORS >= 24 ? 8 : 4;
   int q = 0;
   const auto tiles = [&](auto tile, int size) {
     for (; q + size <= a.cout; q += size) {
@@ -172,7 +172,7 @@ void gradient_band_taps(BandGradientArgs a) {
       a.dw += size * V;
     }
   };
-  if (widest == 8) tiles(gradient_band_tile<ALONG_BANDS, K, 8>, 8);
+  tiles(gradient_band_tile<ALONG_BANDS, K, most>, most);
   tiles(gradient_band_tile<ALONG_BANDS, K, 4>, 4);
   tiles(gradient_band_tile<ALONG_BANDS, K, 1>, 1);
 }

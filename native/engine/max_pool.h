@@ -45,7 +45,7 @@ void unpool_row_by_bands(const Tensor& x, const real* g, Constants constants, Fn
   }
 }
 
-// Calls fn with the padded number of channels as a constant (a map by bands has fewer than V).
+// Calls fn with the padded number of channels as a constant (a map by bands has at most V).
 template <typename Fn>
 A2V_INLINE void with_channels(int Cp, Fn fn) {
   if (Cp == 2) fn(Constant<2>{});

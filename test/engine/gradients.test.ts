@@ -187,8 +187,10 @@ describe.each(Object.entries(cases))('%s', (_, build) => {
   });
 
   it.each(capabilities().available.filter((isa) => isa !== 'float64'))('is the same with %s', async (isa) => {
-    const { result: want } = await run('float64', 1);
-    const { result: got } = await run(isa, 2);
+    const { network: reference, result: want } = await run('float64', 1);
+    const { network, result: got } = await run(isa, 2);
+    const inference = (await reference.evaluate(batch)).loss;
+    expect(Math.abs((await network.evaluate(batch)).loss - inference)).toBeLessThan(1e-6 * Math.abs(inference) + 1e-7);
     expect(Math.abs(got.loss - want.loss)).toBeLessThan(1e-6 * Math.abs(want.loss) + 1e-7);
     // A bias before batch norm has gradient zero, and rounding there is of the size of what cancelled.
     const largest = Math.max(...[...want.gradients.values()].flatMap((values) => [...values.map(Math.abs)]));
