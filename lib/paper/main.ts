@@ -108,7 +108,10 @@ function provenance(
   fineTuneMinutes: number,
 ): Provenance {
   const { minutes, seeds, threads, only } = flags;
-  const more = only.length > 0 ? ` --only ${only.join(',')}` : '';
+  const more =
+    (flags.fineTuneMinutes ? ` --fine-tune-minutes ${fineTuneMinutes}` : '') +
+    (only.length > 0 ? ` --only ${only.join(',')}` : '') +
+    ` --threads ${threads}`;
   const hours = (pretrain.frames * pretrain.frontEnd.hop) / pretrain.frontEnd.sampleRate / 3600;
   return {
     command: `npm run paper -- --corpus DIR --minutes ${minutes} --seeds ${seeds}${more}`,
