@@ -22,7 +22,8 @@ export function resultsPage(summary: Summary, made: Provenance): string {
     '# Results',
     `Made by \`${made.command}\`: ${count(made.minutes, 'minute')} of pretraining a method and seed on ` +
       `${made.corpus.hours.toFixed(1)} h (${made.corpus.clips} clips), ${count(made.fineTuneMinutes, 'minute')} for each training ` +
-      `on labels, ${count(made.threads, 'thread')} (${made.isa}); ${made.cells.done} of ${made.cells.planned} cells done. ` +
+      `on labels, ${count(made.threads, 'thread')} (${made.isa}); ${made.cells.done} of ${made.cells.planned} cells done, pretraining took ` +
+      `${minutes(summary.training.reduce((sum, t) => sum + t.seconds, 0))} minutes in all. ` +
       'Accuracy on the test part in percent, ± the standard deviation over seeds where there are several.',
     markdownTable(
       [{ title: 'task' }, ...['classes', 'train clips', 'test clips'].map(numeric)],
@@ -76,7 +77,7 @@ export function resultsPage(summary: Summary, made: Provenance): string {
         t.id,
         `\`${t.task}\``,
         String(t.steps),
-        (t.seconds / 60).toFixed(1),
+        minutes(t.seconds),
         t.heldOut.map((h) => h.loss.toFixed(3)).join(', '),
         t.heldOut.map(withoutEncoder).join(', '),
         t.heldOut.map(rankCorrelation).join(', '),
@@ -115,6 +116,10 @@ function rankCorrelation({ spearman }: TaskReport): string {
   if (!spearman) return '';
   const { correlation, interval } = spearman;
   return `${correlation.toFixed(2)} (${interval.low.toFixed(2)} – ${interval.high.toFixed(2)})`;
+}
+
+function minutes(seconds: number): string {
+  return (seconds / 60).toFixed(1);
 }
 
 function count(n: number, what: string): string {
