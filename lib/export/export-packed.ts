@@ -1,7 +1,7 @@
 // Writes an encoder with 8-bit weights for `Encoder.load`, after proving that it does what the float one does.
 import { Encoder } from '../encoder.js';
 import { writeFileAtomic } from '../formats/atomic-write.js';
-import { safetensorsBytes } from '../formats/safetensors.js';
+import { safetensorsBytes, type Tensor } from '../formats/safetensors.js';
 import {
   type EncoderModel,
   encoderGraph,
@@ -28,14 +28,16 @@ export interface ExportPackedOptions {
  * `….rejected.safetensors` and `ERR_PARITY` is thrown. */
 export async function exportPacked(file: string, model: EncoderModel, options: ExportPackedOptions): Promise<Exported> {
   const { cases, limits = defaultLimits('int8'), threads, signal } = options;
-  const parity = await measureParity(openPacked(packedBytes(model), threads), cases, { signal });
-  const bytes = packedBytes(model, { parity: JSON.stringify({ ...parity, limits }) });
+  const tensors = packedTensors(model);
+  const metadata = { ...encoderMetadata(model), precision: 'int8' };
+  const parity = await measureParity(openPacked(safetensorsBytes(tensors, metadata), threads), cases, { signal });
+  const bytes = safetensorsBytes(tensors, { ...metadata, parity: JSON.stringify({ ...parity, limits }) });
   await checkParity(file, bytes, parity, limits);
   await writeFileAtomic(file, bytes);
   return { file, bytes: bytes.length, parity };
 }
 
-function packedBytes(model: EncoderModel, metadata: Record<string, string> = {}): Buffer {
+function packedTensors(model: EncoderModel): Map<string, Tensor> {
   const tensors = normalizationTensors(model);
   const { params, nodes } = encoderGraph(model.config).graph;
   const shapes = new Map(params.map(({ name, shape }) => [name, shape]));
@@ -47,7 +49,7 @@ function packedBytes(model: EncoderModel, metadata: Record<string, string> = {})
     tensors.set(`${name}.weight.scale`, { shape: [bias.length], data: scales });
     tensors.set(`${name}.bias`, { shape: [bias.length], data: bias });
   }
-  return safetensorsBytes(tensors, { ...encoderMetadata(model), precision: 'int8', ...metadata });
+  return tensors;
 }
 
 function openPacked(bytes: Buffer, threads?: number): ModelRunner {

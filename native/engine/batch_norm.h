@@ -12,8 +12,7 @@ namespace {
 
 constexpr double kNormEpsilon = 1e-5, kNormMomentum = 0.1;
 
-// The channel that a lane of a column belongs to; may be one that only pads.
-A2V_INLINE int channel_of(const Norm& norm, int lane) { return norm.by_bands ? lane / V : lane % norm.Cp; }
+A2V_INLINE int channel_of(const Norm& norm, int lane) { return channel_of(norm.by_bands, norm.Cp, lane); }
 
 // Adds per-lane partial sums of one column position to the thread's per-channel doubles.
 A2V_INLINE void add_lanes(double* sums, const Norm& norm, int u, vec v) {

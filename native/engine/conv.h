@@ -416,7 +416,7 @@ void pack_conv(const Conv& conv, const void* parameters, const Norm* norm) {
   real* bias = static_cast<real*>(conv.packed_bias);
   if (bias)
     for (int l = 0; l < s.vectors * V; l++) {
-      const int co = s.by_bands ? l / V : l % s.cout_pad;
+      const int co = channel_of(s.by_bands, s.cout_pad, l);
       bias[l] = co >= s.cout ? 0 : shift ? shift[co * lane] : static_cast<const real*>(parameters)[conv.bias + co];
     }
 }
@@ -440,7 +440,7 @@ void unpack_gradient(const Conv& conv, void* gradients, int threads) {
   const int lanes = s.vectors * V;
   for (int t = 0; t < threads; t++)
     for (int l = 0; l < lanes; l++) {
-      const int co = s.by_bands ? l / V : l % s.cout_pad;
+      const int co = channel_of(s.by_bands, s.cout_pad, l);
       if (co < s.cout) gb[co] += db[t * lanes + l];
     }
 }

@@ -2,6 +2,7 @@
 // frame-major order, as in PyTorch; which one that was is found again rather than stored.
 #pragma once
 #include "engine/tensor.h"
+#include "simd/transpose.h"
 
 namespace {
 
@@ -54,26 +55,33 @@ A2V_INLINE void with_channels(int Cp, Fn fn) {
   if (Cp == 16) fn(Constant<16>{});
 }
 
-// `value` is what stands at an offset in the row pair.
-template <typename Value>
-A2V_INLINE void pool_rows(const Tensor& x, const Tensor& y, const BandPairs& pairs, real* q, Value value) {
-  const auto largest = [&](long i) {
-    const vec a = vmax(value(i), value(i + x.pitch));  // of both rows, which need no shuffles
-    const vec b = vmax(value(i + pairs.unit), value(i + pairs.unit + x.pitch));
-    vec e, o;
-    pairs.split(a, b, e, o);
-    return vmax(e, o);
-  };
-  if (y.by_bands) {
-    for (long i = 0; i < x.C; i++)
-      for (long c = 0; c < y.columns; c++) store(q + i * y.channel + c * V, largest(i * x.channel + 2 * c * V));
-  } else if (x.by_bands) {
-    with_channels(y.Cp, [&](auto Cp) {
-      pool_row_by_bands<Cp.value>(x, q, NoConstants{}, [&](long from, NoConstants) { return largest(from); });
+// A row of 2×2 windows of x pooled into a row of y at q, whichever way their values lie: fn(offset in x's row,
+// constants of its channels) gives a vector of pooled values.
+template <typename Constants, typename Fn>
+A2V_INLINE void pool_row(const Tensor& x, const Tensor& y, real* q, Constants constants, Fn fn) {
+  if (x.by_bands && !y.by_bands) {
+    with_channels(y.Cp, [&](auto Cp) { pool_row_by_bands<Cp.value>(x, q, constants, fn); });
+    return;
+  }
+  for (long u = 0; u < y.unit; u += V) {
+    const auto k = constants(u);
+    const Run from(x, u), to(y, u);
+    for (long c = 0; c < to.count; c++) store(q + to.from + c * to.step, fn(from.from + 2 * c * from.step, k));
+  }
+}
+
+// The same backwards, g being a row of gradients of pooled values: fn(offset in x's row, constants, gradients).
+template <typename Constants, typename Fn>
+A2V_INLINE void unpool_row(const Tensor& x, const Tensor& dy, const real* g, Constants constants, Fn fn) {
+  if (x.by_bands) {
+    with_channels(dy.Cp, [&](auto Cp) {
+      unpool_row_by_bands<Cp.value>(x, g, constants, [&](int, long from, const auto& k, vec gv) { fn(from, k, gv); });
     });
-  } else {
-    for (long c = 0; c < y.columns; c++)
-      for (long u = 0; u < y.unit; u += V) store(q + c * y.unit + u, largest(2 * c * x.unit + u));
+    return;
+  }
+  for (long u = 0; u < dy.unit; u += V) {
+    const auto k = constants(u);
+    for (long c = 0; c < dy.columns; c++) fn(2 * c * x.unit + u, k, load(g + c * dy.unit + u));
   }
 }
 
@@ -88,10 +96,19 @@ void step_max_pool(const Step& s, const Range& r) {
       const real* p = at(x, r, n) + 2 * t * x.pitch;
       const real* b = s.b ? at(*s.b, r, n) + 2 * t * x.pitch : nullptr;
       real* q = at_mut(y, r, n) + t * y.pitch;
+      const auto largest = [&](auto value) {  // of both rows first, which needs no shuffles
+        return [&, value](long i, NoConstants) {
+          const vec low = vmax(value(i), value(i + x.pitch));
+          const vec high = vmax(value(i + pairs.unit), value(i + pairs.unit + x.pitch));
+          vec e, o;
+          pairs.split(low, high, e, o);
+          return vmax(e, o);
+        };
+      };
       if (vectors && b) {
-        pool_rows(x, y, pairs, q, [&](long i) { return load(p + i) + load(b + i); });
+        pool_row(x, y, q, NoConstants{}, largest([&](long i) { return load(p + i) + load(b + i); }));
       } else if (vectors) {
-        pool_rows(x, y, pairs, q, [&](long i) { return load(p + i); });
+        pool_row(x, y, q, NoConstants{}, largest([&](long i) { return load(p + i); }));
       } else {
         for (long f = 0; f < y.F; f++)
           for (long c = 0; c < y.C; c++) {
@@ -112,33 +129,23 @@ void step_max_pool_backward(const Step& s, const Range& r) {
   const Tensor &x = *s.x, &dy = *s.b, &dx = *s.y;
   const long r0 = first_row(dy, r), r1 = last_row(dy, r);
   const BandPairs pairs(x);
-  const bool vectors = halves(x, dy);
+  const bool vectors = x.by_bands || halves(x, dy);
   for (long n = r.n0; n < r.n1; n++)
     for (long t = r0; t < r1; t++) {
       const real* p = at(x, r, n) + 2 * t * x.pitch;
       const real* g = at(dy, r, n) + t * dy.pitch;
       real* d = at_mut(dx, r, n) + 2 * t * dx.pitch;
-      const auto route = [&](const real* v, vec gv, real* to) {
-        vec e0, o0, e1, o1;
-        pairs.split(v, e0, o0);
-        pairs.split(v + x.pitch, e1, o1);
-        const vec m = vmax(vmax(e0, o0), vmax(e1, o1));
-        const mask is_e0 = e0 == m, is_o0 = (o0 == m) & ~is_e0, is_e1 = (e1 == m) & ~(is_e0 | is_o0);
-        const mask is_o1 = ~(is_e0 | is_o0 | is_e1);
-        pairs.join(to, is_e0 ? gv : vec{}, is_o0 ? gv : vec{});
-        pairs.join(to + dx.pitch, is_e1 ? gv : vec{}, is_o1 ? gv : vec{});
-      };
-      if (x.by_bands) {
-        with_channels(dy.Cp, [&](auto Cp) {
-          unpool_row_by_bands<Cp.value>(x, g, NoConstants{},
-                                        [&](int, long from, NoConstants, vec gv) { route(p + from, gv, d + from); });
+      if (vectors) {
+        unpool_row(x, dy, g, NoConstants{}, [&](long from, NoConstants, vec gv) {
+          vec e0, o0, e1, o1;
+          pairs.split(p + from, e0, o0);
+          pairs.split(p + from + x.pitch, e1, o1);
+          const vec m = vmax(vmax(e0, o0), vmax(e1, o1));
+          const mask is_e0 = e0 == m, is_o0 = (o0 == m) & ~is_e0, is_e1 = (e1 == m) & ~(is_e0 | is_o0);
+          const mask is_o1 = ~(is_e0 | is_o0 | is_e1);
+          pairs.join(d + from, is_e0 ? gv : vec{}, is_o0 ? gv : vec{});
+          pairs.join(d + from + dx.pitch, is_e1 ? gv : vec{}, is_o1 ? gv : vec{});
         });
-      } else if (vectors) {
-        for (long c = 0; c < dy.columns; c++)
-          for (long u = 0; u < dy.unit; u += V) {
-            const long from = 2 * c * dy.unit + u;
-            route(p + from, load(g + c * dy.unit + u), d + from);
-          }
       } else {
         for (long f = 0; f < dy.F; f++)
           for (long c = 0; c < dy.C; c++) {

@@ -82,7 +82,7 @@ void step_residual_pool(const Step& s, const Range& r) {
   const Tensor &b = *s.x, &side = *s.b, &y = *s.y;
   const Scales sb(*s.norm), sr(*s.norm2);
   const BandPairs pairs(b);
-  const bool vectors = halves(b, y);
+  const bool vectors = b.by_bands || halves(b, y);
   const BothScales scales{sb, sr};
   const auto pooled = [&](const real* p, const real* o, const BothScales::Values& k) {
     const Quad qb(p, b.pitch, pairs.unit), qr(o, side.pitch, pairs.unit);
@@ -93,19 +93,8 @@ void step_residual_pool(const Step& s, const Range& r) {
     for (long t = r0; t < r1; t++) {
       const real *p = at(b, r, n) + 2 * t * b.pitch, *o = at(side, r, n) + 2 * t * side.pitch;
       real* q = at_mut(y, r, n) + t * y.pitch;
-      if (b.by_bands) {
-        with_channels(y.Cp, [&](auto Cp) {
-          pool_row_by_bands<Cp.value>(b, q, scales,
-                                      [&](long from, const auto& k) { return pooled(p + from, o + from, k); });
-        });
-      } else if (vectors) {
-        for (long u = 0; u < y.unit; u += V) {
-          const auto k = scales(u);
-          for (long c = 0; c < y.columns; c++) {
-            const long from = 2 * c * y.unit + u;
-            store(q + c * y.unit + u, pooled(p + from, o + from, k));
-          }
-        }
+      if (vectors) {
+        pool_row(b, y, q, scales, [&](long from, const auto& k) { return pooled(p + from, o + from, k); });
       } else {
         for (long f = 0; f < y.F; f++)
           for (long c = 0; c < y.C; c++) q[f * y.Cp + c] = ScalarWindow(b, p, o, sb, sr, f, c).largest;
@@ -194,7 +183,7 @@ void step_residual_pool_apply(const Step& s, const Range& r) {
   const Tensor &b = *s.x, &side = *s.b, &dy = *s.g, &db = *s.y, &dr = *s.y2;
   const Applies ab(*s.norm), ar(*s.norm2);
   const BandPairs pairs(b);
-  const bool vectors = halves(b, dy);
+  const bool vectors = b.by_bands || halves(b, dy);
   const auto send = [&](real* to, long pitch, const Quad& x, const Quad& active, const ApplyConstants& k,
                         const vec d[4]) {
     A2V_UNROLL for (int i = 0; i < 4; i++) {
@@ -221,20 +210,10 @@ void step_residual_pool_apply(const Step& s, const Range& r) {
       const real *p = at(b, r, n) + 2 * t * b.pitch, *o = at(side, r, n) + 2 * t * side.pitch;
       const real* g = at(dy, r, n) + t * dy.pitch;
       real *to_b = at_mut(db, r, n) + 2 * t * db.pitch, *to_r = at_mut(dr, r, n) + 2 * t * dr.pitch;
-      if (b.by_bands) {
-        with_channels(dy.Cp, [&](auto Cp) {
-          unpool_row_by_bands<Cp.value>(b, g, constants, [&](int, long from, const Values& k, vec gv) {
-            apply(p + from, o + from, k, gv, to_b + from, to_r + from);
-          });
+      if (vectors) {
+        unpool_row(b, dy, g, constants, [&](long from, const Values& k, vec gv) {
+          apply(p + from, o + from, k, gv, to_b + from, to_r + from);
         });
-      } else if (vectors) {
-        for (long u = 0; u < dy.unit; u += V) {
-          const Values k = constants(u);
-          for (long c = 0; c < dy.columns; c++) {
-            const long from = 2 * c * dy.unit + u;
-            apply(p + from, o + from, k, load(g + c * dy.unit + u), to_b + from, to_r + from);
-          }
-        }
       } else {
         for (long f = 0; f < dy.F; f++)
           for (long c = 0; c < dy.C; c++) {

@@ -14,7 +14,7 @@
 //
 // Maps of few channels and many bands may have it the other way round: bands innermost, a row being C runs of F bands.
 // Then the lanes of a vector are V neighbouring bands of one channel, however few channels there are (`by_bands`;
-// lib/engine/plan-builder.ts says which maps).
+// lib/engine/by-bands.ts says which maps).
 struct Tensor {
   int T, F, C;
   int by_bands;        // bands innermost

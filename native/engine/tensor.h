@@ -22,6 +22,9 @@ struct Run {
       : from(t.by_bands ? u / V * t.channel : u), step(t.by_bands ? long(V) : t.unit), count(t.columns) {}
 };
 
+// The channel of lane `lane` among those that `unit` counts; may be one that only pads.
+A2V_INLINE int channel_of(int by_bands, int Cp, int lane) { return by_bands ? lane / V : lane % Cp; }
+
 // Loads per-channel constants of the vectors of a row and calls fn(offset, constants); constants that all vectors share
 // stay in registers.
 template <typename Constants, typename Fn>
@@ -114,45 +117,6 @@ struct BandPairs {
     store(p + unit, b);
   }
 };
-
-// Turns V bands of C channels (a power of two) from one vector for each channel into vectors of channels, band after
-// band, and back. Each step of this perfect shuffle moves one bit of the index from the channel to the band.
-struct LowHalves {
-  static constexpr int lane(int l) { return l / 2 + (l & 1) * V; }
-};
-struct HighHalves {
-  static constexpr int lane(int l) { return (l + V) / 2 + (l & 1) * V; }
-};
-struct EvenLanes {
-  static constexpr int lane(int l) { return 2 * l; }
-};
-struct OddLanes {
-  static constexpr int lane(int l) { return 2 * l + 1; }
-};
-template <int C>
-A2V_INLINE void interleave(vec x[C]) {
-  const mask low = indices<LowHalves>(), high = indices<HighHalves>();
-  A2V_UNROLL for (int k = 1; k < C; k *= 2) {
-    vec y[C];
-    A2V_UNROLL for (int i = 0; i < C / 2; i++) {
-      y[2 * i] = shuffle(x[i], x[i + C / 2], low);
-      y[2 * i + 1] = shuffle(x[i], x[i + C / 2], high);
-    }
-    A2V_UNROLL for (int i = 0; i < C; i++) x[i] = y[i];
-  }
-}
-template <int C>
-A2V_INLINE void separate(vec x[C]) {
-  const mask even = indices<EvenLanes>(), odd = indices<OddLanes>();
-  A2V_UNROLL for (int k = 1; k < C; k *= 2) {
-    vec y[C];
-    A2V_UNROLL for (int i = 0; i < C / 2; i++) {
-      y[i] = shuffle(x[2 * i], x[2 * i + 1], even);
-      y[i + C / 2] = shuffle(x[2 * i], x[2 * i + 1], odd);
-    }
-    A2V_UNROLL for (int i = 0; i < C; i++) x[i] = y[i];
-  }
-}
 
 // Whether a map and one of half its size can be walked in step, two columns of `large` for one of `small`.
 A2V_INLINE bool halves(const Tensor& large, const Tensor& small) {
