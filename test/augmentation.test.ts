@@ -34,13 +34,16 @@ function expected({ mix, gain, mask }: Augmentation): number[] {
       const [t, f] = [Math.floor(j / bands), j % bands];
       if ((t >= t0! && t < t1!) || (f >= f0! && f < f1!)) return 0;
       const mixed = other ? Math.log(Math.exp(x) + Math.exp(other[j]! + mix!.gain[i]!)) : x;
-      return (mixed + (gain?.[i] ?? 0) - store.mean[f]!) / store.std[f]!;
+      return (mixed + (gain?.[i * bands + f] ?? 0) - store.mean[f]!) / store.std[f]!;
     });
   });
 }
 
 const mix = { frames: Float64Array.of(10, 0, 72, 5), gain: Float32Array.of(0, Number.NEGATIVE_INFINITY, -2, 30) };
-const gain = Float32Array.of(0.5, -3, 0, 100);
+const gain = Float32Array.from(
+  { length: 4 * bands },
+  (_, i) => [0.5, -3, 0, 100][Math.floor(i / bands)]! + (i % 3) / 2,
+);
 const mask = Int16Array.of(0, 3, 0, 0, 5, 8, 11, 12, 0, 0, 2, 9, 0, 8, 4, 4);
 
 describe.each(capabilities().available)('augmentation on %s', (isa) => {
@@ -64,8 +67,9 @@ test.each<[string, Augmentation]>([
   ['mix.frames', { mix: { ...mix, frames: Float64Array.of(0, 0, 0, 73) } }],
   ['mix.frames', { mix: { ...mix, frames: Float64Array.of(0, 0, 0) } }],
   ['mix.gain', { mix: { ...mix, gain: Float32Array.of(0, 0, 0, Number.NaN) } }],
-  ['gain', { gain: Float32Array.of(0, 0, 0, Number.NEGATIVE_INFINITY) }],
-  ['gain', { gain: Float64Array.of(0, 0, 0, 0) as unknown as Float32Array }],
+  ['gain', { gain: gain.map(() => Number.NEGATIVE_INFINITY) }],
+  ['gain', { gain: Float64Array.from(gain) as unknown as Float32Array }],
+  ['gain', { gain: Float32Array.of(0, 0, 0, 0) }],
   ['mask', { mask: Int16Array.of(0, 1) }],
   ['mask', { mask: mask.map((m) => -m) }],
 ])('a wrong %s is refused', async (key, augment) => {

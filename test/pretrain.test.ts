@@ -85,7 +85,11 @@ describe('a run', () => {
     const checkpoint = await loadCheckpoint(join(out, 'checkpoint.safetensors'));
     expect(checkpoint.step).toBe(30);
     expect(checkpoint.history.losses.loss).toEqual(steps.map((s) => s.loss));
-    for (const [name, weight] of model.weights) expect(checkpoint.state.params.get(name)).toEqual(weight);
+    // Whitening changes the last layer of the finished encoder, and nothing else.
+    for (const [name, weight] of model.weights) {
+      if (name.startsWith('encoder.fc.')) expect(checkpoint.state.params.get(name)).not.toEqual(weight);
+      else expect(checkpoint.state.params.get(name)).toEqual(weight);
+    }
 
     const log = await readRunLog(out);
     expect(log).toMatchObject({ status: 'finished', step: 30, steps: 30, corpus: { clips: 30 } });
@@ -93,6 +97,14 @@ describe('a run', () => {
     expect(log.tasks!.map((t) => t.task)).toEqual(['cbow', 'triplet']);
     expect(log.tasks![0]!.meanSlice).toBeGreaterThan(0);
     expect(log.tasks![0]!.nearestSlice).toBeGreaterThan(0);
+  });
+
+  test('leaves the embeddings as training made them when told not to whiten', async () => {
+    const out = fresh();
+    await collect(pretrain(options(out, { whiten: false })));
+    const { weights } = await loadEncoderModel(join(out, 'encoder.safetensors'));
+    const { params } = (await loadCheckpoint(join(out, 'checkpoint.safetensors'))).state;
+    for (const [name, weight] of weights) expect(params.get(name)).toEqual(weight);
   });
 
   test('is the same, bit for bit, for the same seed, and another for another', async () => {

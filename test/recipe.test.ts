@@ -7,6 +7,7 @@ test('by default, overlapping slices are recognised under alterations', () => {
     task: 'contrastive',
     batchSize: 64,
     schedule: { peak: 2e-3, warmUp: 100, decay: 'cosine' },
+    whiten: true,
     augmentation: { mix: 1, mixFrom: -20, mixTo: -5, gain: 6, timeMask: 24, bandMask: 12 },
   });
 });

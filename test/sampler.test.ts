@@ -190,12 +190,38 @@ describe('batches', () => {
     const limit = (6 * Math.LN10) / 10;
     expect(gain!.every((g) => Math.abs(g) <= limit)).toBe(true);
     expect(Math.max(...gain!)).toBeGreaterThan(0.9 * limit);
+    // Without a filter a slice's gain is the same in all bands.
+    expect(gain!.every((g, i) => g === gain![i - (i % 64)])).toBe(true);
     const mixed = mix!.gain.filter(Number.isFinite);
     expect(mixed.every((g) => g <= 0 && g >= (-20 * Math.LN10) / 10)).toBe(true);
     expect(Math.abs(mixed.length - 100)).toBeLessThan(30);
     expect(mix!.frames.every((start) => clipOf(base.clipStarts, start) === clipOf(base.clipStarts, start + 95))).toBe(
       true,
     );
+  });
+
+  test('a random filter runs on straight lines between five points within its bounds, and is another for each slice', () => {
+    const lengths = Array(20).fill(700);
+    const augmentation = { ...noAugmentation, filter: 6 };
+    const options = { clipStarts: startsOf(lengths), clips: [...lengths.keys()], batchSize: 50, seed: 6, augmentation };
+    const { augment } = new BatchSampler(graphOf('contrastive'), options).batch(0).inputs[slicesInput] as {
+      augment: { gain: Float32Array };
+    };
+    const { gain } = augment;
+    expect(gain).toHaveLength(100 * 64);
+    const limit = (6 * Math.LN10) / 10;
+    expect(gain.every((g) => Math.abs(g) <= limit)).toBe(true);
+    expect(Math.max(...gain)).toBeGreaterThan(0.9 * limit);
+    expect(new Set(gain.filter((_, i) => i % 64 === 0)).size).toBe(100);
+    for (let slice = 0; slice < 100; slice++) {
+      const bends = Array.from({ length: 62 }, (_, f) => {
+        const [a, b, c] = gain.subarray(slice * 64 + f) as unknown as [number, number, number];
+        return Math.abs(a - 2 * b + c) > 1e-5 ? f : -1;
+      }).filter((f) => f >= 0);
+      // 63 bands in four parts: a point between two bands bends at both.
+      expect(bends.every((f) => [14, 15, 30, 31, 45, 46, 47].includes(f))).toBe(true);
+      expect(bends.length).toBeGreaterThan(2);
+    }
   });
 });
 

@@ -16,6 +16,7 @@ interface Flags {
   minutes?: number;
   batchSize?: number;
   heldOut?: number;
+  whiten: boolean;
   evaluateEvery?: number;
   learningRate?: number;
   warmUp?: number;
@@ -27,6 +28,7 @@ interface Flags {
   timeMask?: number;
   bandMask?: number;
   gain?: number;
+  filter?: number;
   mix?: number;
 }
 
@@ -58,10 +60,12 @@ export function addPretrain(program: Command, operations: Operations, run: Runne
     .option('--frames <number>', 'frames in a slice, 10 ms each (default: 96)', integer(2))
     .option('--channels <list>', 'channels of each block (default: 8,16,32,64,128)', integerList)
     .option('--embedding <number>', 'size of an embedding (default: 128)', integer(1))
+    .option('--no-whiten', 'leave the embeddings as training made them, instead of whitening them over the corpus')
     .optionsGroup('Augmentation, each drawn anew for every slice (default: none, but for contrastive):')
     .option('--time-mask <frames>', 'mask up to so many frames (contrastive: 24 of 96)', integer(0))
     .option('--band-mask <bands>', 'mask up to so many bands (contrastive: 12 of 64)', integer(0))
     .option('--gain <decibels>', 'make louder or softer by up to so much (contrastive: 6)', nonNegative(60))
+    .option('--filter <decibels>', 'colour by a random filter of up to so much', nonNegative(60))
     .option('--mix <probability>', 'mix in another slice of the corpus (contrastive: 1)', nonNegative(1))
     .optionsGroup('Options:');
   const examples = [
@@ -91,13 +95,14 @@ const decays = ['cosine', 'constant'] as const satisfies Schedule['decay'][];
 
 /** Flags → options of `pretrain`. A flag that was not given leaves the library's default in place. */
 function pretrainingOptions(flags: Flags, { common }: Session): PretrainingOptions {
-  const { task, steps, minutes, batchSize, heldOut, evaluateEvery, learningRate, warmUp, decay, weightDecay } = flags;
-  const { frames, channels, embedding, timeMask, bandMask, gain, mix } = flags;
+  const { task, steps, minutes, batchSize, heldOut, whiten, evaluateEvery, learningRate, warmUp, decay, weightDecay } =
+    flags;
+  const { frames, channels, embedding, timeMask, bandMask, gain, filter, mix } = flags;
   return {
     ...common,
-    ...{ task, steps, minutes, batchSize, heldOut, evaluateEvery, learningRate, warmUp, decay, weightDecay },
+    ...{ task, steps, minutes, batchSize, heldOut, whiten, evaluateEvery, learningRate, warmUp, decay, weightDecay },
     encoder: given({ frames, channels, embedding }),
-    augmentation: given({ timeMask, bandMask, gain, mix }),
+    augmentation: given({ timeMask, bandMask, gain, filter, mix }),
   };
 }
 

@@ -1,13 +1,13 @@
 // How slices may be altered while they are gathered (native/engine/io.h does it).
 import { argumentError } from '../errors.js';
 
-/** Alterations of gathered slices, in this order; masks after normalisation, the rest before it. Every array has one
- * entry a slice, in the order of `frames`. */
+/** Alterations of gathered slices, in this order; masks after normalisation, the rest before it. Every array goes slice
+ * by slice, in the order of `frames`. */
 export interface Augmentation {
   /** A second slice added in the power domain, x ← ln(exp(x) + exp(y + gain)); gain -Infinity adds nothing. `frames`
    * holds first frames in the feature store. */
   mix?: { frames: Float64Array; gain: Float32Array };
-  /** Added to the log-mel values: ln of a power ratio. */
+  /** `[slices, bands]`, added to the log-mel values of every frame: ln of a power ratio. */
   gain?: Float32Array;
   /** `[t0, t1, f0, f1]` each: frames t0 … t1 - 1 and bands f0 … f1 - 1 become 0, the corpus mean. */
   mask?: Int16Array;
@@ -45,7 +45,7 @@ export function nativeAugmentation(
     [result.mixStarts, result.mixGain] = [mix.frames, mix.gain];
   }
   if (gain) {
-    check('gain', gain, Float32Array, slices, Number.isFinite);
+    check('gain', gain, Float32Array, slices * bands, Number.isFinite);
     result.gain = gain;
   }
   if (mask) {

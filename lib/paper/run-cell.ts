@@ -99,8 +99,8 @@ async function pretrained(cell: FeaturesCell, around: Surroundings): Promise<str
   if (await exists(join(out, runFiles.encoder))) return out;
   const shared = { corpus: data.pretrain, out, signal };
   const task = features.kind === 'pretrained' ? features.task : undefined;
-  // The paper's methods as the paper has them: without augmentation.
-  const method = task === undefined ? {} : { task, augmentation: plain };
+  // The paper's methods as the paper has them: without augmentation and whitening.
+  const method = task === undefined ? {} : { task, augmentation: plain, whiten: false };
   const started = await exists(join(out, runFiles.checkpoint));
   if (!started) await rm(out, { recursive: true, force: true });
   const steps = started
@@ -110,7 +110,7 @@ async function pretrained(cell: FeaturesCell, around: Surroundings): Promise<str
   return out;
 }
 
-const plain = { timeMask: 0, bandMask: 0, gain: 0, mix: 0 };
+const plain = { timeMask: 0, bandMask: 0, gain: 0, filter: 0, mix: 0 };
 
 async function score(
   row: string,

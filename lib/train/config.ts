@@ -45,6 +45,8 @@ export interface PretrainingOptions extends TrainingOptions {
   task?: string | readonly TaskSpec[];
   /** Fraction of the clips that are held out to measure progress. Default 0.05. */
   heldOut?: number;
+  /** Whether the finished encoder's embeddings are whitened over the corpus, see whiten.ts. Default true. */
+  whiten?: boolean;
 }
 
 /** {@link TrainingOptions} with every default filled in. Plain JSON. */
@@ -65,6 +67,7 @@ export interface PretrainingConfig extends TrainingConfig {
   /** In the notation of {@link parseTasks}, with all that differs from the defaults. */
   task: string;
   heldOut: number;
+  whiten: boolean;
 }
 
 /** Fills in defaults and checks; `ERR_ARGUMENT` names the option that is wrong. */
@@ -119,7 +122,8 @@ export function pretrainingConfig(o: PretrainingOptions): PretrainingConfig {
   const augmentation = { ...usual, ...o.augmentation };
   const training = trainingConfig({ ...o, learningRate: o.learningRate ?? 2e-3, augmentation });
   const task = formatTasks(choices, frames);
-  const { heldOut = 0.05 } = o;
+  const { heldOut = 0.05, whiten = true } = o;
   if (!(heldOut >= 0 && heldOut < 1)) throw argumentError('heldOut', 'a fraction from 0 to below 1', heldOut);
-  return { ...training, task, heldOut };
+  if (typeof whiten !== 'boolean') throw argumentError('whiten', 'true or false', whiten);
+  return { ...training, task, heldOut, whiten };
 }

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { Audio2VecError, argumentError } from '../errors.js';
 import { type BuiltFeatureStore, buildFeatureStore, type FeatureStoreOptions } from '../feature-build.js';
 import type { FeatureStore, MappedFeatureStore } from '../feature-store.js';
-import { saveEncoderModel } from '../model/encoder-model.js';
+import { type EncoderModel, saveEncoderModel } from '../model/encoder-model.js';
 import { chooseTasks } from '../tasks/index.js';
 import { type TrainingGraph, trainingGraph } from '../tasks/training-graph.js';
 import { type Checkpoint, loadCheckpoint, restoreNetwork, saveCheckpoint } from './checkpoint.js';
@@ -19,6 +19,7 @@ import { saveReconstructions } from './reconstructions.js';
 import { type RunLog, readRunLog, runFiles, writeRunLog } from './run-log.js';
 import { BatchSampler } from './sampler.js';
 import { splitClips } from './split.js';
+import { whitened } from './whiten.js';
 
 /** Held-out losses along the way are averaged over this many batches, */
 const heldOutBatches = 4;
@@ -133,6 +134,8 @@ interface Run {
   facts: CorpusFacts;
   graph: TrainingGraph;
   network: TrainableNetwork;
+  /** Those to train on. */
+  clips: Int32Array;
   train: BatchSampler;
   /** Absent when no clip is held out. */
   heldOut?: BatchSampler;
@@ -156,7 +159,7 @@ function prepare(config: PretrainingConfig, corpus: Corpus, { createNetwork = na
     : undefined;
   const network = createNetwork(graph.graph.nodes, { maxExamples: batchSize, threads, store, mean, std });
   const facts = { ...corpusFacts(store, folder), skipped };
-  return { config, store, facts, graph, network, train, heldOut };
+  return { config, store, facts, graph, network, clips: split.train, train, heldOut };
 }
 
 /** Tasks that contrast clips need two of them. */
@@ -225,14 +228,17 @@ async function* train(run: Run, progress: Checkpoint, options: Surroundings): As
   if (measure && rebuilding) {
     await saveReconstructions(out, await reconstruct(measure, rebuilding, keptReconstructions), store.bands);
   }
-  await saveEncoderModel(join(out, runFiles.encoder), {
+  const trained: EncoderModel = {
     config: config.encoder,
     frontEnd: store.frontEnd,
     mean: store.mean,
     std: store.std,
     weights: encoderWeights(network.getState().params),
     provenance: { ...provenance(config, facts), steps: progress.step, tasks },
-  });
+  };
+  const { seed, threads } = config;
+  const model = config.whiten ? await whitened(trained, { store, clips: run.clips, seed, threads, signal }) : trained;
+  await saveEncoderModel(join(out, runFiles.encoder), model);
   await log('finished', { tasks });
 }
 

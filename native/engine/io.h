@@ -17,12 +17,12 @@ void write_augmented_row(const float* p, long slice, long row, const Tensor& t, 
   const float* mixed = g.mix_starts ? a.store + (long(g.mix_starts[slice]) + row) * t.F : p;
   const float mix_gain = g.mix_starts ? g.mix_gain[slice] : -__builtin_inff();
   const bool mixes = mix_gain > -__builtin_inff();
-  const float gain = g.gain ? g.gain[slice] : 0;
+  const float* gain = g.gain ? g.gain + slice * t.F : nullptr;
   const short none[4] = {0, 0, 0, 0};
   const short* mask = g.mask ? g.mask + 4 * slice : none;
   const bool masked = row >= mask[0] && row < mask[1];
   for (long f = 0; f < t.F; f++) {
-    const float x = (mixes ? ln_sum(p[f], mixed[f] + mix_gain) : p[f]) + gain;
+    const float x = (mixes ? ln_sum(p[f], mixed[f] + mix_gain) : p[f]) + (gain ? gain[f] : 0);
     out[f * step] = masked || (f >= mask[2] && f < mask[3]) ? 0 : (x - a.mean[f]) * a.inverse_std[f];
   }
 }

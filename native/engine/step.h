@@ -106,11 +106,11 @@ struct Range {
   int thread, threads, strip, strips;
 };
 
-// Alterations of slices from a store, each null or an array with one entry a slice: lib/engine/augmentation.ts says
+// Alterations of slices from a store, each null or an array, slice after slice: lib/engine/augmentation.ts says
 // what they mean.
 struct AugmentArgs {
   const double* mix_starts;
-  const float *mix_gain, *gain;
+  const float *mix_gain, *gain;  // [slices], [slices][F]
   const short* mask;  // [slices][4]
 };
 
