@@ -1,6 +1,6 @@
 // The project's only source of randomness: every draw (slices, weights, folds, bootstrap) comes from one of these, so
 // that a seed decides everything and a checkpoint can store where the draws stopped.
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { argumentError } from './errors.js';
 
 /** Four unsigned 32-bit integers, not all zero; plain JSON. */
@@ -119,7 +119,10 @@ export class Random {
 }
 
 function digest(text: string): RandomState {
-  const hash = createHash('sha256').update(text).digest();
-  const state = [0, 4, 8, 12].map((at) => hash.readUInt32LE(at)) as [number, number, number, number];
+  // As text and in one call: every training step forks, and a Hash or a Buffer is native memory each time.
+  const hex = hash('sha256', text, 'hex');
+  const byte = (at: number) => Number.parseInt(hex.slice(2 * at, 2 * at + 2), 16);
+  const word = (at: number) => (byte(at) | (byte(at + 1) << 8) | (byte(at + 2) << 16) | (byte(at + 3) << 24)) >>> 0;
+  const state: RandomState = [word(0), word(4), word(8), word(12)];
   return state.some(Boolean) ? state : [1, 0, 0, 0];
 }

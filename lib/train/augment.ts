@@ -63,33 +63,44 @@ export function augments({ timeMask, bandMask, gain, mix }: AugmentationOptions)
 }
 
 /** Draws alterations for `slices` slices.
- * @param background where mixed-in slices come from: clips of at least a slice */
+ * @param background where mixed-in slices come from: clips of at least a slice
+ * @param used alterations drawn earlier with the same options and no longer needed: filled again and returned */
 export function drawAugmentation(
   rng: Random,
   slices: number,
   { frames, bands }: EncoderConfig,
   options: AugmentationOptions,
   background: ClipDraw,
+  used?: Augmentation,
 ): Augmentation {
   const { timeMask, bandMask, gain, mix, mixFrom, mixTo } = options;
-  const result: Augmentation = {};
-  if (mix > 0) {
-    result.mix = { frames: new Float64Array(slices), gain: new Float32Array(slices).fill(Number.NEGATIVE_INFINITY) };
+  const into = used ?? augmentationArrays(slices, options);
+  if (into.mix) {
     for (let i = 0; i < slices; i++) {
       const clip = background.clip(background.draw(rng));
-      result.mix.frames[i] = clip.start + rng.int(clip.frames - frames + 1);
+      into.mix.frames[i] = clip.start + rng.int(clip.frames - frames + 1);
       const level = lnPower(rng.uniform(mixFrom, mixTo));
-      if (rng.uniform() < mix) result.mix.gain[i] = level;
+      into.mix.gain[i] = rng.uniform() < mix ? level : Number.NEGATIVE_INFINITY;
     }
   }
-  if (gain > 0) result.gain = Float32Array.from({ length: slices }, () => lnPower(rng.uniform(-gain, gain)));
-  if (timeMask > 0 || bandMask > 0) {
-    result.mask = new Int16Array(4 * slices);
+  if (into.gain) for (let i = 0; i < slices; i++) into.gain[i] = lnPower(rng.uniform(-gain, gain));
+  if (into.mask) {
     for (let i = 0; i < slices; i++) {
-      result.mask.set([...strip(rng, timeMask, frames), ...strip(rng, bandMask, bands)], 4 * i);
+      drawStrip(rng, timeMask, frames, into.mask, 4 * i);
+      drawStrip(rng, bandMask, bands, into.mask, 4 * i + 2);
     }
   }
-  return result;
+  return into;
+}
+
+/** Room for the alterations of `slices` slices that `options` turn on. */
+function augmentationArrays(slices: number, options: AugmentationOptions): Augmentation {
+  const { timeMask, bandMask, gain, mix } = options;
+  return {
+    ...(mix > 0 && { mix: { frames: new Float64Array(slices), gain: new Float32Array(slices) } }),
+    ...(gain > 0 && { gain: new Float32Array(slices) }),
+    ...((timeMask > 0 || bandMask > 0) && { mask: new Int16Array(4 * slices) }),
+  };
 }
 
 /** Decibels as the natural logarithm of a power ratio, which is what log-mel values are. */
@@ -97,9 +108,9 @@ function lnPower(decibels: number): number {
   return (decibels * Math.LN10) / 10;
 }
 
-/** A run [from, to) inside [0, size), its length uniform on 0 … longest. */
-function strip(rng: Random, longest: number, size: number): [number, number] {
+/** A run [from, to) inside [0, size), its length uniform on 0 … longest, into `mask` from `at` on. */
+function drawStrip(rng: Random, longest: number, size: number, mask: Int16Array, at: number): void {
   const length = rng.int(longest + 1);
-  const from = rng.int(size - length + 1);
-  return [from, from + length];
+  mask[at] = rng.int(size - length + 1);
+  mask[at + 1] = mask[at] + length;
 }
