@@ -73,6 +73,8 @@ export class Encoder {
   #queue: Promise<unknown> = Promise.resolve();
   /** Log-mel memory that no call is using: the next one need not allocate its own. */
   #idle = new Float32Array(0);
+  /** Of a recording's embeddings. */
+  readonly #sum: Float64Array;
 
   private constructor(model: EncoderModel, { threads = availableParallelism(), isa }: EncoderOptions) {
     checkEncoderModel(model);
@@ -81,6 +83,7 @@ export class Encoder {
     this.#threads = threads;
     this.#isa = isa;
     [this.#input, this.#output] = [input.name, output.name];
+    this.#sum = new Float64Array(model.config.embedding);
     this.#network = this.#makeNetwork(BATCH, threads);
   }
 
@@ -174,7 +177,7 @@ export class Encoder {
     const { embeddings, starts } = await this.#embed(clips, options);
     const { dimension } = this;
     const scenes = new Float32Array(clips.length * dimension);
-    const sum = new Float64Array(dimension);
+    const sum = this.#sum;
     let row = 0;
     starts.forEach(({ length }, clip) => {
       sum.fill(0);

@@ -118,11 +118,11 @@ export class Random {
   }
 }
 
+// Filled by each digest: every training step forks, and a Hash or a Buffer would be native memory each time.
+const digestBytes = Buffer.alloc(32);
+
 function digest(text: string): RandomState {
-  // As text and in one call: every training step forks, and a Hash or a Buffer is native memory each time.
-  const hex = hash('sha256', text, 'hex');
-  const byte = (at: number) => Number.parseInt(hex.slice(2 * at, 2 * at + 2), 16);
-  const word = (at: number) => (byte(at) | (byte(at + 1) << 8) | (byte(at + 2) << 16) | (byte(at + 3) << 24)) >>> 0;
-  const state: RandomState = [word(0), word(4), word(8), word(12)];
+  digestBytes.write(hash('sha256', text, 'hex'), 'hex');
+  const state = [0, 4, 8, 12].map((at) => digestBytes.readUInt32LE(at)) as [number, number, number, number];
   return state.some(Boolean) ? state : [1, 0, 0, 0];
 }

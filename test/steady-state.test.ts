@@ -75,16 +75,20 @@ describe.skipIf(!glibc || emulated)(
       expect(leastHeap(rounds)).toBeLessThan(8 * 1024);
     });
 
-    it('one encoder and many clips', async () => {
+    it('one encoder and many clips: results, and a work item each', async () => {
       const rounds = await measureRounds('embed', at('model'));
-      console.log(rounds);
+      for (const { native, buffers } of rounds) {
+        expect(native).toBe(20); // the work item of the log-mel
+        const results = (78 + 20) * 128 * 4; // an embedding for each slice, and their mean for each clip
+        expect(buffers).toBeGreaterThanOrEqual(results);
+        expect(buffers).toBeLessThan(results + 20 * 64); // where the slices start
+      }
     });
 
     it('training on a corpus ten times as large takes the same memory', async () => {
       await writeStoreFile(at('large'), 1000, 400);
       const small = await measure<Resident>('corpus', at('small'), at('on small'));
       const large = await measure<Resident>('corpus', at('large'), at('on large'));
-      console.log(small, large);
       // It was read: 98 MiB instead of 10 are mapped, and belong to the system's file cache.
       expect(large.file - small.file).toBeGreaterThan(40);
       expect(large.anonymous - small.anonymous).toBeLessThan(10);

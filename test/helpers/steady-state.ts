@@ -83,7 +83,7 @@ const cases = {
   async train(task: string, file: string, out: string) {
     const corpus = await openFeatureStore(file);
     const steps = pretrain({ ...training, task, corpus, out, steps: 1000, heldOut: 0, checkpointSeconds: 1e6 });
-    return rounds(15, async () => {
+    return rounds(8, async () => {
       for (let i = 0; i < 10; i++) await steps.next();
     });
   },
@@ -98,11 +98,11 @@ const cases = {
     });
   },
 
-  /** A round is 20 clips, of 2, 4 and 6 slices by turns. */
+  /** A round is 20 clips, of 2, 4 and 6 slices in turn: 78 slices. */
   async embed(model: string) {
     const encoder = Encoder.fromModel(await loadEncoderModel(model), { threads: 1 });
     const samples = noise(60_000);
-    const clips = [16_000, 31_000, 47_000].map((size) => samples.subarray(0, size));
+    const clips = [16_000, 32_000, 47_000].map((size) => samples.subarray(0, size));
     return rounds(5, async () => {
       for (let i = 0; i < 20; i++) await encoder.sceneEmbedding(clips[i % clips.length]!);
     });
@@ -118,7 +118,7 @@ const cases = {
   async corpus(file: string, out: string) {
     const corpus = await openFeatureStore(file);
     const most: Resident = { anonymous: 0, file: 0 };
-    for await (const _ of pretrain({ ...training, task: 'contrastive', corpus, out, steps: 300 })) {
+    for await (const _ of pretrain({ ...training, task: 'contrastive', corpus, out, steps: 200 })) {
       const now = resident();
       most.anonymous = Math.max(most.anonymous, now.anonymous);
       most.file = Math.max(most.file, now.file);
