@@ -71,7 +71,7 @@ describe.skipIf(!glibc || emulated)(
     it('a stream fed chunks of odd sizes', async () => {
       const rounds = await measureRounds('stream', at('model'));
       for (const round of rounds) expect(round).toMatchObject(none);
-      // Two thirds of it is what measuring takes. A view of an array for each of the 240 embeddings would be 24 KB.
+      // Half of it is what measuring takes. A view of an array for each of the 154 embeddings would be 11 KB more.
       expect(leastHeap(rounds)).toBeLessThan(8 * 1024);
     });
 

@@ -88,7 +88,7 @@ const cases = {
     });
   },
 
-  /** A round is 60 chunks, 24 seconds of audio in all, with an embedding every tenth of a second. */
+  /** A round is 60 chunks, 15.4 seconds of audio in all, with an embedding every tenth of a second. */
   async stream(model: string) {
     const stream = Encoder.fromModel(await loadEncoderModel(model)).stream({ hop: 10 });
     const samples = noise(20_011);
