@@ -45,6 +45,7 @@ async function rounds(warmUp: number, work: () => unknown): Promise<Allocated[]>
   const all: Allocated[] = [];
   for (let i = 0; i < 6; i++) {
     collectGarbage();
+    collectGarbage(); // waits for the threads that free what the first one found
     await observersToldAll();
     collections = 0;
     const before = process.memoryUsage();
@@ -93,7 +94,7 @@ const cases = {
     const stream = Encoder.fromModel(await loadEncoderModel(model)).stream({ hop: 10 });
     const samples = noise(20_011);
     const chunks = [1, 7, 160, 333, 4096, 20_011].map((size) => samples.subarray(0, size));
-    return rounds(10, () => {
+    return rounds(30, () => {
       for (let i = 0; i < 60; i++) stream.push(chunks[i % chunks.length]!);
     });
   },
