@@ -71,6 +71,10 @@ export class Encoder {
   /** For streams: another network, because theirs works on the calling thread while this one may be busy. */
   #streamNetwork?: Network;
   #queue: Promise<unknown> = Promise.resolve();
+  /** Log-mel memory that no call is using: the next one need not allocate its own. */
+  #idle = new Float32Array(0);
+  /** Of a recording's embeddings. */
+  readonly #sum: Float64Array;
 
   private constructor(model: EncoderModel, { threads = availableParallelism(), isa }: EncoderOptions) {
     checkEncoderModel(model);
@@ -79,6 +83,7 @@ export class Encoder {
     this.#threads = threads;
     this.#isa = isa;
     [this.#input, this.#output] = [input.name, output.name];
+    this.#sum = new Float64Array(model.config.embedding);
     this.#network = this.#makeNetwork(BATCH, threads);
   }
 
@@ -172,7 +177,7 @@ export class Encoder {
     const { embeddings, starts } = await this.#embed(clips, options);
     const { dimension } = this;
     const scenes = new Float32Array(clips.length * dimension);
-    const sum = new Float64Array(dimension);
+    const sum = this.#sum;
     let row = 0;
     starts.forEach(({ length }, clip) => {
       sum.fill(0);
@@ -192,7 +197,8 @@ export class Encoder {
     for (const clip of clips) checkSamples(clip, this.frontEnd.hop);
     const starts = clips.map(({ samples }) => sliceStarts(frameCount(samples.length, this.frontEnd), slice, hop));
     const embeddings = new Float32Array(starts.reduce((n, s) => n + s.length, 0) * this.dimension);
-    let logMels = new Float32Array(0);
+    let logMels = this.#idle;
+    this.#idle = new Float32Array(0);
     let done = 0;
     for (const group of groups(this.#spans(clips, starts))) {
       const frames = group.reduce((n, span) => n + span.frames, 0);
@@ -201,6 +207,8 @@ export class Encoder {
       await this.#forward(logMels, groupStarts, embeddings.subarray(done * this.dimension), signal);
       done += groupStarts.length;
     }
+    // Not after an error: other threads may then still write there.
+    if (logMels.length > this.#idle.length) this.#idle = logMels;
     return { embeddings, starts };
   }
 
@@ -253,13 +261,13 @@ export class Encoder {
   async #forward(logMels: Float32Array, starts: Float64Array, out: Float32Array, signal?: AbortSignal): Promise<void> {
     const store = { frames: logMels.length / this.config.bands, native: logMels };
     for (let at = 0; at < starts.length; at += BATCH) {
-      const frames = starts.slice(at, at + BATCH);
+      const frames = starts.subarray(at, at + BATCH);
       const batch = { examples: frames.length, inputs: { [this.#input]: { frames, store } } };
-      const embeddings = await this.#exclusive(() => {
+      const embeddings = out.subarray(at * this.dimension, (at + frames.length) * this.dimension);
+      await this.#exclusive(() => {
         signal?.throwIfAborted();
-        return this.#network.forward(batch, this.#output);
+        return this.#network.forward(batch, this.#output, embeddings);
       });
-      out.set(embeddings, at * this.dimension);
     }
     signal?.throwIfAborted();
   }

@@ -151,7 +151,8 @@ export class LogMelStream {
     this.#kernel = kernelFor(this.frontEnd, options.isa);
   }
 
-  /** New frames `[frames, bands]`; empty if none is complete yet. After an error the stream is as if just {@link reset}. */
+  /** New frames `[frames, bands]`, in an array that is the caller's; empty if none is complete yet. After an error
+   * the stream is as if just {@link reset}. */
   push(chunk: Float32Array): Float32Array {
     if (!(chunk instanceof Float32Array)) throw argumentError('chunk', 'a Float32Array', typeof chunk);
     this.#append(chunk);

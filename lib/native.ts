@@ -33,17 +33,24 @@ export type NativeInput =
       augment?: NativeAugmentation;
     };
 
-/** native/engine/binding.cc */
+/** What a run does besides the plan, and the arrays that it fills. */
+export interface NativeRun {
+  /** One value for each loss of the plan. */
+  losses: Float64Array;
+  adam?: Required<AdamOptions>;
+  /** By parameter offset. */
+  gradients?: Float64Array;
+  /** The value of tensor `output`. */
+  output?: number;
+  values?: Float32Array;
+}
+
+/** native/engine/binding.cc. Runs of one network must not overlap; their arrays must stay as they are until the end. */
 export interface NativeNetwork {
   addPlan(plan: Plan, training: boolean): number;
-  run(
-    plan: number,
-    examples: number,
-    inputs: NativeInput[],
-    options: { adam?: Required<AdamOptions>; gradients?: true; output?: number },
-  ): Promise<{ losses: Float64Array; gradients?: Float64Array; output?: Float32Array }>;
-  /** Inference on the calling thread: the value of tensor `output` into `out`. */
-  runSync(plan: number, examples: number, inputs: NativeInput[], output: number, out: Float32Array): void;
+  run(plan: number, examples: number, inputs: NativeInput[], run: NativeRun): Promise<void>;
+  /** The same on the calling thread. */
+  runSync(plan: number, examples: number, inputs: NativeInput[], run: NativeRun): void;
   setParameters(flat: Float64Array): void;
   getParameters(): Float64Array;
   setMoments(m: Float64Array, v: Float64Array, steps: number): void;

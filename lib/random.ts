@@ -1,6 +1,6 @@
 // The project's only source of randomness: every draw (slices, weights, folds, bootstrap) comes from one of these, so
 // that a seed decides everything and a checkpoint can store where the draws stopped.
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { argumentError } from './errors.js';
 
 /** Four unsigned 32-bit integers, not all zero; plain JSON. */
@@ -118,8 +118,11 @@ export class Random {
   }
 }
 
+// Filled by each digest: every training step forks, and a Hash or a Buffer would be native memory each time.
+const digestBytes = Buffer.alloc(32);
+
 function digest(text: string): RandomState {
-  const hash = createHash('sha256').update(text).digest();
-  const state = [0, 4, 8, 12].map((at) => hash.readUInt32LE(at)) as [number, number, number, number];
+  digestBytes.write(hash('sha256', text, 'hex'), 'hex');
+  const state = [0, 4, 8, 12].map((at) => digestBytes.readUInt32LE(at)) as [number, number, number, number];
   return state.some(Boolean) ? state : [1, 0, 0, 0];
 }

@@ -140,6 +140,29 @@ describe('batches', () => {
     expect(first[1]).not.toEqual(first[0]);
   });
 
+  test('fill the arrays of a batch that is given back', () => {
+    const augmentation = { ...noAugmentation, timeMask: 20, bandMask: 64, gain: 6, mix: 0.5 };
+    const clips = Array.from({ length: 40 }, (_, i) => i);
+    const clipStarts = startsOf(clips.map(() => 700));
+    const sampler = new BatchSampler(graphOf(all), { clipStarts, clips, batchSize: 8, seed: 4, augmentation });
+    /** Every array in there, by its path. */
+    const arrays = (value: object, path = ''): [string, ArrayBufferView][] =>
+      Object.entries(value).flatMap(([key, v]): [string, ArrayBufferView][] => {
+        if (ArrayBuffer.isView(v)) return [[`${path}.${key}`, v]];
+        return typeof v === 'object' ? arrays(v, `${path}.${key}`) : [];
+      });
+    const used = sampler.batch(0);
+    const before = arrays(used);
+    const again = sampler.batch(5, used);
+    expect(again).toEqual(sampler.batch(5));
+    const after = arrays(again);
+    expect(after.map(([path]) => path)).toEqual(expect.arrayContaining(['.inputs.slices.augment.mix.frames']));
+    expect(after).toHaveLength(before.length);
+    after.forEach(([path, array], i) => {
+      expect(array, path).toBe(before[i]![1]);
+    });
+  });
+
   test('a contrastive batch uses each clip once, and starts over when there are too few', () => {
     const lengths = [5000, ...Array<number>(9).fill(200)];
     const starts = startsOf(lengths);

@@ -31,25 +31,38 @@ export function nativeAugmentation(
   [frames, bands]: readonly [number, number],
   lastStart: number,
 ): NativeAugmentation {
-  const check = (key: string, array: ArrayLike<number>, type: unknown, length: number, ok: (v: number) => boolean) => {
+  const check = (
+    key: string,
+    array: ArrayLike<number>,
+    type: unknown,
+    length: number,
+    min: number,
+    max: number,
+    whole = false,
+  ) => {
     const label = `batch.inputs.${name}.augment.${key}`;
     if ((array as object)?.constructor !== type || array.length !== length) {
       throw argumentError(label, `a ${(type as { name: string }).name} of ${length}`, array?.length);
     }
-    for (let i = 0; i < length; i++) if (!ok(array[i]!)) throw argumentError(`${label}[${i}]`, 'in range', array[i]);
+    for (let i = 0; i < length; i++) {
+      const v = array[i]!;
+      if (!(v >= min && v <= max) || (whole && v !== Math.floor(v)))
+        throw argumentError(`${label}[${i}]`, 'in range', v);
+    }
   };
+  const { MAX_VALUE, NEGATIVE_INFINITY } = Number;
   const result: NativeAugmentation = {};
   if (mix) {
-    check('mix.frames', mix.frames, Float64Array, slices, (v) => Number.isInteger(v) && v >= 0 && v <= lastStart);
-    check('mix.gain', mix.gain, Float32Array, slices, (v) => v < Number.POSITIVE_INFINITY);
+    check('mix.frames', mix.frames, Float64Array, slices, 0, lastStart, true);
+    check('mix.gain', mix.gain, Float32Array, slices, NEGATIVE_INFINITY, MAX_VALUE);
     [result.mixStarts, result.mixGain] = [mix.frames, mix.gain];
   }
   if (gain) {
-    check('gain', gain, Float32Array, slices * bands, Number.isFinite);
+    check('gain', gain, Float32Array, slices * bands, -MAX_VALUE, MAX_VALUE);
     result.gain = gain;
   }
   if (mask) {
-    check('mask', mask, Int16Array, 4 * slices, (v) => v >= 0 && v <= Math.max(frames, bands));
+    check('mask', mask, Int16Array, 4 * slices, 0, Math.max(frames, bands));
     result.mask = mask;
   }
   return result;

@@ -4,7 +4,7 @@ import { Audio2VecError, argumentError } from '../errors.js';
 import type { FeatureStore } from '../feature-store.js';
 import type { Node } from '../model/graph.js';
 import { sizeOf } from '../model/graph.js';
-import { type NativeInput, type NativeNetwork, native } from '../native.js';
+import { type NativeInput, type NativeNetwork, type NativeRun, native } from '../native.js';
 import { type Augmentation, nativeAugmentation } from './augmentation.js';
 import type { Plan } from './plan.js';
 import { parameterOffsets } from './plan-builder.js';
@@ -74,6 +74,13 @@ export interface NetworkState {
   steps: number;
 }
 
+/** A plan that the addon has, and room for its losses. */
+interface RunnablePlan {
+  id: number;
+  plan: Plan;
+  losses: Float64Array;
+}
+
 /** The native engine behind one graph. Calls on one network must not overlap: await each. */
 export class Network {
   readonly nodes: readonly Node[];
@@ -81,7 +88,7 @@ export class Network {
   private readonly handle: NativeNetwork;
   private readonly offsets;
   private readonly length: number;
-  private readonly plans = new Map<string, { id: number; plan: Plan }>();
+  private readonly plans = new Map<string, RunnablePlan>();
   private readonly doubles: boolean;
   private readonly store?: FeatureStore;
   private readonly mean?: Float32Array;
@@ -118,45 +125,47 @@ export class Network {
   /** Forward, backward, Adam; running statistics move. */
   async step(batch: Batch, adam: AdamOptions): Promise<Losses> {
     const full = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0, ...adam };
-    return (await this.run('train', [], batch, { adam: full })).losses;
+    return this.run(this.plan('train', []), batch, { adam: full });
   }
 
   /** Forward and backward in training mode (batch statistics), changing nothing. */
   async lossAndGradients(batch: Batch): Promise<Losses & { gradients: Arrays }> {
-    const { losses, gradients } = await this.run('train', [], batch, { gradients: true });
+    const gradients = new Float64Array(this.length);
+    const losses = await this.run(this.plan('train', []), batch, { gradients });
     const trainable = [...this.offsets.values()].filter((o) => o.parameter.trainable).map((o) => o.parameter.name);
-    const all = this.split(gradients!);
+    const all = this.split(gradients);
     return { ...losses, gradients: new Map(trainable.map((name) => [name, all.get(name)!])) };
   }
 
-  /** The value of a node for each example, `[examples, rows, ...shape]`, in inference mode (running statistics). */
-  async forward(batch: Batch, node: string): Promise<Float32Array> {
-    if (!this.nodes.some((n) => n.name === node)) throw argumentError('node', 'a node of the graph', node);
-    const { plan } = this.plan('infer', [node]);
-    return (await this.run('infer', [node], batch, { output: plan.outputs[node]! })).output!;
+  /** The value of a node for each example, `[examples, rows, ...shape]`, in inference mode (running statistics).
+   * @param out an array of that size to fill and return; default: a new one */
+  async forward(batch: Batch, node: string, out?: Float32Array): Promise<Float32Array> {
+    const size = this.outputSize(batch, node);
+    const values = out ?? new Float32Array(size);
+    checkOut(values, size);
+    const entry = this.plan('infer', [node]);
+    await this.run(entry, batch, { output: entry.plan.outputs[node]!, values });
+    return values;
   }
 
   /** {@link forward} on the calling thread, to be repeated: everything is checked and allocated here, once. The returned
    * function reads the arrays of `batch` as they are at the time, and fills `out` (`[examples, rows, ...shape]`). What
    * it finds there it trusts: frame indices that the caller changes must stay inside the store. */
   bindForward(batch: Batch, node: string, out: Float32Array): () => void {
-    const target = this.nodes.find((n) => n.name === node);
-    if (!target) throw argumentError('node', 'a node of the graph', node);
-    const size = batch.examples * target.rows * sizeOf(target.shape);
-    if (out.length !== size) throw argumentError('out', `a Float32Array of ${size}`, out.length);
-    const { id, plan } = this.plan('infer', [node]);
+    checkOut(out, this.outputSize(batch, node));
+    const { id, plan, losses } = this.plan('infer', [node]);
     const inputs = this.inputs(batch, plan);
-    const output = plan.outputs[node]!;
+    const run = { losses, output: plan.outputs[node]!, values: out };
     return () => {
       if (this.busy) throw overlap();
-      this.handle.runSync(id, batch.examples, inputs, output, out);
+      this.handle.runSync(id, batch.examples, inputs, run);
     };
   }
 
   /** Losses in inference mode. */
   async evaluate(batch: Batch): Promise<Losses> {
     const losses = this.nodes.filter((n) => n.op === 'loss').map((n) => n.name);
-    return (await this.run('infer', losses, batch, {})).losses;
+    return this.run(this.plan('infer', losses), batch, {});
   }
 
   /** Parameters and running statistics by name, as copies. */
@@ -181,12 +190,12 @@ export class Network {
     this.handle.setMoments(this.join(state.m), this.join(state.v), state.steps);
   }
 
-  private plan(mode: 'train' | 'infer', targets: readonly string[]): { id: number; plan: Plan } {
+  private plan(mode: 'train' | 'infer', targets: readonly string[]): RunnablePlan {
     const key = `${mode} ${targets.join(' ')}`;
     let entry = this.plans.get(key);
     if (!entry) {
       const plan = schedule(this.nodes, mode, targets, this.handle.lanes);
-      entry = { id: this.addPlan(plan, mode), plan };
+      entry = { id: this.addPlan(plan, mode), plan, losses: new Float64Array(plan.losses.length) };
       this.plans.set(key, entry);
     }
     return entry;
@@ -204,21 +213,21 @@ export class Network {
     }
   }
 
-  private async run(
-    mode: 'train' | 'infer',
-    targets: readonly string[],
-    batch: Batch,
-    options: Parameters<NativeNetwork['run']>[3],
-  ) {
-    const { id, plan } = this.plan(mode, targets);
+  private outputSize({ examples }: Batch, name: string): number {
+    const node = this.nodes.find((n) => n.name === name);
+    if (!node) throw argumentError('node', 'a node of the graph', name);
+    checkCount('examples', examples, this.maxExamples);
+    return examples * node.rows * sizeOf(node.shape);
+  }
+
+  private async run({ id, plan, losses }: RunnablePlan, batch: Batch, options: Partial<NativeRun>): Promise<Losses> {
     const inputs = this.inputs(batch, plan);
     if (this.busy) throw overlap();
     this.busy = true;
     try {
-      const result = await this.handle.run(id, batch.examples, inputs, options);
-      const parts = Object.fromEntries(plan.losses.map((name, i) => [name, result.losses[i]!]));
-      const loss = result.losses.reduce((a, b) => a + b, 0);
-      return { losses: { loss, parts }, gradients: result.gradients, output: result.output };
+      await this.handle.run(id, batch.examples, inputs, { losses, ...options });
+      const parts = Object.fromEntries(plan.losses.map((name, i) => [name, losses[i]!]));
+      return { loss: losses.reduce((a, b) => a + b, 0), parts };
     } finally {
       this.busy = false;
     }
@@ -296,6 +305,12 @@ export class Network {
 
 function overlap(): Audio2VecError {
   return new Audio2VecError('ERR_ARGUMENT', 'This network is still computing: await the call before.');
+}
+
+function checkOut(out: Float32Array, size: number): void {
+  if (!(out instanceof Float32Array) || out.length !== size) {
+    throw argumentError('out', `a Float32Array of ${size}`, out?.length);
+  }
 }
 
 function checkCount(name: string, value: number, most: number): void {

@@ -33,6 +33,7 @@ export function sampleContext(
 ): { middle: number; neighbours: number[] } {
   const start = clip.start + rng.int(clip.frames - contextSpan(options, frames) + 1);
   const at = (i: number) => start + i * (frames + options.gap);
-  const places = Array.from({ length: options.past + 1 + options.future }, (_, i) => i);
-  return { middle: at(options.past), neighbours: places.filter((i) => i !== options.past).map(at) };
+  const neighbours: number[] = [];
+  for (let i = 0; i <= options.past + options.future; i++) if (i !== options.past) neighbours.push(at(i));
+  return { middle: at(options.past), neighbours };
 }

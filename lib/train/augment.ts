@@ -43,7 +43,7 @@ export function recipeAugmentation({ frames, bands }: EncoderConfig): Augmentati
     timeMask: Math.floor(frames / 4),
     bandMask: Math.floor((3 * bands) / 16),
     gain: 6,
-    filter: 0,
+    filter: 6,
     mix: 1,
     mixFrom: -20,
     mixTo: -5,
@@ -72,43 +72,52 @@ export function augments({ timeMask, bandMask, gain, filter, mix }: Augmentation
 }
 
 /** Draws alterations for `slices` slices.
- * @param background where mixed-in slices come from: clips of at least a slice */
+ * @param background where mixed-in slices come from: clips of at least a slice
+ * @param used alterations drawn earlier with the same options and no longer needed: filled again and returned */
 export function drawAugmentation(
   rng: Random,
   slices: number,
   { frames, bands }: EncoderConfig,
   options: AugmentationOptions,
   background: ClipDraw,
+  used?: Augmentation,
 ): Augmentation {
   const { timeMask, bandMask, gain, filter, mix, mixFrom, mixTo } = options;
-  const result: Augmentation = {};
-  if (mix > 0) {
-    result.mix = { frames: new Float64Array(slices), gain: new Float32Array(slices).fill(Number.NEGATIVE_INFINITY) };
+  const into = used ?? augmentationArrays(slices, bands, options);
+  if (into.mix) {
     for (let i = 0; i < slices; i++) {
       const clip = background.clip(background.draw(rng));
-      result.mix.frames[i] = clip.start + rng.int(clip.frames - frames + 1);
+      into.mix.frames[i] = clip.start + rng.int(clip.frames - frames + 1);
       const level = lnPower(rng.uniform(mixFrom, mixTo));
-      if (rng.uniform() < mix) result.mix.gain[i] = level;
+      into.mix.gain[i] = rng.uniform() < mix ? level : Number.NEGATIVE_INFINITY;
     }
   }
-  if (gain > 0 || filter > 0) {
-    result.gain = new Float32Array(slices * bands);
+  if (into.gain) {
+    const points = new Float64Array(filterPoints);
     for (let i = 0; i < slices; i++) {
-      const level = rng.uniform(-gain, gain);
-      const points = Array.from(
-        { length: filterPoints },
-        () => level + (filter > 0 ? rng.uniform(-filter, filter) : 0),
-      );
-      for (let f = 0; f < bands; f++) result.gain[i * bands + f] = lnPower(onLines(points, f / Math.max(1, bands - 1)));
+      const level = lnPower(rng.uniform(-gain, gain));
+      for (let p = 0; p < filterPoints; p++)
+        points[p] = level + (filter > 0 ? lnPower(rng.uniform(-filter, filter)) : 0);
+      fillLines(points, into.gain, i * bands, bands);
     }
   }
-  if (timeMask > 0 || bandMask > 0) {
-    result.mask = new Int16Array(4 * slices);
+  if (into.mask) {
     for (let i = 0; i < slices; i++) {
-      result.mask.set([...strip(rng, timeMask, frames), ...strip(rng, bandMask, bands)], 4 * i);
+      drawStrip(rng, timeMask, frames, into.mask, 4 * i);
+      drawStrip(rng, bandMask, bands, into.mask, 4 * i + 2);
     }
   }
-  return result;
+  return into;
+}
+
+/** Room for the alterations of `slices` slices that `options` turn on. */
+function augmentationArrays(slices: number, bands: number, options: AugmentationOptions): Augmentation {
+  const { timeMask, bandMask, gain, filter, mix } = options;
+  return {
+    ...(mix > 0 && { mix: { frames: new Float64Array(slices), gain: new Float32Array(slices) } }),
+    ...((gain > 0 || filter > 0) && { gain: new Float32Array(slices * bands) }),
+    ...((timeMask > 0 || bandMask > 0) && { mask: new Int16Array(4 * slices) }),
+  };
 }
 
 /** Decibels as the natural logarithm of a power ratio, which is what log-mel values are. */
@@ -116,16 +125,18 @@ function lnPower(decibels: number): number {
   return (decibels * Math.LN10) / 10;
 }
 
-/** Where straight lines from point to point are at `x`, 0 at the first and 1 at the last. */
-function onLines(points: readonly number[], x: number): number {
-  const at = x * (points.length - 1);
-  const left = Math.min(Math.floor(at), points.length - 2);
-  return points[left]! + (at - left) * (points[left + 1]! - points[left]!);
+/** Straight lines through `points`, over the bands of one slice in `gain`. */
+function fillLines(points: Float64Array, gain: Float32Array, from: number, bands: number): void {
+  const step = (points.length - 1) / Math.max(1, bands - 1);
+  for (let f = 0; f < bands; f++) {
+    const left = Math.min(Math.floor(f * step), points.length - 2);
+    gain[from + f] = points[left]! + (f * step - left) * (points[left + 1]! - points[left]!);
+  }
 }
 
-/** A run [from, to) inside [0, size), its length uniform on 0 … longest. */
-function strip(rng: Random, longest: number, size: number): [number, number] {
+/** A run [from, to) inside [0, size), its length uniform on 0 … longest, into `mask` from `at` on. */
+function drawStrip(rng: Random, longest: number, size: number, mask: Int16Array, at: number): void {
   const length = rng.int(longest + 1);
-  const from = rng.int(size - length + 1);
-  return [from, from + length];
+  mask[at] = rng.int(size - length + 1);
+  mask[at + 1] = mask[at] + length;
 }

@@ -1,5 +1,6 @@
 // Supervised training: the encoder under a linear classifier, from pretrained or from random parameters.
 
+import type { Augmentation } from '../engine/augmentation.js';
 import type { Batch } from '../engine/network.js';
 import { argumentError } from '../errors.js';
 import type { FeatureStore } from '../feature-store.js';
@@ -148,18 +149,28 @@ function labelledBatches(store: FeatureStore, labels: Int32Array, clips: readonl
     }
     return shuffled.order[n % clips.length]!;
   };
-  return (step: number): Batch => {
+  const newBatch = () => ({
+    examples: batchSize,
+    inputs: {
+      [slicesInput]: { frames: new Float64Array(batchSize), augment: undefined as Augmentation | undefined },
+      [labelsInput]: { values: new Float32Array(batchSize) },
+    },
+  });
+  return (step: number, used?: Batch): Batch => {
     const rng = root.fork(step);
-    const frames = new Float64Array(batchSize);
-    const values = new Float32Array(batchSize);
+    const batch = (used as ReturnType<typeof newBatch> | undefined) ?? newBatch();
+    const slices = batch.inputs[slicesInput];
+    const { values } = batch.inputs[labelsInput];
     for (let e = 0; e < batchSize; e++) {
       const at = clipAt(step * batchSize + e);
       const clip = draw.clip(at);
-      frames[e] = clip.start + rng.int(clip.frames - shape.frames + 1);
+      slices.frames[e] = clip.start + rng.int(clip.frames - shape.frames + 1);
       values[e] = labels[clips[at]!]!;
     }
-    const augment = augments(augmentation) ? drawAugmentation(rng, batchSize, shape, augmentation, draw) : undefined;
-    return { examples: batchSize, inputs: { [slicesInput]: { frames, augment }, [labelsInput]: { values } } };
+    if (augments(augmentation)) {
+      slices.augment = drawAugmentation(rng, batchSize, shape, augmentation, draw, slices.augment);
+    }
+    return batch;
   };
 }
 

@@ -24,8 +24,9 @@ export interface Step extends Losses {
 export interface LoopOptions {
   network: TrainableNetwork;
   config: TrainingConfig;
-  /** Batch by step, from 0: a pure function, called one step ahead. */
-  batch(step: number): Batch;
+  /** Batch by step, from 0: decided by the step alone, called one step ahead. `used` is an earlier batch of no more use,
+   * whose arrays may be filled again. */
+  batch(step: number, used?: Batch): Batch;
   /** Batches that held-out losses are averaged over; empty: they are not measured. */
   heldOut: readonly Batch[];
   /** Where the run stands; updated in place after every step, `state` only for {@link LoopOptions.save}. */
@@ -58,6 +59,7 @@ export async function* trainLoop(o: LoopOptions): AsyncGenerator<Step, void> {
 
   try {
     let next = o.batch(progress.step);
+    let used: Batch | undefined;
     while (progress.step < (progress.steps ?? Number.POSITIVE_INFINITY)) {
       if (signal?.aborted) break;
       const rate = learningRate(config.schedule, progress.step, progress.steps);
@@ -65,8 +67,9 @@ export async function* trainLoop(o: LoopOptions): AsyncGenerator<Step, void> {
       const adam = { learningRate: rate, weightDecay: config.weightDecay };
       // The native step starts first; the following batch is drawn while it runs.
       const running = network.step(batch, adam);
-      const [losses, following] = await Promise.all([running, Promise.resolve(progress.step + 1).then(o.batch)]);
-      next = following;
+      const drawing = Promise.resolve().then(() => o.batch(progress.step + 1, used));
+      const [losses, following] = await Promise.all([running, drawing]);
+      [next, used] = [following, batch];
       if (![losses.loss, ...Object.values(losses.parts)].every(Number.isFinite)) {
         throw new Audio2VecError(
           'ERR_DIVERGED',

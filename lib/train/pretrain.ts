@@ -205,7 +205,7 @@ async function* train(run: Run, progress: Checkpoint, options: Surroundings): As
   yield* trainLoop({
     network,
     config,
-    batch: (step) => run.train.batch(step),
+    batch: (step, used) => run.train.batch(step, used),
     heldOut: heldOut ? Array.from({ length: heldOutBatches }, (_, i) => heldOut.batch(i)) : [],
     progress,
     save: () => save(signal?.aborted ? 'interrupted' : 'running'),

@@ -62,31 +62,42 @@ export class BatchSampler {
     });
   }
 
-  /** Batch `index`, counted from 0. */
-  batch(index: number): Batch {
-    const { graph, options, augmentation } = this;
-    const examples = options.batchSize;
-    const slices = new Float64Array(examples * graph.slices);
-    const inputs: Record<string, BatchInput> = { [slicesInput]: { frames: slices } };
+  /** Batch `index`, counted from 0.
+   * @param used a batch of this sampler that is no longer needed: its arrays are filled again, and it is returned */
+  batch(index: number, used?: Batch): Batch {
+    const { graph, augmentation, background } = this;
+    const batch = used ?? { examples: this.options.batchSize, inputs: {} };
+    const { inputs } = batch;
+    inputs[slicesInput] ??= { frames: new Float64Array(batch.examples * graph.slices) };
+    const slices = inputs[slicesInput] as SlicesInput;
     graph.tasks.forEach((nodes, t) => {
       const drawn = this.examples(index, t);
       drawn.forEach((example, e) => {
-        slices.set(example.slices, e * graph.slices + nodes.from);
+        slices.frames.set(example.slices, e * graph.slices + nodes.from);
       });
-      if (nodes.target) inputs[nodes.target] = targetInput(nodes, drawn);
+      if (nodes.target) inputs[nodes.target] = targetInput(nodes, drawn, inputs[nodes.target]);
     });
-    if (this.background) {
+    if (background) {
       const rng = this.root.fork(index).fork('augmentation');
-      const augment = drawAugmentation(rng, slices.length, graph.encoder, augmentation, this.background);
-      inputs[slicesInput] = { frames: slices, augment };
+      const count = slices.frames.length;
+      slices.augment = drawAugmentation(rng, count, graph.encoder, augmentation, background, slices.augment);
     }
-    return { examples, inputs };
+    return batch;
   }
 }
 
-function targetInput(nodes: TaskNodes, drawn: readonly Example[]): BatchInput {
-  const flat = drawn.flatMap((example) => example.target ?? []);
-  return nodes.choice.task.target === 'slices'
-    ? { frames: Float64Array.from(flat) }
-    : { values: Float32Array.from(flat) };
+type SlicesInput = Extract<BatchInput, { frames: Float64Array }>;
+
+/** The targets of all examples one after the other, in the arrays of `used` if there is one. */
+function targetInput(nodes: TaskNodes, drawn: readonly Example[], used: BatchInput | undefined): BatchInput {
+  const size = drawn.reduce((n, example) => n + (example.target?.length ?? 0), 0);
+  const input = used ?? newTargets(nodes, size);
+  const flat = 'frames' in input ? input.frames : input.values;
+  let at = 0;
+  for (const { target = [] } of drawn) for (const value of target) flat[at++] = value;
+  return input;
+}
+
+function newTargets({ choice }: TaskNodes, size: number): BatchInput {
+  return choice.task.target === 'slices' ? { frames: new Float64Array(size) } : { values: new Float32Array(size) };
 }

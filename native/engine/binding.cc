@@ -1,9 +1,9 @@
 // Network as a JavaScript class. lib/engine/network.ts checks arguments; here they are only unpacked.
 #include <napi.h>
 
-#include <cstring>
 #include <exception>
 #include <memory>
+#include <optional>
 
 #include "bindings.h"
 #include "engine/network.h"
@@ -97,70 +97,24 @@ PlanSpec plan_spec(const Napi::Object& o, bool training) {
   return p;
 }
 
-// One run on a worker thread. Typed arrays that it reads are kept alive and stay where they are.
-class RunWorker : public Napi::AsyncWorker {
- public:
-  RunWorker(Napi::Env env, std::shared_ptr<Network> network, int plan, long examples)
-      : Napi::AsyncWorker(env),
-        deferred_(Napi::Promise::Deferred::New(env)),
-        network_(std::move(network)),
-        plan_(plan),
-        examples_(examples) {}
-
-  Napi::Promise promise() { return deferred_.Promise(); }
-  // What stays alive, in its place and mapped until the run ends.
-  void keep(Napi::Value v) { kept_.push_back(Napi::Persistent(v.As<Napi::Object>())); }
-  void keep(std::shared_ptr<const FeatureStore> store) { stores_.push_back(std::move(store)); }
-
+// What a run reads, and where it leaves what it found. A network keeps it from run to run, so that a run allocates
+// nothing.
+struct Run {
+  int plan = 0;
+  long examples = 0;
   std::vector<Input> inputs;
-  bool update = false, gradients = false;
+  std::vector<std::shared_ptr<const FeatureStore>> stores;  // that inputs are gathered from: mapped until the run ends
+  bool update = false;
   AdamArgs adam{};
+  double *losses = nullptr, *gradients = nullptr;
   int output = -1;
+  float* values = nullptr;
 
-  void Execute() override {
-    losses_ = network_->run(plan_, examples_, inputs, update ? &adam : nullptr);
-    if (gradients) {
-      gradient_values_.resize(network_->parameter_count());
-      network_->get_gradients(gradient_values_.data());
-    }
-    if (output >= 0) {
-      output_values_.resize(network_->output_size(plan_, output, examples_));
-      network_->read_output(plan_, output, examples_, output_values_.data());
-    }
+  void execute(Network& network) const {
+    network.run(plan, examples, inputs, update ? &adam : nullptr, losses);
+    if (gradients) network.get_gradients(gradients);
+    if (values) network.read_output(plan, output, examples, values);
   }
-
-  void OnOK() override {
-    Napi::Env env = Env();
-    Napi::Object out = Napi::Object::New(env);
-    out.Set("losses", array<Napi::Float64Array>(env, losses_));
-    if (gradients) out.Set("gradients", array<Napi::Float64Array>(env, gradient_values_));
-    if (output >= 0) out.Set("output", array<Napi::Float32Array>(env, output_values_));
-    deferred_.Resolve(out);
-  }
-  void OnError(const Napi::Error& e) override { deferred_.Reject(e.Value()); }
-
- private:
-  template <typename A, typename T>
-  static A array(Napi::Env env, const std::vector<T>& v) {
-    A a = A::New(env, v.size());
-    if (!v.empty()) std::memcpy(a.Data(), v.data(), v.size() * sizeof(T));
-    return a;
-  }
-
-  Napi::Promise::Deferred deferred_;
-  std::shared_ptr<Network> network_;
-  int plan_;
-  long examples_;
-  std::vector<Napi::ObjectReference> kept_;
-  std::vector<std::shared_ptr<const FeatureStore>> stores_;
-  std::vector<double> losses_, gradient_values_;
-  std::vector<float> output_values_;
-};
-
-// A call that ends before it returns to JavaScript has nothing to keep.
-struct KeepNothing {
-  void keep(const Napi::Value&) {}
-  void keep(const std::shared_ptr<const FeatureStore>&) {}
 };
 
 class NetworkClass : public Napi::ObjectWrap<NetworkClass> {
@@ -190,7 +144,7 @@ class NetworkClass : public Napi::ObjectWrap<NetworkClass> {
     for (size_t i = 0; i + 2 < ranges.ElementLength(); i += 3)
       trainable.push_back({long(ranges[i]), long(ranges[i + 1]), ranges[i + 2] != 0});
     try {
-      network_ = std::make_shared<Network>(*table, info[1].ToNumber().Int32Value(), info[2].ToNumber().Int64Value(),
+      network_ = std::make_unique<Network>(*table, info[1].ToNumber().Int32Value(), info[2].ToNumber().Int64Value(),
                                            info[3].ToNumber().Int64Value(), std::move(trainable));
     } catch (const std::exception& e) {
       throw Napi::Error::New(info.Env(), e.what());
@@ -209,77 +163,102 @@ class NetworkClass : public Napi::ObjectWrap<NetworkClass> {
     }
   }
 
-  // (plan, examples, inputs: [{tensor, values | starts, store, mean, inverseStd}], {adam?, gradients?, output?})
-  Napi::Value run(const Napi::CallbackInfo& info) {
-    Napi::Env env = info.Env();
-    auto* worker = new RunWorker(env, network_, info[0].ToNumber().Int32Value(), info[1].ToNumber().Int64Value());
-    Napi::Array inputs = info[2].As<Napi::Array>();
-    for (uint32_t i = 0; i < inputs.Length(); i++)
-      worker->inputs.push_back(unpack_input(inputs.Get(i).As<Napi::Object>(), *worker));
-    Napi::Object options = info[3].As<Napi::Object>();
-    if (options.Has("adam")) {
-      Napi::Object a = options.Get("adam").As<Napi::Object>();
-      worker->update = true;
-      worker->adam = {number(a, "learningRate"),
-                      number(a, "beta1"),
-                      number(a, "beta2"),
-                      number(a, "epsilon"),
-                      number(a, "weightDecay"),
-                      0,
-                      0};
+  // A run on another thread. Lives in its network, which it keeps alive, because runs of a network do not overlap; the
+  // references keep the arrays that it reads and writes alive and in their place.
+  class RunWorker : public Napi::AsyncWorker {
+   public:
+    RunWorker(NetworkClass& network, const Napi::CallbackInfo& info)
+        : Napi::AsyncWorker(info.Env()),
+          network_(network),
+          deferred_(Napi::Promise::Deferred::New(info.Env())),
+          inputs_(Napi::Persistent(info[2].As<Napi::Object>())),
+          options_(Napi::Persistent(info[3].As<Napi::Object>())) {
+      network_.Ref();
     }
-    worker->gradients = options.Has("gradients");
-    if (options.Has("output")) worker->output = integer(options, "output");
-    worker->Queue();
-    return worker->promise();
+    Napi::Promise promise() { return deferred_.Promise(); }
+
+   protected:
+    void Execute() override { network_.run_.execute(*network_.network_); }
+    void OnOK() override { deferred_.Resolve(Env().Undefined()); }
+    void OnError(const Napi::Error& e) override { deferred_.Reject(e.Value()); }
+    void Destroy() override {
+      NetworkClass& network = network_;
+      network.run_.stores.clear();
+      network.worker_.reset();  // this
+      network.Unref();
+    }
+
+   private:
+    NetworkClass& network_;
+    Napi::Promise::Deferred deferred_;
+    Napi::ObjectReference inputs_, options_;
+  };
+
+  // (plan, examples, inputs: [{tensor, values | starts, store, mean, inverseStd}], {losses, adam?, gradients?, output?,
+  // values?}), see lib/native.ts
+  Napi::Value run(const Napi::CallbackInfo& info) {
+    unpack_run(info);
+    RunWorker& worker = worker_.emplace(*this, info);
+    worker.Queue();
+    return worker.promise();
   }
 
-  // (plan, examples, inputs, output, out: Float32Array): inference on the calling thread, for calls so small that a
-  // trip to another thread would cost more than they do.
+  // The same on the calling thread, for calls so small that a trip to another one would cost more than they do.
   Napi::Value run_sync(const Napi::CallbackInfo& info) {
-    const int plan = info[0].ToNumber().Int32Value(), output = info[3].ToNumber().Int32Value();
-    const long examples = info[1].ToNumber().Int64Value();
-    Napi::Array inputs = info[2].As<Napi::Array>();
-    KeepNothing nothing;
-    sync_inputs_.clear();
-    for (uint32_t i = 0; i < inputs.Length(); i++)
-      sync_inputs_.push_back(unpack_input(inputs.Get(i).As<Napi::Object>(), nothing));
-    network_->run(plan, examples, sync_inputs_, nullptr);
-    network_->read_output(plan, output, examples, info[4].As<Napi::Float32Array>().Data());
+    unpack_run(info);
+    run_.execute(*network_);
+    run_.stores.clear();
     return info.Env().Undefined();
   }
 
-  // {tensor, values} or {tensor, starts, store, mean, inverseStd, augment?}; `keeper` is told what is in use.
-  template <typename Keeper>
-  static Input unpack_input(const Napi::Object& o, Keeper& keeper) {
+  void unpack_run(const Napi::CallbackInfo& info) {
+    run_.plan = info[0].ToNumber().Int32Value();
+    run_.examples = info[1].ToNumber().Int64Value();
+    run_.inputs.clear();
+    run_.stores.clear();
+    Napi::Array inputs = info[2].As<Napi::Array>();
+    for (uint32_t i = 0; i < inputs.Length(); i++)
+      run_.inputs.push_back(unpack_input(inputs.Get(i).As<Napi::Object>()));
+    Napi::Object options = info[3].As<Napi::Object>();
+    run_.losses = options.Get("losses").As<Napi::Float64Array>().Data();
+    run_.update = options.Has("adam");
+    if (run_.update) {
+      Napi::Object a = options.Get("adam").As<Napi::Object>();
+      run_.adam = {number(a, "learningRate"),
+                   number(a, "beta1"),
+                   number(a, "beta2"),
+                   number(a, "epsilon"),
+                   number(a, "weightDecay"),
+                   0,
+                   0};
+    }
+    run_.gradients = options.Has("gradients") ? options.Get("gradients").As<Napi::Float64Array>().Data() : nullptr;
+    run_.values = options.Has("values") ? options.Get("values").As<Napi::Float32Array>().Data() : nullptr;
+    if (run_.values) run_.output = integer(options, "output");
+  }
+
+  // {tensor, values} or {tensor, starts, store, mean, inverseStd, augment?}
+  Input unpack_input(const Napi::Object& o) {
     Input input{integer(o, "tensor"), {}};
     if (o.Has("values")) {
-      keeper.keep(o.Get("values"));
       input.args.values = o.Get("values").As<Napi::Float32Array>().Data();
       return input;
     }
-    for (const char* key : {"starts", "store", "mean", "inverseStd"}) keeper.keep(o.Get(key));
     input.args.starts = o.Get("starts").As<Napi::Float64Array>().Data();
-    input.args.store = frames_of(o.Get("store"), keeper);
+    input.args.store = frames_of(o.Get("store"));
     input.args.mean = o.Get("mean").As<Napi::Float32Array>().Data();
     input.args.inverse_std = o.Get("inverseStd").As<Napi::Float32Array>().Data();
-    if (o.Has("augment")) input.args.augment = augmentation(o.Get("augment").As<Napi::Object>(), keeper);
+    if (o.Has("augment")) input.args.augment = augmentation(o.Get("augment").As<Napi::Object>());
     return input;
   }
 
   // {mixStarts?, mixGain?, gain?, mask?}
-  template <typename Keeper>
-  static AugmentArgs augmentation(const Napi::Object& o, Keeper& keeper) {
-    const auto has = [&](const char* key) {
-      if (!o.Has(key)) return false;
-      keeper.keep(o.Get(key));
-      return true;
-    };
+  static AugmentArgs augmentation(const Napi::Object& o) {
     AugmentArgs a{};
-    if (has("mixStarts")) a.mix_starts = o.Get("mixStarts").As<Napi::Float64Array>().Data();
-    if (has("mixGain")) a.mix_gain = o.Get("mixGain").As<Napi::Float32Array>().Data();
-    if (has("gain")) a.gain = o.Get("gain").As<Napi::Float32Array>().Data();
-    if (has("mask")) a.mask = o.Get("mask").As<Napi::Int16Array>().Data();
+    if (o.Has("mixStarts")) a.mix_starts = o.Get("mixStarts").As<Napi::Float64Array>().Data();
+    if (o.Has("mixGain")) a.mix_gain = o.Get("mixGain").As<Napi::Float32Array>().Data();
+    if (o.Has("gain")) a.gain = o.Get("gain").As<Napi::Float32Array>().Data();
+    if (o.Has("mask")) a.mask = o.Get("mask").As<Napi::Int16Array>().Data();
     return a;
   }
 
@@ -304,17 +283,18 @@ class NetworkClass : public Napi::ObjectWrap<NetworkClass> {
   Napi::Value bytes(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), double(network_->bytes())); }
 
   // Log-mel frames: of an open feature store, or an array in memory.
-  template <typename Keeper>
-  static const float* frames_of(Napi::Value v, Keeper& keeper) {
+  const float* frames_of(Napi::Value v) {
     if (v.IsTypedArray()) return v.As<Napi::Float32Array>().Data();
-    const auto store = FeatureStoreObject::Unwrap(v.As<Napi::Object>())->store();
+    auto store = FeatureStoreObject::Unwrap(v.As<Napi::Object>())->store();
     if (!store) throw Napi::Error::New(v.Env(), "the feature store has been closed");
-    keeper.keep(store);
-    return store->data();
+    const float* frames = store->data();
+    run_.stores.push_back(std::move(store));
+    return frames;
   }
 
-  std::shared_ptr<Network> network_;
-  std::vector<Input> sync_inputs_;
+  std::unique_ptr<Network> network_;
+  Run run_;
+  std::optional<RunWorker> worker_;
 };
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <memory>
 #include <new>
+#include <numeric>
 #include <set>
 
 #include "engine/layout.h"
@@ -295,7 +296,7 @@ void Network::pack(Plan& plan) {
   });
 }
 
-std::vector<double> Network::run(int index, long examples, const std::vector<Input>& inputs, const AdamArgs* update) {
+void Network::run(int index, long examples, const std::vector<Input>& inputs, const AdamArgs* update, double* losses) {
   Plan& plan = *plans_[index];
   const int threads = pool_.size();
   pack(plan);
@@ -370,10 +371,10 @@ std::vector<double> Network::run(int index, long examples, const std::vector<Inp
     version_++;
   }
 
-  std::vector<double> losses(plan.spec.losses);
-  for (int l = 0; l < plan.spec.losses; l++)
-    for (int t = 0; t < threads; t++) losses[l] += plan.losses[size_t(l) * threads + t];
-  return losses;
+  for (int l = 0; l < plan.spec.losses; l++) {
+    const double* parts = &plan.losses[size_t(l) * threads];
+    losses[l] = std::accumulate(parts, parts + threads, 0.0);
+  }
 }
 
 void Network::set_parameters(const double* p) {
@@ -390,11 +391,6 @@ void Network::set_moments(const double* m, const double* v, long steps) {
 void Network::get_moments(double* m, double* v) const {
   table_.doubles_from_reals(m, first_, parameters_);
   table_.doubles_from_reals(v, second_, parameters_);
-}
-
-long Network::output_size(int plan, int tensor, long examples) const {
-  const TensorSpec& s = plans_[plan]->spec.tensors[tensor];
-  return examples * s.rows * s.t * s.f * s.c;
 }
 
 void Network::read_output(int plan, int tensor, long examples, float* out) {

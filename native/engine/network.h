@@ -85,12 +85,12 @@ class Network {
   void get_moments(double* m, double* v) const;
   long steps() const { return steps_; }
 
-  // Runs a plan; returns the value of each loss. With `update`, running statistics and parameters move.
-  std::vector<double> run(int plan, long examples, const std::vector<Input>& inputs, const AdamArgs* update);
+  // Runs a plan; `losses` gets the value of each loss. With `update`, running statistics and parameters move. Allocates
+  // nothing.
+  void run(int plan, long examples, const std::vector<Input>& inputs, const AdamArgs* update, double* losses);
   // After run() of a training plan: gradients by parameter offset.
   void get_gradients(double* g) const;
   // After run(): a kept tensor, [examples * rows][T][F][C].
-  long output_size(int plan, int tensor, long examples) const;
   void read_output(int plan, int tensor, long examples, float* out);
 
   int lanes() const { return table_.lanes; }

@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <atomic>
 #include <string>
-#include <vector>
 
 #include "bindings.h"
 #include "frontend/log_mel_plan.h"
@@ -42,10 +41,9 @@ class LogMelWorker : public Napi::AsyncWorker {
         length_(long(samples.ElementLength())),
         out_(out.Data()),
         threads_(threads),
-        cancel_(reinterpret_cast<std::atomic<int32_t>*>(cancel.Data())) {
-    for (const Napi::Object& o : {self, Napi::Object(samples), Napi::Object(out), Napi::Object(cancel)})
-      kept_.push_back(Napi::Persistent(o));
-  }
+        cancel_(reinterpret_cast<std::atomic<int32_t>*>(cancel.Data())),
+        kept_{Napi::Persistent(self), Napi::Persistent(Napi::Object(samples)), Napi::Persistent(Napi::Object(out)),
+              Napi::Persistent(Napi::Object(cancel))} {}
 
   Napi::Promise promise() const { return deferred_.Promise(); }
 
@@ -72,13 +70,13 @@ class LogMelWorker : public Napi::AsyncWorker {
   }
 
   Napi::Promise::Deferred deferred_;
-  std::vector<Napi::ObjectReference> kept_;
   const LogMel& log_mel_;
   const float* samples_;
   long length_;
   float* out_;
   int threads_;
   std::atomic<int32_t>* cancel_;
+  Napi::ObjectReference kept_[4];
   std::atomic<int> status_{kDone};
 };
 

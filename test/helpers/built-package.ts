@@ -22,12 +22,11 @@ export class BuiltPackage {
 
   static async create(): Promise<BuiltPackage> {
     const home = await mkdtemp(join(tmpdir(), 'audio2vec-package-'));
-    const compilerOptions = { target: ts.ScriptTarget.ES2023, module: ts.ModuleKind.ESNext };
     for (const file of await glob('**/*.{ts,js}', { cwd: join(root, 'lib'), ignore: 'report/assets/**' })) {
       const source = await readFile(join(root, 'lib', file), 'utf8');
       const output = join(home, 'dist', file.replace(/\.ts$/, '.js'));
       await mkdir(dirname(output), { recursive: true });
-      await writeFile(output, ts.transpileModule(source, { compilerOptions }).outputText);
+      await writeFile(output, transpile(source));
     }
     await cp(join(root, 'package.json'), join(home, 'package.json'));
     await cp(join(root, 'lib', 'report', 'assets'), join(home, 'lib', 'report', 'assets'), { recursive: true });
@@ -39,6 +38,13 @@ export class BuiltPackage {
   async add(path: string, text: string): Promise<void> {
     await mkdir(dirname(join(this.home, path)), { recursive: true });
     await writeFile(join(this.home, path), text);
+  }
+
+  /** Puts a script of test/helpers/, which imports from lib/, beside the library; returns its path in the package. */
+  async addHelper(name: string): Promise<string> {
+    const source = await readFile(join(root, 'test', 'helpers', `${name}.ts`), 'utf8');
+    await this.add(`dist/${name}.js`, transpile(source).replaceAll("'../../lib/", "'./"));
+    return `dist/${name}.js`;
   }
 
   /** Runs a script of the package with Node. */
@@ -61,4 +67,9 @@ export class BuiltPackage {
   remove(): Promise<void> {
     return rm(this.home, { recursive: true });
   }
+}
+
+function transpile(source: string): string {
+  const compilerOptions = { target: ts.ScriptTarget.ES2023, module: ts.ModuleKind.ESNext };
+  return ts.transpileModule(source, { compilerOptions }).outputText;
 }
