@@ -41,14 +41,14 @@ const none = { native: 0, places: [], buffers: 0 };
 const leastHeap = (rounds: Allocated[]) => Math.min(...rounds.map((round) => round.heap));
 
 describe.skipIf(!glibc || emulated)(
-  `in the steady state (${glibc ? 'counted' : 'left out: counts need glibc'})`,
+  `in the steady state${glibc && !emulated ? '' : ' (left out: counting needs glibc and a Node that is not emulated)'}`,
   () => {
     beforeAll(async () => {
       [built, work] = await Promise.all([BuiltPackage.create(), mkdtemp(join(tmpdir(), 'audio2vec-steady-state-'))]);
       script = await built.addHelper('steady-state');
       await saveEncoderModel(at('model'), randomModel());
       await writeStoreFile(at('small'), 100, 400);
-    });
+    }, 120_000);
     afterAll(async () => {
       await built.remove();
       await rm(work, { recursive: true });
@@ -92,6 +92,6 @@ describe.skipIf(!glibc || emulated)(
       // It was read: 98 MiB instead of 10 are mapped, and belong to the system's file cache.
       expect(large.file - small.file).toBeGreaterThan(40);
       expect(large.anonymous - small.anonymous).toBeLessThan(10);
-    });
+    }, 120_000);
   },
 );

@@ -28,7 +28,7 @@ let built: BuiltPackage;
 beforeAll(async () => {
   built = await BuiltPackage.create();
   await built.add('dist/terminate.js', script);
-});
+}, 120_000);
 afterAll(() => built.remove());
 
 it('is terminated while the engine computes', async () => {
