@@ -21,6 +21,7 @@ struct TileArgs {
   long y_row, y_column;
   const real* bias;  // [R * V] or null
   int relu, accumulate;
+  Ahead* ahead;
 };
 
 template <int QR, int QC, int R>
@@ -76,6 +77,7 @@ long conv_columns(TileArgs a, long columns) {
       a.x = x + c * a.x_column;                                      \
       a.y = y + c * a.y_column;                                      \
       conv_tile<QR, QR * QC * R <= A2V_ACCUMULATORS ? QC : 1, R>(a); \
+      ask(a.ahead, long(a.segments) * a.K * QR * QC * R);            \
     }
   if (QR == 1 && R == 1) {
     A2V_TILES(16)
@@ -135,6 +137,7 @@ struct GradientArgs {
   long rows, columns;
   real* dw;
   long dw_segment, dw_k;
+  Ahead* ahead;
 };
 
 template <int S, int KB, int R>
@@ -171,6 +174,7 @@ int gradient_runs(GradientArgs a, int K) {
       a.x = x + k;                                                     \
       a.dw = dw + k * a.dw_k;                                          \
       gradient_tile<S, S * KB * R <= A2V_ACCUMULATORS ? KB : 1, R>(a); \
+      ask(a.ahead, a.rows * a.columns * S * KB * R);                   \
     }
   if (R == 1 && K % 12) {
     A2V_RUNS(16)
@@ -224,6 +228,7 @@ void run_conv(const ConvShape& shape, const real* weights, const real* bias, con
   a.y_column = shape.y_column_step * y.unit;
   a.relu = relu;
   a.accumulate = accumulate;
+  a.ahead = r.ahead;
   a.w = weights;
   for (int phase = 0; phase < shape.phases; phase++)
     for (int v = 0; v < shape.vectors; v += shape.block, a.w += long(shape.segments) * shape.K * shape.block * V) {
@@ -250,6 +255,7 @@ void run_dense(const ConvShape& shape, const real* weights, const real* bias, co
     a.bias = bias ? bias + v * V : nullptr;
     a.relu = relu;
     a.accumulate = accumulate;
+    a.ahead = r.ahead;
     a.x = at(x, r, r.n0);
     a.y = at_mut(y, r, r.n0) + v * V;
     conv_block(shape.block, a, 1, r.n1 - r.n0);
@@ -309,6 +315,7 @@ void step_conv_weights(const Step& s, const Range& r) {
   a.dw_segment = long(shape.K) * shape.block * V;
   a.dw_k = shape.block * V;
   a.dw = static_cast<real*>(s.conv->gradient) + r.thread * shape.size;
+  a.ahead = r.ahead;
   for (int phase = 0; phase < shape.phases; phase++)
     for (int v = 0; v < shape.vectors; v += shape.block, a.dw += shape.segments * a.dw_segment)
       for (long n = r.n0; n < r.n1; n++) {
@@ -328,6 +335,7 @@ void step_dense_weights(const Step& s, const Range& r) {
   a.columns = r.n1 - r.n0;
   a.dw_segment = 0;
   a.dw_k = shape.block * V;
+  a.ahead = r.ahead;
   real* dw = static_cast<real*>(s.conv->gradient) + r.thread * shape.size;
   for (int v = 0; v < shape.vectors; v += shape.block) {
     a.x = at(*s.x, r, r.n0);
