@@ -275,16 +275,16 @@ Range next_strip(const Range& r, long end) {
 void look_ahead(Ahead& ahead, const std::vector<const Tensor*>& far, const Range& next, int real_bytes, long work) {
   ahead.count = 0;
   ahead.work = ahead.due = 0;
-  long lines = 0;
+  long bursts = 0;
   for (const Tensor* t : far) {
     if (next.n0 >= next.n1 || ahead.count == Ahead::kMost) break;
     const long r0 = first_row(*t, next), r1 = last_row(*t, next);
     const char* unit = t->data + (next.n0 * t->slice + t->origin) * real_bytes;
     const long end = (next.n1 - next.n0 - 1) * t->slice + r1 * t->pitch;  // several units only in a single strip
     ahead.lines[ahead.count++] = {unit + r0 * t->pitch * real_bytes, unit + end * real_bytes};
-    lines += (end - r0 * t->pitch) * real_bytes / 64 + 1;
+    bursts += (end - r0 * t->pitch) * real_bytes / Ahead::kBurst + 1;
   }
-  ahead.share = work > 0 ? (lines << Ahead::kShareBits) / work + 1 : 0;
+  ahead.share = work > 0 ? (bursts << Ahead::kShareBits) / work + 1 : 0;
 }
 
 }  // namespace

@@ -106,11 +106,11 @@ struct Ahead {
   struct Lines {
     const char *next, *end;
   };
-  enum { kMost = 16, kShareBits = 20 };
+  enum { kMost = 16, kBurst = 4 * 64, kShareBits = 24 };
   Lines lines[kMost];
   int count;   // of those, how many are left
   long work;   // done in this strip, about in vector operations
-  long share;  // lines to ask for in one operation, in 2^-kShareBits
+  long share;  // bursts of lines to ask for in one operation, in 2^-kShareBits
   long due;    // of which not asked for yet
 };
 

@@ -1,6 +1,7 @@
 // How kernels reach a tensor's values: element (frame t, band f, channel c) of a unit is at
 // t * pitch + f * band + c * channel.
 #pragma once
+#include "engine/ahead.h"
 #include "engine/step.h"
 #include "simd/vec.h"
 
@@ -13,20 +14,6 @@ A2V_INLINE const real* at(const Tensor& t, const Range& r, long n) {
   return reinterpret_cast<const real*>(t.data) + index * t.slice + t.origin - before;
 }
 A2V_INLINE real* at_mut(const Tensor& t, const Range& r, long n) { return const_cast<real*>(at(t, r, n)); }
-
-// To be called every few hundred operations: asks for what is due of the next strip. Of a function that only prefetches
-// and changes nothing g++ 12 drops every call, as one of no effect; this one keeps count.
-__attribute__((noinline)) void ask(Ahead* ahead, long operations) {
-  if (!ahead) return;
-  ahead->work += operations;
-  ahead->due += operations * ahead->share;
-  constexpr long kAtOnce = 4;  // asking for what lies beyond the end does no harm
-  for (; ahead->due >= kAtOnce << Ahead::kShareBits && ahead->count > 0; ahead->due -= kAtOnce << Ahead::kShareBits) {
-    Ahead::Lines& lines = ahead->lines[ahead->count - 1];
-    A2V_UNROLL for (long i = 0; i < kAtOnce; i++) __builtin_prefetch(lines.next + 64 * i, 0, 2);
-    if ((lines.next += 64 * kAtOnce) >= lines.end) ahead->count--;
-  }
-}
 
 // Vectors of a row that share constants: those of lanes u … u + V - 1.
 struct Run {
