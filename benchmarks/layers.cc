@@ -83,7 +83,7 @@ std::vector<double> measure(const KernelTable& table, const Layer& l, int units,
     step.x = kind == STEP_conv_data ? &y : &x;
     step.y = kind == STEP_conv ? &y : &x;
     step.b = &y;
-    Range range{0, units, 0, 1, 0, std::max(1, std::min(l.t / 3, l.t * l.f / 96))};
+    Range range{0, units, 0, 1, 0, std::max(1, std::min(l.t / 3, l.t * l.f / 96)), nullptr};
     seconds.push_back(best_seconds([&] {
       for (range.strip = 0; range.strip < range.strips; range.strip++) table.steps[kind](step, range);
     }));

@@ -12,6 +12,7 @@
 #include "engine/l2_normalize.h"
 #include "engine/losses.h"
 #include "engine/max_pool.h"
+#include "engine/pack.h"
 #include "engine/reshape.h"
 #include "engine/residual_pool.h"
 #include "engine/upsample.h"

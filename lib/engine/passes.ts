@@ -1,9 +1,10 @@
 // Cuts the steps of a phase into passes, and each pass into strips of rows, so that what one step writes and the next
-// reads is still in the L1 cache.
+// reads is still in cache.
 import { type Plan, type PlanPass, type PlanStep, tensorsOf } from './plan.js';
 
-/** Bytes that the tensors of a strip should stay below, of an L1 cache of 32 to 48 KiB. */
-const STRIP_BYTES = 40 * 1024;
+/** Bytes that the tensors of a strip should stay below: more than an L1 cache holds, because a step touches only some of
+ * them, and because shorter strips read and write the weight gradients' sums more often. */
+const STRIP_BYTES = 100 * 1024;
 /** A strip of fewer positions than this would read the weights too often. */
 const STRIP_POSITIONS = 96;
 

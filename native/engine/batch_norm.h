@@ -52,6 +52,7 @@ void step_norm_statistics(const Step& s, const Range& r) {
           total[0] += a;
           squares[0] += a * a;
         }
+        ask(r.ahead, 2 * run.count);
       }
     add_lanes(sums, *s.norm, u, total[0] + total[1]);
     add_lanes(sums + s.norm->C, *s.norm, u, squares[0] + squares[1]);
@@ -98,6 +99,7 @@ void step_norm_reduce(const Step& s, const Range& r) {
           total += gv;
           product += gv * xv;
         }
+        ask(r.ahead, 5 * run.count);
       }
     add_lanes(sums, norm, u, total);
     add_lanes(sums + norm.C, norm, u, product);

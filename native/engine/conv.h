@@ -2,7 +2,7 @@
 //
 // All of them are one loop: an output column (see Tensor in step.h) is the sum over `segments` runs of K consecutive
 // input values, each broadcast and multiplied with a row of weight vectors. Which weight stands where is settled once
-// a step in pack(); the loops below know nothing of taps or folding. The input gradient is the same convolution with
+// a step in pack.h; the loops below know nothing of taps or folding. The input gradient is the same convolution with
 // the weights transposed and flipped. The weight gradient is the outer product of the same runs with the columns.
 #pragma once
 #include "engine/conv_by_bands.h"
@@ -21,11 +21,14 @@ struct TileArgs {
   long y_row, y_column;
   const real* bias;  // [R * V] or null
   int relu, accumulate;
+  Ahead* ahead;
 };
 
 template <int QR, int QC, int R>
 void conv_tile(const TileArgs& a) {
   constexpr int Q = QR * QC;
+  constexpr long kAskEvery = 8 * R * V;  // weights
+  Ahead::Lines due = due_lines(a.ahead, long(a.segments) * a.K * Q * R);
   vec acc[Q][R];
   if (a.accumulate) {
     A2V_UNROLL for (int q = 0; q < Q; q++) A2V_UNROLL for (int r = 0; r < R; r++) acc[q][r] =
@@ -47,21 +50,25 @@ void conv_tile(const TileArgs& a) {
   for (int s = 0; s < a.segments; s++) {
     const real* row[QR];
     A2V_UNROLL for (int t = 0; t < QR; t++) row[t] = a.x + s * a.x_segment + t * a.x_row;
-    for (const real* end = w + long(a.K) * R * V; w != end; w += R * V) {
-      vec wv[R];
-      A2V_UNROLL for (int r = 0; r < R; r++) wv[r] = load(w + r * V);
-      A2V_UNROLL for (int q = 0; q < Q; q++) {
-        const vec xv = splat(row[q / QC][column[q % QC]]);
-        A2V_UNROLL for (int r = 0; r < R; r++) acc[q][r] += xv * wv[r];
+    for (const real* end = w + long(a.K) * R * V; w != end;) {
+      for (const real* stop = end - w > kAskEvery ? w + kAskEvery : end; w != stop; w += R * V) {
+        vec wv[R];
+        A2V_UNROLL for (int r = 0; r < R; r++) wv[r] = load(w + r * V);
+        A2V_UNROLL for (int q = 0; q < Q; q++) {
+          const vec xv = splat(row[q / QC][column[q % QC]]);
+          A2V_UNROLL for (int r = 0; r < R; r++) acc[q][r] += xv * wv[r];
+        }
+        A2V_UNROLL for (int t = 0; t < QR; t++) {
+          row[t]++;
+          A2V_OPAQUE(row[t]);
+        }
       }
-      A2V_UNROLL for (int t = 0; t < QR; t++) {
-        row[t]++;
-        A2V_OPAQUE(row[t]);
-      }
+      ask_some(due);
     }
   }
   A2V_UNROLL for (int q = 0; q < Q; q++) A2V_UNROLL for (int r = 0; r < R; r++)
       store(a.y + (q / QC) * a.y_row + (q % QC) * a.y_column + r * V, a.relu ? vmax(acc[q][r], vec{}) : acc[q][r]);
+  ask_rest(due);
 }
 
 // The widest tiles first; what is left over is done with narrower ones.
@@ -135,29 +142,36 @@ struct GradientArgs {
   long rows, columns;
   real* dw;
   long dw_segment, dw_k;
+  Ahead* ahead;
 };
 
 template <int S, int KB, int R>
 void gradient_tile(const GradientArgs& a) {
+  constexpr long kAskEvery = 8;  // columns
+  Ahead::Lines due = due_lines(a.ahead, a.rows * a.columns * S * KB * R);
   vec acc[S * KB][R];
   A2V_UNROLL for (int i = 0; i < S * KB; i++) A2V_UNROLL for (int r = 0; r < R; r++) acc[i][r] =
       load(a.dw + (i / KB) * a.dw_segment + (i % KB) * a.dw_k + r * V);
   for (long t = 0; t < a.rows; t++) {
     const real* x = a.x + t * a.x_row;
     const real* dy = a.dy + t * a.dy_row;
-    for (long c = 0; c < a.columns; c++) {
-      vec g[R];
-      A2V_UNROLL for (int r = 0; r < R; r++) g[r] = load(dy + r * V);
-      A2V_UNROLL for (int i = 0; i < S * KB; i++) {
-        const vec xv = splat(x[(i / KB) * a.x_segment + i % KB]);
-        A2V_UNROLL for (int r = 0; r < R; r++) acc[i][r] += xv * g[r];
+    for (long c = 0; c < a.columns;) {
+      for (const long stop = c + kAskEvery < a.columns ? c + kAskEvery : a.columns; c < stop; c++) {
+        vec g[R];
+        A2V_UNROLL for (int r = 0; r < R; r++) g[r] = load(dy + r * V);
+        A2V_UNROLL for (int i = 0; i < S * KB; i++) {
+          const vec xv = splat(x[(i / KB) * a.x_segment + i % KB]);
+          A2V_UNROLL for (int r = 0; r < R; r++) acc[i][r] += xv * g[r];
+        }
+        x += a.x_column;
+        dy += a.dy_column;
       }
-      x += a.x_column;
-      dy += a.dy_column;
+      ask_some(due);
     }
   }
   A2V_UNROLL for (int i = 0; i < S * KB; i++) A2V_UNROLL for (int r = 0; r < R; r++)
       store(a.dw + (i / KB) * a.dw_segment + (i % KB) * a.dw_k + r * V, acc[i][r]);
+  ask_rest(due);
 }
 
 template <int S, int R>
@@ -224,6 +238,7 @@ void run_conv(const ConvShape& shape, const real* weights, const real* bias, con
   a.y_column = shape.y_column_step * y.unit;
   a.relu = relu;
   a.accumulate = accumulate;
+  a.ahead = r.ahead;
   a.w = weights;
   for (int phase = 0; phase < shape.phases; phase++)
     for (int v = 0; v < shape.vectors; v += shape.block, a.w += long(shape.segments) * shape.K * shape.block * V) {
@@ -250,6 +265,7 @@ void run_dense(const ConvShape& shape, const real* weights, const real* bias, co
     a.bias = bias ? bias + v * V : nullptr;
     a.relu = relu;
     a.accumulate = accumulate;
+    a.ahead = r.ahead;
     a.x = at(x, r, r.n0);
     a.y = at_mut(y, r, r.n0) + v * V;
     conv_block(shape.block, a, 1, r.n1 - r.n0);
@@ -309,6 +325,7 @@ void step_conv_weights(const Step& s, const Range& r) {
   a.dw_segment = long(shape.K) * shape.block * V;
   a.dw_k = shape.block * V;
   a.dw = static_cast<real*>(s.conv->gradient) + r.thread * shape.size;
+  a.ahead = r.ahead;
   for (int phase = 0; phase < shape.phases; phase++)
     for (int v = 0; v < shape.vectors; v += shape.block, a.dw += shape.segments * a.dw_segment)
       for (long n = r.n0; n < r.n1; n++) {
@@ -328,6 +345,7 @@ void step_dense_weights(const Step& s, const Range& r) {
   a.columns = r.n1 - r.n0;
   a.dw_segment = 0;
   a.dw_k = shape.block * V;
+  a.ahead = r.ahead;
   real* dw = static_cast<real*>(s.conv->gradient) + r.thread * shape.size;
   for (int v = 0; v < shape.vectors; v += shape.block) {
     a.x = at(*s.x, r, r.n0);
@@ -351,97 +369,6 @@ void step_bias_gradient(const Step& s, const Range& r) {
         for (long c = 0; c < run.count; c++) acc += load(p + c * run.step);
       }
       store(db + u, acc);
-    }
-}
-
-// ---------------------------------------------------------------- weights in kernel order
-
-// Whether the value that meets a weight in a run is the one that tap `tap` of the layer's kernel reads, along one axis.
-// `input` and `output` are positions relative to the column (or row) at hand; along an upsampled axis the larger map's
-// position h reads the smaller map's floor((h + tap - 1) / 2).
-A2V_INLINE bool tap_reads(int upsampled, int transposed, int taps, int tap, int input, int output) {
-  if (!upsampled) return input - output == (transposed ? taps / 2 - tap : tap - taps / 2);
-  return transposed ? (input + tap - 1) >> 1 == output : (output + tap - 1) >> 1 == input;
-}
-
-// Fills map[packed index][0 … 1] with the weights whose sum stands there, -1 for none.
-void map_weights(const ConvShape& s, int* map) {
-  for (long i = 0; i < 2 * s.size; i++) map[i] = -1;
-  if (s.by_bands) {
-    for (int t = 0; t < s.kt; t++)
-      for (int in = 0; in < s.cin; in++)
-        for (int f = 0; f < s.kf; f++)
-          for (int out = 0; out < s.cout; out++, map += 2)
-            *map = s.transposed ? ((in * s.cout + out) * s.kt + s.kt - 1 - t) * s.kf + s.kf - 1 - f
-                                : ((out * s.cin + in) * s.kt + t) * s.kf + f;
-    return;
-  }
-  long block_start = 0;
-  for (int phase = 0; phase < s.phases; phase++)
-    for (int v0 = 0; v0 < s.vectors; v0 += s.block, block_start += long(s.segments) * s.K * s.block * V)
-      for (int seg = 0; seg < s.segments; seg++)
-        for (int k = 0; k < s.K; k++)
-          for (int l = 0; l < s.block * V; l++) {
-            const int in = k % s.cin_pad, lane = v0 * V + l, out = lane % s.cout_pad;
-            if (in >= s.cin || out >= s.cout) continue;
-            const int in_row = s.x_row[phase] + seg, out_row = s.upsampled == 1 && !s.transposed ? phase : 0;
-            const int in_band = s.x_band[phase] + k / s.cin_pad;
-            const int out_band = lane / s.cout_pad + (s.y_column_step - 1) * phase;
-            int* entry = map + 2 * (block_start + (long(seg) * s.K + k) * s.block * V + l);
-            const int co = s.transposed ? in : out, ci = s.transposed ? out : in, cin = s.transposed ? s.cout : s.cin;
-            for (int kt = 0; kt < s.kt; kt++)
-              for (int kf = 0; kf < s.kf; kf++)
-                if (tap_reads(s.upsampled == 1, s.transposed, s.kt, kt, in_row, out_row) &&
-                    tap_reads(s.upsampled == 2, s.transposed, s.kf, kf, in_band, out_band))
-                  entry[entry[0] >= 0] = ((co * cin + ci) * s.kt + kt) * s.kf + kf;
-          }
-}
-
-// With a norm, its running statistics are folded in: weight * scale, bias = shift (inference).
-void pack_conv(const Conv& conv, const void* parameters, const Norm* norm) {
-  const real* p = static_cast<const real*>(parameters) + conv.weight;
-  const real* scale = norm ? static_cast<const real*>(norm->scale) : nullptr;
-  const real* shift = norm ? static_cast<const real*>(norm->shift) : nullptr;
-  const ConvShape& s = conv.forward;
-  const int per_output = s.cin * s.kt * s.kf, lane = norm && norm->by_bands ? V : 1;
-  const auto pack = [&](real* w, const int* map, long size, bool scaled) {
-    for (long i = 0; i < size; i++) {
-      const int a = map[2 * i], b = map[2 * i + 1];
-      w[i] = a < 0 ? 0 : (b < 0 ? p[a] : p[a] + p[b]) * (scaled ? scale[a / per_output * lane] : 1);
-    }
-  };
-  pack(static_cast<real*>(conv.packed), conv.parameter, s.size, scale != nullptr);
-  if (conv.packed_backward)
-    pack(static_cast<real*>(conv.packed_backward), conv.parameter_backward, conv.backward.size, false);
-  real* bias = static_cast<real*>(conv.packed_bias);
-  if (bias)
-    for (int l = 0; l < s.vectors * V; l++) {
-      const int co = channel_of(s.by_bands, s.cout_pad, l);
-      bias[l] = co >= s.cout ? 0 : shift ? shift[co * lane] : static_cast<const real*>(parameters)[conv.bias + co];
-    }
-}
-
-// Adds the threads' gradients, in their order, to the parameter gradients; copies of a weight add up.
-void unpack_gradient(const Conv& conv, void* gradients, int threads) {
-  real* g = static_cast<real*>(gradients) + conv.weight;
-  const real* dw = static_cast<const real*>(conv.gradient);
-  const ConvShape& s = conv.forward;
-  for (long i = 0; i < s.size; i++) {
-    const int a = conv.parameter[2 * i], b = conv.parameter[2 * i + 1];
-    if (a < 0) continue;
-    real total = 0;
-    for (int t = 0; t < threads; t++) total += s.by_bands ? sum(load(dw + (t * s.size + i) * V)) : dw[t * s.size + i];
-    g[a] += total;
-    if (b >= 0) g[b] += total;
-  }
-  if (conv.bias < 0) return;
-  real* gb = static_cast<real*>(gradients) + conv.bias;
-  const real* db = static_cast<const real*>(conv.bias_gradient);
-  const int lanes = s.vectors * V;
-  for (int t = 0; t < threads; t++)
-    for (int l = 0; l < lanes; l++) {
-      const int co = channel_of(s.by_bands, s.cout_pad, l);
-      if (co < s.cout) gb[co] += db[t * lanes + l];
     }
 }
 

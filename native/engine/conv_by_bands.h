@@ -16,6 +16,7 @@ struct BandTileArgs {
   long y_channel;
   const real* bias;  // [cout][V], of the first output channel, or null
   int relu, accumulate;
+  Ahead* ahead;
   mask left, right;  // lanes of the first and last vector of the tile that have a neighbour there
 };
 
@@ -66,6 +67,7 @@ void conv_band_row(BandTileArgs a, int columns, int first) {
   const auto tiles = [&](auto tile, int size) {
     for (; q + size <= a.cout; q += size) {
       tile(a);
+      ask(a.ahead, long(a.kt) * a.cin * KF * size * R);
       a.w += size;
       a.y += size * a.y_channel;
       if (a.bias) a.bias += size * V;
@@ -112,6 +114,7 @@ void run_conv_by_bands(const ConvShape& s, const real* weights, const real* bias
   a.bias = bias;
   a.relu = relu;
   a.accumulate = accumulate;
+  a.ahead = r.ahead;
   if (s.kf == 3)
     conv_band_rows<3>(a, x, y, r);
   else
@@ -128,6 +131,7 @@ struct BandGradientArgs {
   real* dw;     // of the first tap and output channel
   long dw_tap;  // [cout][V] for each tap
   int cout;
+  Ahead* ahead;
 };
 
 // K taps × Q output channels, every lane adding up its own bands. ALONG_BANDS: taps are neighbouring bands.
@@ -168,6 +172,7 @@ void gradient_band_taps(BandGradientArgs a) {
   const auto tiles = [&](auto tile, int size) {
     for (; q + size <= a.cout; q += size) {
       tile(a);
+      ask(a.ahead, a.rows * a.columns * K * size);
       a.dy += size * a.dy_channel;
       a.dw += size * V;
     }
@@ -186,6 +191,7 @@ void run_gradient_by_bands(const ConvShape& s, const Tensor& x, const Tensor& dy
   a.rows = r1 - r0;
   a.columns = dy.columns;
   a.cout = s.cout;
+  a.ahead = r.ahead;
   const bool along_bands = s.kf == 3;
   a.tap = along_bands ? 1 : x.pitch;
   a.dw_tap = long(along_bands ? 1 : s.cin) * s.cout * V;

@@ -121,6 +121,7 @@ void step_max_pool(const Step& s, const Range& r) {
             q[f * y.Cp + c] = largest;
           }
       }
+      ask(r.ahead, 6 * x.pitch / V);
     }
 }
 

@@ -271,14 +271,21 @@ Range next_strip(const Range& r, long end) {
   return next;
 }
 
-// Asks for share `part` of `parts` of a kept tensor's rows in a strip. The strips are too short for the processor's own
-// prefetching to see them coming; asking for all at once would leave no room for the loads in between.
-void prefetch(const Tensor& t, const Range& r, int part, int parts, int real_bytes) {
-  if (r.n0 >= r.n1 || (r.strips == 1 && r.n1 - r.n0 > 1)) return;
-  const long r0 = first_row(t, r), r1 = last_row(t, r), bytes = (r1 - r0) * t.pitch * real_bytes;
-  const char* p = t.data + (r.n0 * t.slice + t.origin + r0 * t.pitch) * real_bytes;
-  for (long i = bytes * part / parts / 64 * 64; i < bytes * (part + 1) / parts; i += 64)
-    __builtin_prefetch(p + i, 0, 2);
+// What to ask for while a strip is computed: the rows of kept tensors in the one after it, `next`. Strips are too short
+// for the processor's own prefetching to see them coming. `work`: how much the strip before this one took.
+void look_ahead(Ahead& ahead, const std::vector<const Tensor*>& far, const Range& next, int real_bytes, long work) {
+  ahead.count = 0;
+  ahead.work = ahead.due = 0;
+  long bursts = 0;
+  for (const Tensor* t : far) {
+    if (next.n0 >= next.n1 || ahead.count == Ahead::kMost) break;
+    const long r0 = first_row(*t, next), r1 = last_row(*t, next);
+    const char* unit = t->data + (next.n0 * t->slice + t->origin) * real_bytes;
+    const long end = (next.n1 - next.n0 - 1) * t->slice + r1 * t->pitch;  // several units only in a single strip
+    ahead.lines[ahead.count++] = {unit + r0 * t->pitch * real_bytes, unit + end * real_bytes};
+    bursts += (end - r0 * t->pitch) * real_bytes / Ahead::kBurst + 1;
+  }
+  ahead.share = work > 0 ? (bursts << Ahead::kShareBits) / work + 1 : 0;
 }
 
 }  // namespace
@@ -308,7 +315,7 @@ void Network::run(int index, long examples, const std::vector<Input>& inputs, co
   on_threads(pool_, [&](int t) {
     for (const Input& input : inputs) {
       const long units = examples * plan.spec.tensors[input.tensor].rows;
-      const Range r{units * t / threads, units * (t + 1) / threads, t, threads, 0, 1};
+      const Range r{units * t / threads, units * (t + 1) / threads, t, threads, 0, 1, nullptr};
       table_.write_input(plan.tensors[input.tensor], r, input.args);
     }
     if (plan.spec.training) {  // each thread clears a share of what will be added to
@@ -324,20 +331,21 @@ void Network::run(int index, long examples, const std::vector<Input>& inputs, co
       for (Step& s : pass.steps) s.examples = examples;
     const long units = examples * phase.rows;
     on_threads(pool_, [&](int t) {
-      Range r{0, 0, t, threads, 0, 1};
+      Ahead ahead;
+      std::vector<long> work(phase.passes.size());
+      // What inference keeps from one phase to the next is little and still in the L2 cache.
+      Range r{0, 0, t, threads, 0, 1, plan.spec.training ? &ahead : nullptr};
       const long end = units * (t + 1) / threads;
       for (long n = units * t / threads; n < end; n = r.n1) {
         r.n0 = n;
         r.n1 = std::min(end, n + phase.group);
-        for (const Plan::Pass& pass : phase.passes) {
+        for (size_t p = 0; p < phase.passes.size(); p++) {
+          const Plan::Pass& pass = phase.passes[p];
           r.strips = pass.strips;
           for (r.strip = 0; r.strip < r.strips; r.strip++) {
-            const Range ahead = next_strip(r, end);
-            const int count = int(pass.steps.size());
-            for (int i = 0; i < count; i++) {
-              for (const Tensor* far : pass.far) prefetch(*far, ahead, i, count, table_.real_bytes);
-              table_.steps[pass.steps[i].op](pass.steps[i], r);
-            }
+            look_ahead(ahead, pass.far, next_strip(r, end), table_.real_bytes, work[p]);
+            for (const Step& step : pass.steps) table_.steps[step.op](step, r);
+            work[p] = ahead.work;
           }
         }
       }
@@ -394,7 +402,7 @@ void Network::get_moments(double* m, double* v) const {
 }
 
 void Network::read_output(int plan, int tensor, long examples, float* out) {
-  const Range r{0, examples * plans_[plan]->spec.tensors[tensor].rows, 0, 1, 0, 1};
+  const Range r{0, examples * plans_[plan]->spec.tensors[tensor].rows, 0, 1, 0, 1, nullptr};
   table_.read_output(plans_[plan]->tensors[tensor], r, out);
 }
 

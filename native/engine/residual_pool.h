@@ -99,6 +99,7 @@ void step_residual_pool(const Step& s, const Range& r) {
         for (long f = 0; f < y.F; f++)
           for (long c = 0; c < y.C; c++) q[f * y.Cp + c] = ScalarWindow(b, p, o, sb, sr, f, c).largest;
       }
+      ask(r.ahead, 8 * b.pitch / V);
     }
 }
 
@@ -143,6 +144,7 @@ void step_residual_pool_reduce(const Step& s, const Range& r) {
               b, at(dy, r, n) + t * dy.pitch, scales,
               [&](int c, long from, const auto& k, vec g) { add(p + from, o + from, k, g, to_b[c], to_r[c]); });
         });
+        ask(r.ahead, 16 * b.pitch / V);
       }
     for (int c = 0; c < b.C; c++) {
       to_b[c].finish(sums_b, *s.norm, c * V);
@@ -158,6 +160,7 @@ void step_residual_pool_reduce(const Step& s, const Range& r) {
           const real* g = at(dy, r, n) + t * dy.pitch + u;
           for (long c = 0; c < dy.columns; c++)
             add(p + 2 * c * b.unit, o + 2 * c * side.unit, k, load(g + c * dy.unit), to_b, to_r);
+          ask(r.ahead, 16 * b.columns);
         }
       to_b.finish(sums_b, *s.norm, u);
       to_r.finish(sums_r, *s.norm2, u);
@@ -226,6 +229,7 @@ void step_residual_pool_apply(const Step& s, const Range& r) {
             }
           }
       }
+      ask(r.ahead, 16 * b.pitch / V);
     }
 }
 

@@ -100,10 +100,25 @@ struct Step {
   const void* mean;       // input normalisation
 };
 
+// What the next strip needs from main memory. Kernels ask for it (`ask` in tensor.h) a few lines at a time as their own
+// work goes on: asked for all at once, the lines would keep waiting every load that misses the L1 cache.
+struct Ahead {
+  struct Lines {
+    const char *next, *end;
+  };
+  enum { kMost = 16, kBurst = 4 * 64, kShareBits = 24 };
+  Lines lines[kMost];
+  int count;   // of those, how many are left
+  long work;   // done in this strip, about in vector operations
+  long share;  // bursts of lines to ask for in one operation, in 2^-kShareBits
+  long due;    // of which not asked for yet
+};
+
 // Which part of a step to do: units n0 … n1-1 on `thread`, strip `strip` of `strips` of each unit's rows.
 struct Range {
   long n0, n1;
   int thread, threads, strip, strips;
+  Ahead* ahead;  // null: nothing to ask for
 };
 
 // Alterations of slices from a store, each null or an array, slice after slice: lib/engine/augmentation.ts says

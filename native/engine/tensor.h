@@ -1,6 +1,7 @@
 // How kernels reach a tensor's values: element (frame t, band f, channel c) of a unit is at
 // t * pitch + f * band + c * channel.
 #pragma once
+#include "engine/ahead.h"
 #include "engine/step.h"
 #include "simd/vec.h"
 
@@ -54,6 +55,7 @@ A2V_INLINE void map_vectors(const Tensor& x, const Tensor& y, const Range& r, Co
       const real* p = at(x, r, n) + t * x.pitch;
       real* q = at_mut(y, r, n) + t * y.pitch;
       each_vector_of_row(y, constants, [&](long i, const auto& k) { store(q + i, fn(load(p + i), k)); });
+      ask(r.ahead, 3 * y.pitch / V);
     }
 }
 
@@ -68,6 +70,7 @@ A2V_INLINE void map_pairs(const Tensor& x, const Tensor& b, const Tensor& y, con
       const real* o = at(b, r, n) + t * b.pitch;
       real* q = at_mut(y, r, n) + t * y.pitch;
       each_vector_of_row(y, constants, [&](long i, const auto& k) { store(q + i, fn(load(p + i), load(o + i), k)); });
+      ask(r.ahead, 5 * y.pitch / V);
     }
 }
 

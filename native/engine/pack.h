@@ -1,0 +1,97 @@
+// Between a convolution's parameters and the order in which its kernels read weights and add up their gradients: which
+// weight stands where is settled once, when a plan is made; weights are copied there once a step.
+#pragma once
+#include "engine/tensor.h"
+
+namespace {
+
+// Whether the value that meets a weight in a run is the one that tap `tap` of the layer's kernel reads, along one axis.
+// `input` and `output` are positions relative to the column (or row) at hand; along an upsampled axis the larger map's
+// position h reads the smaller map's floor((h + tap - 1) / 2).
+A2V_INLINE bool tap_reads(int upsampled, int transposed, int taps, int tap, int input, int output) {
+  if (!upsampled) return input - output == (transposed ? taps / 2 - tap : tap - taps / 2);
+  return transposed ? (input + tap - 1) >> 1 == output : (output + tap - 1) >> 1 == input;
+}
+
+// Fills map[packed index][0 … 1] with the weights whose sum stands there, -1 for none.
+void map_weights(const ConvShape& s, int* map) {
+  for (long i = 0; i < 2 * s.size; i++) map[i] = -1;
+  if (s.by_bands) {
+    for (int t = 0; t < s.kt; t++)
+      for (int in = 0; in < s.cin; in++)
+        for (int f = 0; f < s.kf; f++)
+          for (int out = 0; out < s.cout; out++, map += 2)
+            *map = s.transposed ? ((in * s.cout + out) * s.kt + s.kt - 1 - t) * s.kf + s.kf - 1 - f
+                                : ((out * s.cin + in) * s.kt + t) * s.kf + f;
+    return;
+  }
+  long block_start = 0;
+  for (int phase = 0; phase < s.phases; phase++)
+    for (int v0 = 0; v0 < s.vectors; v0 += s.block, block_start += long(s.segments) * s.K * s.block * V)
+      for (int seg = 0; seg < s.segments; seg++)
+        for (int k = 0; k < s.K; k++)
+          for (int l = 0; l < s.block * V; l++) {
+            const int in = k % s.cin_pad, lane = v0 * V + l, out = lane % s.cout_pad;
+            if (in >= s.cin || out >= s.cout) continue;
+            const int in_row = s.x_row[phase] + seg, out_row = s.upsampled == 1 && !s.transposed ? phase : 0;
+            const int in_band = s.x_band[phase] + k / s.cin_pad;
+            const int out_band = lane / s.cout_pad + (s.y_column_step - 1) * phase;
+            int* entry = map + 2 * (block_start + (long(seg) * s.K + k) * s.block * V + l);
+            const int co = s.transposed ? in : out, ci = s.transposed ? out : in, cin = s.transposed ? s.cout : s.cin;
+            for (int kt = 0; kt < s.kt; kt++)
+              for (int kf = 0; kf < s.kf; kf++)
+                if (tap_reads(s.upsampled == 1, s.transposed, s.kt, kt, in_row, out_row) &&
+                    tap_reads(s.upsampled == 2, s.transposed, s.kf, kf, in_band, out_band))
+                  entry[entry[0] >= 0] = ((co * cin + ci) * s.kt + kt) * s.kf + kf;
+          }
+}
+
+// With a norm, its running statistics are folded in: weight * scale, bias = shift (inference).
+void pack_conv(const Conv& conv, const void* parameters, const Norm* norm) {
+  const real* p = static_cast<const real*>(parameters) + conv.weight;
+  const real* scale = norm ? static_cast<const real*>(norm->scale) : nullptr;
+  const real* shift = norm ? static_cast<const real*>(norm->shift) : nullptr;
+  const ConvShape& s = conv.forward;
+  const int per_output = s.cin * s.kt * s.kf, lane = norm && norm->by_bands ? V : 1;
+  const auto pack = [&](real* w, const int* map, long size, bool scaled) {
+    for (long i = 0; i < size; i++) {
+      const int a = map[2 * i], b = map[2 * i + 1];
+      w[i] = a < 0 ? 0 : (b < 0 ? p[a] : p[a] + p[b]) * (scaled ? scale[a / per_output * lane] : 1);
+    }
+  };
+  pack(static_cast<real*>(conv.packed), conv.parameter, s.size, scale != nullptr);
+  if (conv.packed_backward)
+    pack(static_cast<real*>(conv.packed_backward), conv.parameter_backward, conv.backward.size, false);
+  real* bias = static_cast<real*>(conv.packed_bias);
+  if (bias)
+    for (int l = 0; l < s.vectors * V; l++) {
+      const int co = channel_of(s.by_bands, s.cout_pad, l);
+      bias[l] = co >= s.cout ? 0 : shift ? shift[co * lane] : static_cast<const real*>(parameters)[conv.bias + co];
+    }
+}
+
+// Adds the threads' gradients, in their order, to the parameter gradients; copies of a weight add up.
+void unpack_gradient(const Conv& conv, void* gradients, int threads) {
+  real* g = static_cast<real*>(gradients) + conv.weight;
+  const real* dw = static_cast<const real*>(conv.gradient);
+  const ConvShape& s = conv.forward;
+  for (long i = 0; i < s.size; i++) {
+    const int a = conv.parameter[2 * i], b = conv.parameter[2 * i + 1];
+    if (a < 0) continue;
+    real total = 0;
+    for (int t = 0; t < threads; t++) total += s.by_bands ? sum(load(dw + (t * s.size + i) * V)) : dw[t * s.size + i];
+    g[a] += total;
+    if (b >= 0) g[b] += total;
+  }
+  if (conv.bias < 0) return;
+  real* gb = static_cast<real*>(gradients) + conv.bias;
+  const real* db = static_cast<const real*>(conv.bias_gradient);
+  const int lanes = s.vectors * V;
+  for (int t = 0; t < threads; t++)
+    for (int l = 0; l < lanes; l++) {
+      const int co = channel_of(s.by_bands, s.cout_pad, l);
+      if (co < s.cout) gb[co] += db[t * lanes + l];
+    }
+}
+
+}  // namespace
