@@ -65,7 +65,7 @@ export function addPretrain(program: Command, operations: Operations, run: Runne
     .option('--time-mask <frames>', 'mask up to so many frames (contrastive: 24 of 96)', integer(0))
     .option('--band-mask <bands>', 'mask up to so many bands (contrastive: 12 of 64)', integer(0))
     .option('--gain <decibels>', 'make louder or softer by up to so much (contrastive: 6)', nonNegative(60))
-    .option('--filter <decibels>', 'colour by a random filter of up to so much', nonNegative(60))
+    .option('--filter <decibels>', 'colour by a random filter of up to so much (contrastive: 6)', nonNegative(60))
     .option('--mix <probability>', 'mix in another slice of the corpus (contrastive: 1)', nonNegative(1))
     .optionsGroup('Options:');
   const examples = [

@@ -1,35 +1,53 @@
 // Values into and out of the engine's layout.
 #pragma once
+#include <algorithm>
+
 #include "engine/tensor.h"
+#include "simd/exp.h"
+#include "simd/log.h"
 
 namespace {
 
-// Two powers added, given and returned as logarithms: ln(e^a + e^b).
-float ln_sum(float a, float b) {
-  const float high = a > b ? a : b, gap = a > b ? a - b : b - a;
-  return gap < 16 ? high + __builtin_logf(1 + __builtin_expf(-gap)) : high;  // beyond, less than float resolves
+// Two powers added, given and returned as logarithms: ln(e^a + e^b). Where they are so far apart that the lesser cannot
+// be seen, how far does not matter.
+A2V_INLINE vec ln_sum(vec a, vec b) {
+  const vec high = vmax(a, b), low = -vmax(-a, -b);
+  return high + vlog(vexp(vmax(low - high, splat(real(-40)))) + 1);
 }
 
-// Row `row` of slice `slice`, altered, into out[0], out[step] ….
-void write_augmented_row(const float* p, long slice, long row, const Tensor& t, const InputArgs& a, real* out,
-                         long step) {
+// V floats, or the `count` that there are.
+A2V_INLINE vec load_floats(const float* p, long count) {
+  typedef float floats __attribute__((vector_size(V * sizeof(float)), aligned(sizeof(float)), may_alias));
+  if (count >= V) return __builtin_convertvector(*reinterpret_cast<const floats*>(p), vec);
+  vec x{};
+  for (long l = 0; l < count; l++) x[l] = p[l];
+  return x;
+}
+
+// Row `row` of slice `slice` of a store, altered and normalised, into out[0], out[step] ….
+void write_row(const float* p, long slice, long row, const Tensor& t, const InputArgs& a, real* out, long step) {
   const AugmentArgs& g = a.augment;
-  const float* mixed = g.mix_starts ? a.store + (long(g.mix_starts[slice]) + row) * t.F : p;
   const float mix_gain = g.mix_starts ? g.mix_gain[slice] : -__builtin_inff();
   const bool mixes = mix_gain > -__builtin_inff();
+  const float* mixed = mixes ? a.store + (long(g.mix_starts[slice]) + row) * t.F : nullptr;
   const float* gain = g.gain ? g.gain + slice * t.F : nullptr;
-  const short none[4] = {0, 0, 0, 0};
-  const short* mask = g.mask ? g.mask + 4 * slice : none;
-  const bool masked = row >= mask[0] && row < mask[1];
-  for (long f = 0; f < t.F; f++) {
-    const float x = (mixes ? ln_sum(p[f], mixed[f] + mix_gain) : p[f]) + (gain ? gain[f] : 0);
-    out[f * step] = masked || (f >= mask[2] && f < mask[3]) ? 0 : (x - a.mean[f]) * a.inverse_std[f];
+  for (long f = 0; f < t.F; f += V) {
+    const long count = std::min(t.F - f, long(V));
+    vec x = load_floats(p + f, count);
+    if (mixes) x = ln_sum(x, load_floats(mixed + f, count) + real(mix_gain));
+    if (gain) x += load_floats(gain + f, count);
+    x = (x - load_floats(a.mean + f, count)) * load_floats(a.inverse_std + f, count);
+    for (long l = 0; l < count; l++) out[(f + l) * step] = x[l];
   }
+  if (!g.mask) return;
+  const short* mask = g.mask + 4 * slice;
+  const bool whole = row >= mask[0] && row < mask[1];
+  const long from = whole ? 0 : mask[2], to = whole || mask[3] > t.F ? t.F : mask[3];
+  for (long f = from; f < to; f++) out[f * step] = 0;
 }
 
 void write_input(const Tensor& t, const Range& r, const InputArgs& a) {
   const long size = long(t.T) * t.F * t.C;
-  const bool augments = a.augment.mix_starts || a.augment.gain || a.augment.mask;
   for (long n = r.n0; n < r.n1; n++) {
     real* q = at_mut(t, r, n);
     for (long c = 0; c < t.C; c++) {
@@ -39,11 +57,8 @@ void write_input(const Tensor& t, const Range& r, const InputArgs& a) {
         if (a.values) {
           for (long f = 0; f < t.F; f++) out[f * t.Cp] = p[f * t.C];
           p += long(t.F) * t.C;
-        } else if (augments) {
-          write_augmented_row(p, n * t.C + c, row, t, a, out, t.Cp);
-          p += t.F;
         } else {
-          for (long f = 0; f < t.F; f++) out[f * t.Cp] = (p[f] - a.mean[f]) * a.inverse_std[f];
+          write_row(p, n * t.C + c, row, t, a, out, t.Cp);
           p += t.F;
         }
       }

@@ -51,6 +51,7 @@ struct Network::Plan {
     std::vector<Step> steps;
     // Kept tensors that come from or go to main memory here: fetched a strip ahead.
     std::vector<const Tensor*> far;
+    std::vector<long> work;  // what the last strip took, by thread: see look_ahead
   };
   struct Phase {
     int rows, group;
@@ -222,7 +223,7 @@ int Network::add_plan(const PlanSpec& spec) {
     Plan::Phase phase{ps.rows, ps.group, {}, ps.statistics, ps.reduced};
     std::set<const Tensor*> near;  // what this phase has already touched
     for (const PassSpec& pass : ps.passes) {
-      Plan::Pass out{pass.strips, {}, {}};
+      Plan::Pass out{pass.strips, {}, {}, std::vector<long>(threads)};
       for (const StepSpec& s : pass.steps) {
         Step step{};
         step.op = s.kind;
@@ -332,20 +333,18 @@ void Network::run(int index, long examples, const std::vector<Input>& inputs, co
     const long units = examples * phase.rows;
     on_threads(pool_, [&](int t) {
       Ahead ahead;
-      std::vector<long> work(phase.passes.size());
       // What inference keeps from one phase to the next is little and still in the L2 cache.
       Range r{0, 0, t, threads, 0, 1, plan.spec.training ? &ahead : nullptr};
       const long end = units * (t + 1) / threads;
       for (long n = units * t / threads; n < end; n = r.n1) {
         r.n0 = n;
         r.n1 = std::min(end, n + phase.group);
-        for (size_t p = 0; p < phase.passes.size(); p++) {
-          const Plan::Pass& pass = phase.passes[p];
+        for (Plan::Pass& pass : phase.passes) {
           r.strips = pass.strips;
           for (r.strip = 0; r.strip < r.strips; r.strip++) {
-            look_ahead(ahead, pass.far, next_strip(r, end), table_.real_bytes, work[p]);
+            look_ahead(ahead, pass.far, next_strip(r, end), table_.real_bytes, pass.work[t]);
             for (const Step& step : pass.steps) table_.steps[step.op](step, r);
-            work[p] = ahead.work;
+            pass.work[t] = ahead.work;
           }
         }
       }

@@ -100,7 +100,7 @@ struct Step {
   const void* mean;       // input normalisation
 };
 
-// What the next strip needs from main memory. Kernels ask for it (`ask` in tensor.h) a few lines at a time as their own
+// What the next strip needs from main memory. Kernels ask for it (`ask` in ahead.h) a few lines at a time as their own
 // work goes on: asked for all at once, the lines would keep waiting every load that misses the L1 cache.
 struct Ahead {
   struct Lines {
@@ -126,7 +126,7 @@ struct Range {
 struct AugmentArgs {
   const double* mix_starts;
   const float *mix_gain, *gain;  // [slices], [slices][F]
-  const short* mask;  // [slices][4]
+  const short* mask;             // [slices][4]
 };
 
 // Where an input node's values come from: see io.h.
