@@ -32,7 +32,7 @@ export function resultsPage(summary: Summary, made: Provenance): string {
     '## Linear probe',
     'Multinomial logistic regression on standardised frozen features, its strength by cross-validation inside the ' +
       'training part. `supervised` is the same encoder trained on all labels from random weights; `recipe` is what ' +
-      '`pretrain` does by default (docs/recipe.md), the other methods are without augmentation.',
+      '`pretrain` does by default (docs/recipe.md), the other methods are without augmentation and whitening.',
     table(summary.probe, taskNames),
     '![Linear probe by task](figures/probe.svg)',
   ];
