@@ -1,11 +1,10 @@
 // Embeddings on a plane, to look at.
-import { EigenvalueDecomposition, Matrix } from 'ml-matrix';
 import { argumentError } from '../errors.js';
 import { Random } from '../random.js';
 import { runCooperatively } from './cooperative.js';
 import { checkMatrix } from './features.js';
 import { neighbourSteps } from './knn.js';
-import { secondMoments } from './softmax-regression.js';
+import { principalAxes } from './principal-axes.js';
 
 export interface Projection {
   /** `[rows, components]` */
@@ -26,27 +25,19 @@ export async function pca(
   }
   const rows = embeddings.length / dim;
   const x = Float64Array.from(embeddings);
-  for (let k = 0; k < dim; k++) {
-    let mean = 0;
-    for (let i = 0; i < rows; i++) mean += x[i * dim + k] / rows;
-    for (let i = 0; i < rows; i++) x[i * dim + k] -= mean;
-  }
-  const covariance = await runCooperatively(secondMoments({ x, rows, dim }), signal);
-  const { realEigenvalues, eigenvectorMatrix } = new EigenvalueDecomposition(Matrix.from1DArray(dim, dim, covariance), {
-    assumeSymmetric: true,
-  });
-  const total = realEigenvalues.reduce((a, b) => a + b, 0);
-  const order = [...realEigenvalues.keys()].sort((a, b) => realEigenvalues[b] - realEigenvalues[a]);
+  const { variances, axes } = await principalAxes(x, dim, signal);
+  const total = variances.reduce((a, b) => a + b, 0);
+  const order = [...variances.keys()].sort((a, b) => variances[b] - variances[a]);
   const points = new Float64Array(rows * components);
   const explained: number[] = [];
   for (const [c, column] of order.slice(0, components).entries()) {
-    const direction = eigenvectorMatrix.getColumn(column);
+    const direction = axes.getColumn(column);
     const extreme = direction.reduce((a, b) => (Math.abs(b) > Math.abs(a) ? b : a));
     const sign = extreme < 0 ? -1 : 1;
     for (let i = 0; i < rows; i++) {
       for (let k = 0; k < dim; k++) points[i * components + c] += sign * direction[k] * x[i * dim + k];
     }
-    explained.push(total > 0 ? Math.max(0, realEigenvalues[column]) / total : 0);
+    explained.push(total > 0 ? variances[column] / total : 0);
   }
   return { points, components, explained };
 }

@@ -9,6 +9,7 @@ import { labelSubset } from '../evaluate/splits.js';
 import type { FeatureStore } from '../feature-store.js';
 import { type EncoderModel, encoderGraph, loadEncoderModel } from '../model/encoder-model.js';
 import { Random } from '../random.js';
+import { noAugmentation } from '../train/augment.js';
 import { fineTune, runToEnd } from '../train/fine-tune.js';
 import type { TaskReport } from '../train/held-out.js';
 import { initialParameters } from '../train/init.js';
@@ -100,7 +101,7 @@ async function pretrained(cell: FeaturesCell, around: Surroundings): Promise<str
   const shared = { corpus: data.pretrain, out, signal };
   const task = features.kind === 'pretrained' ? features.task : undefined;
   // The paper's methods as the paper has them: without augmentation and whitening.
-  const method = task === undefined ? {} : { task, augmentation: plain, whiten: false };
+  const method = task === undefined ? {} : { task, augmentation: noAugmentation, whiten: false };
   const started = await exists(join(out, runFiles.checkpoint));
   if (!started) await rm(out, { recursive: true, force: true });
   const steps = started
@@ -109,8 +110,6 @@ async function pretrained(cell: FeaturesCell, around: Surroundings): Promise<str
   for await (const step of steps) around.onStep?.(step);
   return out;
 }
-
-const plain = { timeMask: 0, bandMask: 0, gain: 0, filter: 0, mix: 0 };
 
 async function score(
   row: string,

@@ -1,10 +1,9 @@
 // Whitening: the last layer is turned and stretched so that, over the corpus, no direction of the embedding stands out.
 // What training tells clips apart by takes most of the variance otherwise, and distances and regularised classifiers
 // hardly see the rest, where much of what labels are about is.
-import { EigenvalueDecomposition, Matrix } from 'ml-matrix';
+import { Matrix } from 'ml-matrix';
 import { Encoder } from '../encoder.js';
-import { runCooperatively } from '../evaluate/cooperative.js';
-import { secondMoments } from '../evaluate/softmax-regression.js';
+import { type PrincipalAxes, principalAxes } from '../evaluate/principal-axes.js';
 import type { FeatureStore } from '../feature-store.js';
 import { type EncoderModel, encoderGraph } from '../model/encoder-model.js';
 import { Random } from '../random.js';
@@ -32,13 +31,13 @@ export interface WhitenOptions {
  * embeddings least. It is linear and goes into the weights of the last layer. */
 export async function whitened(model: EncoderModel, options: WhitenOptions): Promise<EncoderModel> {
   const dim = model.config.embedding;
-  const { mean, covariance } = await momentsOf(await randomEmbeddings(model, options), dim, options.signal);
-  const map = inverseRoot(covariance, dim);
+  const found = await principalAxes(await randomEmbeddings(model, options), dim, options.signal);
+  const map = inverseRoot(found);
   if (!map) return model;
   const { name } = encoderGraph(model.config).output;
   const [weight, bias] = [model.weights.get(`${name}.weight`)!, model.weights.get(`${name}.bias`)!];
   const inputs = weight.length / dim;
-  const centred = Matrix.columnVector(Array.from(bias, (b, k) => b - mean[k]!));
+  const centred = Matrix.columnVector(Array.from(bias, (b, k) => b - found.mean[k]!));
   const weights = new Map(model.weights);
   weights.set(`${name}.weight`, Float32Array.from(map.mmul(Matrix.from1DArray(dim, inputs, weight)).to1DArray()));
   weights.set(`${name}.bias`, Float32Array.from(map.mmul(centred).to1DArray()));
@@ -65,24 +64,10 @@ async function randomEmbeddings(model: EncoderModel, { store, clips, seed, threa
   return all;
 }
 
-async function momentsOf(x: Float64Array, dim: number, signal?: AbortSignal) {
-  const rows = x.length / dim;
-  const mean = new Float64Array(dim);
-  for (let i = 0; i < x.length; i++) mean[i % dim]! += x[i]! / rows;
-  for (let i = 0; i < x.length; i++) x[i]! -= mean[i % dim]!;
-  return { mean, covariance: await runCooperatively(secondMoments({ x, rows, dim }), signal) };
-}
-
 /** (C + λI)^(-1/2); undefined where C is zero, because then there is nothing to whiten. */
-function inverseRoot(covariance: Float64Array, dim: number): Matrix | undefined {
-  let total = 0;
-  for (let k = 0; k < dim; k++) total += covariance[k * dim + k]!;
-  if (!(total > 0)) return undefined;
-  const added = (shrinkage * total) / dim;
-  const { realEigenvalues, eigenvectorMatrix: axes } = new EigenvalueDecomposition(
-    Matrix.from1DArray(dim, dim, covariance),
-    { assumeSymmetric: true },
-  );
-  const scales = realEigenvalues.map((v) => 1 / Math.sqrt(Math.max(0, v) + added));
+function inverseRoot({ variances, axes }: PrincipalAxes): Matrix | undefined {
+  const added = (shrinkage * variances.reduce((a, b) => a + b, 0)) / variances.length;
+  if (!(added > 0)) return undefined;
+  const scales = variances.map((v) => 1 / Math.sqrt(v + added));
   return axes.mmul(Matrix.diag(scales)).mmul(axes.transpose());
 }
