@@ -43,11 +43,20 @@ export interface NativeRun {
   /** The value of tensor `output`. */
   output?: number;
   values?: Float32Array;
+  carry?: NativeCarry;
+}
+
+/** What a stream keeps from slice to slice: `carriedBytes` of map rows. `filled`: by the slice `hop` frames before. */
+export interface NativeCarry {
+  rows: Uint8Array;
+  hop: number;
+  filled: boolean;
 }
 
 /** native/engine/binding.cc. Runs of one network must not overlap; their arrays must stay as they are until the end. */
 export interface NativeNetwork {
   addPlan(plan: Plan, training: boolean): number;
+  carriedBytes(plan: number, hop: number): number;
   run(plan: number, examples: number, inputs: NativeInput[], run: NativeRun): Promise<void>;
   /** The same on the calling thread. */
   runSync(plan: number, examples: number, inputs: NativeInput[], run: NativeRun): void;

@@ -1,5 +1,6 @@
 // Embeddings of audio as it comes in. Features are computed when a slice becomes due, all its new frames in one call
-// (sixteen frames cost the kernel hardly more than one), and no frame is computed twice.
+// (sixteen frames cost the kernel hardly more than one), and no frame is computed twice. Nor are the rows of the
+// encoder's maps that a slice shares with the one before it (engine/carried-rows.ts).
 import type { Network } from './engine/network.js';
 import { argumentError } from './errors.js';
 import { frameCount, kernelFor, type NativeLogMel, NOT_FINITE } from './log-mel.js';
@@ -28,7 +29,7 @@ export class EmbeddingStream {
   readonly hop: number;
   readonly #model: EncoderModel;
   readonly #kernel: NativeLogMel;
-  readonly #embed: () => void;
+  readonly #embed: (later: boolean) => void;
   readonly #embedding: Float32Array;
   /** Samples from the first of the next frame on. */
   readonly #samples: Float32Array;
@@ -67,7 +68,7 @@ export class EmbeddingStream {
     this.#embedding = new Float32Array(embedding);
     const store = { frames: slice, native: this.#frames };
     const batch = { examples: 1, inputs: { [nodes.input]: { frames: new Float64Array(1), store } } };
-    this.#embed = network.bindForward(batch, nodes.output, this.#embedding);
+    this.#embed = network.bindForward(batch, nodes.output, this.#embedding, this.hop);
   }
 
   /** Takes samples (mono, at the front end's rate, normally in ±1) and returns what became due, often nothing.
@@ -136,7 +137,7 @@ export class EmbeddingStream {
       this.reset();
       throw argumentError('chunk', 'audio in ±1', 'samples whose power overflows');
     }
-    this.#embed();
+    this.#embed(this.#slices > 0 && start === this.#slices * this.hop);
     this.#results.add(this.#embedding, sliceMiddle(start, config.frames, frontEnd));
     this.#slices++;
     const used = (frames + Math.max(0, this.hop - config.frames)) * frontEnd.hop;

@@ -85,6 +85,7 @@ interface RunnablePlan {
 export class Network {
   readonly nodes: readonly Node[];
   readonly maxExamples: number;
+  private readonly threads: number;
   private readonly handle: NativeNetwork;
   private readonly offsets;
   private readonly length: number;
@@ -105,6 +106,7 @@ export class Network {
     }
     this.nodes = nodes;
     this.maxExamples = maxExamples;
+    this.threads = threads;
     this.doubles = isa === 'float64';
     this.offsets = parameterOffsets(nodes);
     this.length = [...this.offsets.values()].reduce((n, o) => n + sizeOf(o.parameter.shape), 0);
@@ -150,14 +152,24 @@ export class Network {
 
   /** {@link forward} on the calling thread, to be repeated: everything is checked and allocated here, once. The returned
    * function reads the arrays of `batch` as they are at the time, and fills `out` (`[examples, rows, ...shape]`). What
-   * it finds there it trusts: frame indices that the caller changes must stay inside the store. */
-  bindForward(batch: Batch, node: string, out: Float32Array): () => void {
+   * it finds there it trusts: frame indices that the caller changes must stay inside the store.
+   *
+   * @param hop for a stream (one example, one thread): called with `later`, it takes what it reads for a slice that
+   *   begins `hop` frames after that of its last call, and computes only what the two do not share; the bits are the
+   *   same */
+  bindForward(batch: Batch, node: string, out: Float32Array, hop?: number): (later?: boolean) => void {
     checkOut(out, this.outputSize(batch, node));
     const { id, plan, losses } = this.plan('infer', [node]);
     const inputs = this.inputs(batch, plan);
-    const run = { losses, output: plan.outputs[node]!, values: out };
-    return () => {
+    const bytes = hop === undefined ? 0 : this.handle.carriedBytes(id, hop);
+    const carry = hop !== undefined && bytes > 0 ? { rows: new Uint8Array(bytes), hop, filled: false } : undefined;
+    if (carry && (batch.examples !== 1 || this.threads !== 1)) {
+      throw argumentError('hop', 'given only for one example on one thread', hop);
+    }
+    const run: NativeRun = { losses, output: plan.outputs[node]!, values: out, ...(carry && { carry }) };
+    return (later = false) => {
       if (this.busy) throw overlap();
+      if (carry) carry.filled = later;
       this.handle.runSync(id, batch.examples, inputs, run);
     };
   }

@@ -43,7 +43,8 @@ export function cutIntoPasses(steps: readonly PlanStep[], plan: Plan): PlanPass[
   let whole = false;
   const written = new Set<number>();
   const close = () => {
-    if (current.length > 0) passes.push({ strips: whole ? 1 : stripsOf(current, plan), steps: current });
+    if (current.length > 0)
+      passes.push({ strips: whole ? 1 : stripsOf(current, plan), edge: 0, stride: 0, steps: current });
     current = [];
     written.clear();
   };

@@ -1,6 +1,7 @@
 // The parts that both directions of the schedule share: the graph and who reads what, tensors, phases, steps.
 import { type Node, type Parameter, sizeOf } from '../model/graph.js';
 import { mapsByBands } from './by-bands.js';
+import { markCarriedRows } from './carried-rows.js';
 import { cutIntoPasses, keepStripsOnly } from './passes.js';
 import { type Plan, type PlanPhase, type PlanStep, tensorsOf } from './plan.js';
 import { withoutUpsampling } from './upsampling.js';
@@ -165,6 +166,7 @@ export class PlanBuilder {
       .sort((a, b) => a.level - b.level)
       .map((p) => this.finishPhase(p));
     keepStripsOnly(this.out);
+    if (this.mode === 'infer') markCarriedRows(this.out);
   }
 
   private finishPhase(phase: Phase): PlanPhase {

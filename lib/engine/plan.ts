@@ -81,6 +81,11 @@ export interface PlanStep {
 /** Steps done one after the other on each strip of rows, so that what passes between them stays in the L1 cache. */
 export interface PlanPass {
   strips: number;
+  /** What a stream may carry from slice to slice of the map that the last step makes: all but `edge` rows at either end,
+   * which the zeros beyond the slice have reached. A row is `stride` frames further than the one before it; 0: nothing
+   * can be carried. */
+  edge: number;
+  stride: number;
   steps: PlanStep[];
 }
 

@@ -88,7 +88,8 @@ PlanSpec plan_spec(const Napi::Object& o, bool training) {
     s.group = integer(ph, "group");
     s.passes = list<PassSpec>(ph, "passes", [](Napi::Value w) {
       Napi::Object pass = w.As<Napi::Object>();
-      return PassSpec{integer(pass, "strips"), list<StepSpec>(pass, "steps", step_spec)};
+      return PassSpec{integer(pass, "strips"), integer(pass, "edge"), integer(pass, "stride"),
+                      list<StepSpec>(pass, "steps", step_spec)};
     });
     s.statistics = list<int>(ph, "statistics", index);
     s.reduced = list<int>(ph, "reduced", index);
@@ -106,12 +107,13 @@ struct Run {
   std::vector<std::shared_ptr<const FeatureStore>> stores;  // that inputs are gathered from: mapped until the run ends
   bool update = false;
   AdamArgs adam{};
+  std::optional<Carry> carry;
   double *losses = nullptr, *gradients = nullptr;
   int output = -1;
   float* values = nullptr;
 
   void execute(Network& network) const {
-    network.run(plan, examples, inputs, update ? &adam : nullptr, losses);
+    network.run(plan, examples, inputs, update ? &adam : nullptr, carry ? &*carry : nullptr, losses);
     if (gradients) network.get_gradients(gradients);
     if (values) network.read_output(plan, output, examples, values);
   }
@@ -123,6 +125,7 @@ class NetworkClass : public Napi::ObjectWrap<NetworkClass> {
     return DefineClass(env, "Network",
                        {
                            InstanceMethod<&NetworkClass::add_plan>("addPlan"),
+                           InstanceMethod<&NetworkClass::carried_bytes>("carriedBytes"),
                            InstanceMethod<&NetworkClass::run>("run"),
                            InstanceMethod<&NetworkClass::run_sync>("runSync"),
                            InstanceMethod<&NetworkClass::set_parameters>("setParameters"),
@@ -161,6 +164,12 @@ class NetworkClass : public Napi::ObjectWrap<NetworkClass> {
     } catch (const std::runtime_error& e) {
       throw Napi::Error::New(info.Env(), e.what());
     }
+  }
+
+  // (plan, hop)
+  Napi::Value carried_bytes(const Napi::CallbackInfo& info) {
+    const size_t bytes = network_->carried_bytes(info[0].ToNumber().Int32Value(), info[1].ToNumber().Int64Value());
+    return Napi::Number::New(info.Env(), double(bytes));
   }
 
   // A run on another thread. Lives in its network, which it keeps alive, because runs of a network do not overlap; the
@@ -231,6 +240,12 @@ class NetworkClass : public Napi::ObjectWrap<NetworkClass> {
                    number(a, "weightDecay"),
                    0,
                    0};
+    }
+    run_.carry.reset();
+    if (options.Has("carry")) {
+      Napi::Object c = options.Get("carry").As<Napi::Object>();
+      char* rows = reinterpret_cast<char*>(c.Get("rows").As<Napi::Uint8Array>().Data());
+      run_.carry = Carry{rows, integer(c, "hop"), c.Get("filled").ToBoolean()};
     }
     run_.gradients = options.Has("gradients") ? options.Get("gradients").As<Napi::Float64Array>().Data() : nullptr;
     run_.values = options.Has("values") ? options.Get("values").As<Napi::Float32Array>().Data() : nullptr;

@@ -47,11 +47,19 @@ class Layout {
 
 struct Network::Plan {
   struct Pass {
-    int strips;
+    int strips, edge, stride;
     std::vector<Step> steps;
     // Kept tensors that come from or go to main memory here: fetched a strip ahead.
     std::vector<const Tensor*> far;
     std::vector<long> work;  // what the last strip took, by thread: see look_ahead
+
+    const Tensor& result() const { return *steps.back().y; }
+    // Rows from one slice to the next, and rows of the result that the two share.
+    long shift(long hop) const { return hop / stride; }
+    long carried(long hop) const {
+      if (stride == 0 || hop % stride != 0) return 0;
+      return std::max(0L, result().T - 2 * edge - shift(hop));
+    }
   };
   struct Phase {
     int rows, group;
@@ -223,7 +231,7 @@ int Network::add_plan(const PlanSpec& spec) {
     Plan::Phase phase{ps.rows, ps.group, {}, ps.statistics, ps.reduced};
     std::set<const Tensor*> near;  // what this phase has already touched
     for (const PassSpec& pass : ps.passes) {
-      Plan::Pass out{pass.strips, {}, {}, std::vector<long>(threads)};
+      Plan::Pass out{pass.strips, pass.edge, pass.stride, {}, {}, std::vector<long>(threads)};
       for (const StepSpec& s : pass.steps) {
         Step step{};
         step.op = s.kind;
@@ -265,8 +273,9 @@ void on_threads(ThreadPool& pool, Fn fn) {
 // The strip after this one, or the first of the next units.
 Range next_strip(const Range& r, long end) {
   Range next = r;
-  if (++next.strip < r.strips) return next;
-  next.strip = 0;
+  next.strip = r.strip_end < r.strips ? r.strip_end : 0;
+  next.strip_end = next.strip + 1;
+  if (next.strip > 0) return next;
   next.n0 = std::min(end, r.n1);
   next.n1 = std::min(end, r.n1 + (r.n1 - r.n0));
   return next;
@@ -304,7 +313,15 @@ void Network::pack(Plan& plan) {
   });
 }
 
-void Network::run(int index, long examples, const std::vector<Input>& inputs, const AdamArgs* update, double* losses) {
+size_t Network::carried_bytes(int index, long hop) const {
+  size_t bytes = 0;
+  for (const Plan::Phase& phase : plans_[index]->phases)
+    for (const Plan::Pass& pass : phase.passes) bytes += pass.carried(hop) * pass.result().pitch * table_.real_bytes;
+  return bytes;
+}
+
+void Network::run(int index, long examples, const std::vector<Input>& inputs, const AdamArgs* update,
+                  const Carry* carry, double* losses) {
   Plan& plan = *plans_[index];
   const int threads = pool_.size();
   pack(plan);
@@ -316,7 +333,7 @@ void Network::run(int index, long examples, const std::vector<Input>& inputs, co
   on_threads(pool_, [&](int t) {
     for (const Input& input : inputs) {
       const long units = examples * plan.spec.tensors[input.tensor].rows;
-      const Range r{units * t / threads, units * (t + 1) / threads, t, threads, 0, 1, nullptr};
+      const Range r{units * t / threads, units * (t + 1) / threads, t, threads, 0, 1, 1, nullptr};
       table_.write_input(plan.tensors[input.tensor], r, input.args);
     }
     if (plan.spec.training) {  // each thread clears a share of what will be added to
@@ -327,6 +344,7 @@ void Network::run(int index, long examples, const std::vector<Input>& inputs, co
   });
   if (plan.spec.training) std::memset(gradients_, 0, size_t(parameters_) * table_.real_bytes);
 
+  char* kept = carry ? carry->rows : nullptr;
   for (Plan::Phase& phase : plan.phases) {
     for (Plan::Pass& pass : phase.passes)
       for (Step& s : pass.steps) s.examples = examples;
@@ -334,18 +352,39 @@ void Network::run(int index, long examples, const std::vector<Input>& inputs, co
     on_threads(pool_, [&](int t) {
       Ahead ahead;
       // What inference keeps from one phase to the next is little and still in the L2 cache.
-      Range r{0, 0, t, threads, 0, 1, plan.spec.training ? &ahead : nullptr};
+      Range r{0, 0, t, threads, 0, 1, 1, plan.spec.training ? &ahead : nullptr};
       const long end = units * (t + 1) / threads;
       for (long n = units * t / threads; n < end; n = r.n1) {
         r.n0 = n;
         r.n1 = std::min(end, n + phase.group);
         for (Plan::Pass& pass : phase.passes) {
-          r.strips = pass.strips;
-          for (r.strip = 0; r.strip < r.strips; r.strip++) {
-            look_ahead(ahead, pass.far, next_strip(r, end), table_.real_bytes, pass.work[t]);
-            for (const Step& step : pass.steps) table_.steps[step.op](step, r);
-            pass.work[t] = ahead.work;
+          const auto run_strips = [&](int from, int to, int at_once) {
+            for (r.strip = from; r.strip < to; r.strip = r.strip_end) {
+              r.strip_end = std::min(to, r.strip + at_once);
+              look_ahead(ahead, pass.far, next_strip(r, end), table_.real_bytes, pass.work[t]);
+              for (const Step& step : pass.steps) table_.steps[step.op](step, r);
+              pass.work[t] = ahead.work;
+            }
+          };
+          const long carried = carry ? pass.carried(carry->hop) : 0;
+          if (carried == 0) {
+            r.strips = pass.strips;
+            run_strips(0, r.strips, 1);
+            continue;
           }
+          // Row by row, so that any can be left out; as many at a time as otherwise.
+          const int rows = r.strips = pass.result().T;
+          const size_t row_bytes = pass.result().pitch * table_.real_bytes;
+          char* first = pass.result().data + pass.result().origin * table_.real_bytes;
+          if (carry->filled) {
+            std::memcpy(first + pass.edge * row_bytes, kept, carried * row_bytes);
+            run_strips(0, pass.edge, rows);
+            run_strips(pass.edge + carried, rows, rows / pass.strips);
+          } else {
+            run_strips(0, rows, rows / pass.strips);
+          }
+          std::memcpy(kept, first + (pass.edge + pass.shift(carry->hop)) * row_bytes, carried * row_bytes);
+          kept += carried * row_bytes;
         }
       }
     });
@@ -401,7 +440,7 @@ void Network::get_moments(double* m, double* v) const {
 }
 
 void Network::read_output(int plan, int tensor, long examples, float* out) {
-  const Range r{0, examples * plans_[plan]->spec.tensors[tensor].rows, 0, 1, 0, 1, nullptr};
+  const Range r{0, examples * plans_[plan]->spec.tensors[tensor].rows, 0, 1, 0, 1, 1, nullptr};
   table_.read_output(plans_[plan]->tensors[tensor], r, out);
 }
 

@@ -44,6 +44,7 @@ struct StepSpec {
 };
 struct PassSpec {
   int strips;
+  int edge, stride;  // what streams may carry of the last step's result: see PlanPass in lib/engine/plan.ts
   std::vector<StepSpec> steps;
 };
 struct PhaseSpec {
@@ -63,6 +64,13 @@ struct PlanSpec {
 struct Input {
   int tensor;
   InputArgs args;
+};
+
+// What a stream carries from one slice to the next: rows of maps that they share.
+struct Carry {
+  char* rows;   // carried_bytes() of them
+  long hop;     // frames from a slice to the next
+  bool filled;  // by the slice before this one
 };
 
 // Parameters that Adam moves; what is in no range (running statistics) it leaves alone.
@@ -85,9 +93,12 @@ class Network {
   void get_moments(double* m, double* v) const;
   long steps() const { return steps_; }
 
-  // Runs a plan; `losses` gets the value of each loss. With `update`, running statistics and parameters move. Allocates
-  // nothing.
-  void run(int plan, long examples, const std::vector<Input>& inputs, const AdamArgs* update, double* losses);
+  // Runs a plan; `losses` gets the value of each loss. With `update`, running statistics and parameters move. With
+  // `carry` (one example, one thread) only the rows are computed that the slice before did not have. Allocates nothing.
+  void run(int plan, long examples, const std::vector<Input>& inputs, const AdamArgs* update, const Carry* carry,
+           double* losses);
+  // Bytes that a stream carries from slice to slice.
+  size_t carried_bytes(int plan, long hop) const;
   // After run() of a training plan: gradients by parameter offset.
   void get_gradients(double* g) const;
   // After run(): a kept tensor, [examples * rows][T][F][C].

@@ -114,10 +114,11 @@ struct Ahead {
   long due;    // of which not asked for yet
 };
 
-// Which part of a step to do: units n0 … n1-1 on `thread`, strip `strip` of `strips` of each unit's rows.
+// Which part of a step to do: units n0 … n1-1 on `thread`, and of each unit's rows, cut into `strips`, the strips from
+// `strip` up to `strip_end`.
 struct Range {
   long n0, n1;
-  int thread, threads, strip, strips;
+  int thread, threads, strip, strip_end, strips;
   Ahead* ahead;  // null: nothing to ask for
 };
 
@@ -146,7 +147,7 @@ struct AdamArgs {
 
 // Static: a weak copy compiled with other flags must not be shared (see kernels.cc).
 static inline long first_row(const Tensor& t, const Range& r) { return long(t.T) * r.strip / r.strips; }
-static inline long last_row(const Tensor& t, const Range& r) { return long(t.T) * (r.strip + 1) / r.strips; }
+static inline long last_row(const Tensor& t, const Range& r) { return long(t.T) * r.strip_end / r.strips; }
 
 // Every step kind, by the name that the schedule uses. One line here, one function in an operator's file.
 // clang-format off
