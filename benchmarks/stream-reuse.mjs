@@ -41,7 +41,7 @@ function ratio(slow, fast) {
 }
 
 const percent = (x) => `${(100 * (1 - x)).toFixed(0)} %`;
-const rows = [10, 16, 32, 48, 64].map((hop) => {
+const rows = [8, 10, 16, 32, 48, 64].map((hop) => {
   return [`${hop / 100} s`, ...[1, 128].map((n) => percent(ratio(calls(n), calls(n, hop))))];
 });
 console.log(
