@@ -36,7 +36,11 @@ const program = new Command('paper')
   )
   .requiredOption('--corpus <folder>', 'with pretrain/ and tasks/<task>/<train|test>/<label>/')
   .option('--minutes <number>', 'of each pretraining', positive, 10)
-  .option('--fine-tune-minutes <number>', 'of each training on labels (default: a tenth of --minutes)', positive)
+  .option(
+    '--fine-tune-minutes <number>',
+    'of each training on all labels (default: a tenth of --minutes); a quarter of it on some',
+    positive,
+  )
   .option('--seeds <number>', 'repetitions with other seeds', positive, 3)
   .option('--tasks <list>', 'only these labelled tasks', names, [])
   .option('--only <list>', 'only these groups (table, widths, labels) or rows (recipe, cbow, untrained …)', names, [])

@@ -22,7 +22,7 @@ export function resultsPage(summary: Summary, made: Provenance): string {
     '# Results',
     `Made by \`${made.command}\`: ${count(made.minutes, 'minute')} of pretraining a method and seed on ` +
       `${made.corpus.hours.toFixed(1)} h (${made.corpus.clips} clips), ${count(made.fineTuneMinutes, 'minute')} for each training ` +
-      `on labels, ${count(made.threads, 'thread')} (${made.isa}); ${made.cells.done} of ${made.cells.planned} cells done, pretraining took ` +
+      `on all labels and a quarter of it on some, ${count(made.threads, 'thread')} (${made.isa}); ${made.cells.done} of ${made.cells.planned} cells done, pretraining took ` +
       `${minutes(summary.training.reduce((sum, t) => sum + t.seconds, 0))} minutes in all. ` +
       'Accuracy on the test part in percent, ± the standard deviation over seeds where there are several.',
     markdownTable(
