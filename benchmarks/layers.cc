@@ -64,17 +64,22 @@ std::vector<double> measure(const KernelTable& table, const Layer& l, int units,
   const int V = table.lanes;
   Tensor x = audio2vec::map_layout(l.t, l.f, l.cin, V, by_bands),
          y = audio2vec::map_layout(l.t, l.f, l.cout, V, by_bands);
+  // As lib/engine/winograd.ts has it.
+  const int winograd = by_bands || l.kt * l.kf != 3 || std::min(l.cin, l.cout) < 16 ? 0 : l.kt == 3 ? 1 : 2;
+  const bool winograd_weights = l.cin * l.cout >= 20 * (l.cin + l.cout);
   Conv conv{};
-  conv.forward = audio2vec::conv_shape(x, y, l.kt, l.kf, 0, 0, V, table.accumulators);
-  conv.backward = audio2vec::conv_shape(y, x, l.kt, l.kf, 0, 1, V, table.accumulators);
+  conv.forward = audio2vec::conv_shape(x, y, l.kt, l.kf, 0, 0, V, table.accumulators, winograd);
+  conv.backward = audio2vec::conv_shape(y, x, l.kt, l.kf, 0, 1, V, table.accumulators, winograd);
+  conv.weights = audio2vec::conv_shape(x, y, l.kt, l.kf, 0, 0, V, table.accumulators, winograd_weights ? winograd : 0);
   conv.bias = -1;
   Values xs(x.slice * units + V), ys(y.slice * units + V), w(conv.forward.size), wb(conv.backward.size),
-      dw(conv.forward.size * V);
+      dw(conv.weights.size * V), planes(audio2vec::winograd_planes(conv, true));
   x.data = reinterpret_cast<char*>(xs.get());
   y.data = reinterpret_cast<char*>(ys.get());
   conv.packed = w.get();
   conv.packed_backward = wb.get();
   conv.gradient = dw.get();
+  conv.planes = planes.get();
 
   std::vector<double> seconds;
   for (const int kind : kinds) {
@@ -83,7 +88,8 @@ std::vector<double> measure(const KernelTable& table, const Layer& l, int units,
     step.x = kind == STEP_conv_data ? &y : &x;
     step.y = kind == STEP_conv ? &y : &x;
     step.b = &y;
-    Range range{0, units, 0, 1, 0, std::max(1, std::min(l.t / 3, l.t * l.f / 96)), nullptr};
+    // Strips of an even number of rows.
+    Range range{0, units, 0, 1, 0, std::max(1, std::min(l.t / 4, l.t * l.f / 96)), nullptr};
     seconds.push_back(best_seconds([&] {
       for (range.strip = 0; range.strip < range.strips; range.strip++) table.steps[kind](step, range);
     }));

@@ -63,7 +63,9 @@ function stripsOf(steps: readonly PlanStep[], plan: Plan): number {
   const used = new Set(steps.flatMap(tensorsOf));
   const tensors = [...used].map((i) => plan.tensors[i]!);
   const bytes = tensors.reduce((sum, { t, f, c }) => sum + 4 * t * f * c, 0);
-  const rows = Math.min(...tensors.map((t) => t.t));
+  // Rows that are computed in pairs stay together.
+  const inPairs = steps.filter((s) => s.conv >= 0 && plan.convs[s.conv]!.winograd === 1);
+  const rows = Math.min(...tensors.map((t) => t.t), ...inPairs.map((s) => plan.tensors[s.x]!.t / 2));
   const positions = Math.max(...tensors.map((t) => t.t * t.f));
   const most = Math.min(rows, Math.floor(positions / STRIP_POSITIONS));
   let best = 1;

@@ -5,6 +5,7 @@ import { markCarriedRows } from './carried-rows.js';
 import { cutIntoPasses, keepStripsOnly } from './passes.js';
 import { type Plan, type PlanPhase, type PlanStep, tensorsOf } from './plan.js';
 import { withoutUpsampling } from './upsampling.js';
+import { winogradOf } from './winograd.js';
 
 export type Mode = 'train' | 'infer';
 
@@ -94,7 +95,7 @@ export class PlanBuilder {
       if (node.op === 'conv' || node.op === 'dense') {
         this.convOf.set(node.name, this.out.convs.length);
         const [kt, kf] = node.op === 'conv' ? node.kernel : [1, 1];
-        this.out.convs.push({
+        const conv = {
           dense: node.op === 'dense',
           kt,
           kf,
@@ -108,7 +109,8 @@ export class PlanBuilder {
           bias: this.offset(node, 'bias'),
           backward: this.mode === 'train' && this.trainable.has(node.inputs[0]!),
           foldedNorm: -1,
-        });
+        } as const;
+        this.out.convs.push({ ...conv, ...winogradOf(conv, size(node)[0]) });
       }
     }
   }

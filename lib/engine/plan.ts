@@ -36,6 +36,10 @@ export interface PlanConv {
   backward: boolean;
   /** Inference: the norm whose running statistics go into weights and bias; -1: none. */
   foldedNorm: number;
+  /** 0; computed for pairs of outputs along 1 frames, 2 bands (see winograd.ts). */
+  winograd: 0 | 1 | 2;
+  /** Whether that also holds for its weight gradient. */
+  winogradWeights: boolean;
 }
 
 export interface PlanNorm {

@@ -72,7 +72,7 @@ PlanSpec plan_spec(const Napi::Object& o, bool training) {
                     integer(c, "upsampled"),   integer(c, "cin"),       integer(c, "cout"),
                     integer(c, "fIn"),         integer(c, "fOut"),      integer(c, "byBands"),
                     long(number(c, "weight")), long(number(c, "bias")), integer(c, "backward"),
-                    integer(c, "foldedNorm")};
+                    integer(c, "foldedNorm"),  integer(c, "winograd"),  integer(c, "winogradWeights")};
   });
   p.norms = list<NormSpec>(o, "norms", [](Napi::Value v) {
     Napi::Object n = v.As<Napi::Object>();

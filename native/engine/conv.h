@@ -6,215 +6,11 @@
 // the weights transposed and flipped. The weight gradient is the outer product of the same runs with the columns.
 #pragma once
 #include "engine/conv_by_bands.h"
+#include "engine/conv_tile.h"
 #include "engine/tensor.h"
+#include "engine/winograd.h"
 
 namespace {
-
-// ---------------------------------------------------------------- output tile: QR rows × QC columns × R vectors
-
-struct TileArgs {
-  const real* x;  // first value of the first run, for the tile's first column
-  long x_row, x_column, x_segment;
-  const real* w;  // [segments][K][R]
-  int segments, K;
-  real* y;
-  long y_row, y_column;
-  const real* bias;  // [R * V] or null
-  int relu, accumulate;
-  Ahead* ahead;
-};
-
-template <int QR, int QC, int R>
-void conv_tile(const TileArgs& a) {
-  constexpr int Q = QR * QC;
-  constexpr long kAskEvery = 8 * R * V;  // weights
-  Ahead::Lines due = due_lines(a.ahead, long(a.segments) * a.K * Q * R);
-  vec acc[Q][R];
-  if (a.accumulate) {
-    A2V_UNROLL for (int q = 0; q < Q; q++) A2V_UNROLL for (int r = 0; r < R; r++) acc[q][r] =
-        load(a.y + (q / QC) * a.y_row + (q % QC) * a.y_column + r * V);
-  } else {
-    A2V_UNROLL for (int r = 0; r < R; r++) {
-      const vec start = a.bias ? load(a.bias + r * V) : vec{};
-      A2V_UNROLL for (int q = 0; q < Q; q++) acc[q][r] = start;
-    }
-  }
-  // Row pointers and column offsets kept apart, and out of the compiler's sight: seeing through them it would form all
-  // Q sums, more than there are registers, and reload them inside the loop.
-  long column[QC];
-  A2V_UNROLL for (int c = 0; c < QC; c++) {
-    column[c] = c * a.x_column;
-    A2V_OPAQUE(column[c]);
-  }
-  const real* w = a.w;
-  for (int s = 0; s < a.segments; s++) {
-    const real* row[QR];
-    A2V_UNROLL for (int t = 0; t < QR; t++) row[t] = a.x + s * a.x_segment + t * a.x_row;
-    for (const real* end = w + long(a.K) * R * V; w != end;) {
-      for (const real* stop = end - w > kAskEvery ? w + kAskEvery : end; w != stop; w += R * V) {
-        vec wv[R];
-        A2V_UNROLL for (int r = 0; r < R; r++) wv[r] = load(w + r * V);
-        A2V_UNROLL for (int q = 0; q < Q; q++) {
-          const vec xv = splat(row[q / QC][column[q % QC]]);
-          A2V_UNROLL for (int r = 0; r < R; r++) acc[q][r] += xv * wv[r];
-        }
-        A2V_UNROLL for (int t = 0; t < QR; t++) {
-          row[t]++;
-          A2V_OPAQUE(row[t]);
-        }
-      }
-      ask_some(due);
-    }
-  }
-  A2V_UNROLL for (int q = 0; q < Q; q++) A2V_UNROLL for (int r = 0; r < R; r++)
-      store(a.y + (q / QC) * a.y_row + (q % QC) * a.y_column + r * V, a.relu ? vmax(acc[q][r], vec{}) : acc[q][r]);
-  ask_rest(due);
-}
-
-// The widest tiles first; what is left over is done with narrower ones.
-template <int R, int QR>
-long conv_columns(TileArgs a, long columns) {
-  long c = 0;
-  const real* x = a.x;
-  real* y = a.y;
-#define A2V_TILES(QC)                                                \
-  if (QR * QC * R <= A2V_ACCUMULATORS || QC == 1)                    \
-    for (; c + QC <= columns; c += QC) {                             \
-      a.x = x + c * a.x_column;                                      \
-      a.y = y + c * a.y_column;                                      \
-      conv_tile<QR, QR * QC * R <= A2V_ACCUMULATORS ? QC : 1, R>(a); \
-    }
-  if (QR == 1 && R == 1) {
-    A2V_TILES(16)
-  }
-  A2V_TILES(12)
-  A2V_TILES(8)
-  A2V_TILES(4)
-  A2V_TILES(2)
-  A2V_TILES(1)
-#undef A2V_TILES
-  return c;
-}
-
-template <int R>
-void conv_rows(TileArgs a, long rows, long columns) {
-  long t = 0;
-  const real* x = a.x;
-  real* y = a.y;
-  const auto place = [&](long row) {
-    a.x = x + row * a.x_row;
-    a.y = y + row * a.y_row;
-  };
-  // Three rows at a time where few columns leave the tile half empty (T is a multiple of 3 in the default slices).
-  if (3 * R <= A2V_ACCUMULATORS)
-    for (; t + 3 <= rows; t += 3) {
-      place(t);
-      conv_columns<R, (3 * R <= A2V_ACCUMULATORS ? 3 : 1)>(a, columns);
-    }
-  if (2 * R <= A2V_ACCUMULATORS)
-    for (; t + 2 <= rows; t += 2) {
-      place(t);
-      conv_columns<R, (2 * R <= A2V_ACCUMULATORS ? 2 : 1)>(a, columns);
-    }
-  for (; t < rows; t++) {
-    place(t);
-    conv_columns<R, 1>(a, columns);
-  }
-}
-
-// All rows and columns of one block of output vectors.
-void conv_block(int block, const TileArgs& a, long rows, long columns) {
-  if (block == 4)
-    conv_rows<4>(a, rows, columns);
-  else if (block == 2)
-    conv_rows<2>(a, rows, columns);
-  else
-    conv_rows<1>(a, rows, columns);
-}
-
-// ---------------------------------------------------------------- weight gradient tile: S segments × KB runs × R
-
-struct GradientArgs {
-  const real* x;
-  long x_row, x_column, x_segment;
-  const real* dy;
-  long dy_row, dy_column;
-  long rows, columns;
-  real* dw;
-  long dw_segment, dw_k;
-  Ahead* ahead;
-};
-
-template <int S, int KB, int R>
-void gradient_tile(const GradientArgs& a) {
-  constexpr long kAskEvery = 8;  // columns
-  Ahead::Lines due = due_lines(a.ahead, a.rows * a.columns * S * KB * R);
-  vec acc[S * KB][R];
-  A2V_UNROLL for (int i = 0; i < S * KB; i++) A2V_UNROLL for (int r = 0; r < R; r++) acc[i][r] =
-      load(a.dw + (i / KB) * a.dw_segment + (i % KB) * a.dw_k + r * V);
-  for (long t = 0; t < a.rows; t++) {
-    const real* x = a.x + t * a.x_row;
-    const real* dy = a.dy + t * a.dy_row;
-    for (long c = 0; c < a.columns;) {
-      for (const long stop = c + kAskEvery < a.columns ? c + kAskEvery : a.columns; c < stop; c++) {
-        vec g[R];
-        A2V_UNROLL for (int r = 0; r < R; r++) g[r] = load(dy + r * V);
-        A2V_UNROLL for (int i = 0; i < S * KB; i++) {
-          const vec xv = splat(x[(i / KB) * a.x_segment + i % KB]);
-          A2V_UNROLL for (int r = 0; r < R; r++) acc[i][r] += xv * g[r];
-        }
-        x += a.x_column;
-        dy += a.dy_column;
-      }
-      ask_some(due);
-    }
-  }
-  A2V_UNROLL for (int i = 0; i < S * KB; i++) A2V_UNROLL for (int r = 0; r < R; r++)
-      store(a.dw + (i / KB) * a.dw_segment + (i % KB) * a.dw_k + r * V, acc[i][r]);
-  ask_rest(due);
-}
-
-template <int S, int R>
-int gradient_runs(GradientArgs a, int K) {
-  int k = 0;
-  const real* x = a.x;
-  real* dw = a.dw;
-#define A2V_RUNS(KB)                                                   \
-  if (S * KB * R <= A2V_ACCUMULATORS || KB == 1)                       \
-    for (; k + KB <= K; k += KB) {                                     \
-      a.x = x + k;                                                     \
-      a.dw = dw + k * a.dw_k;                                          \
-      gradient_tile<S, S * KB * R <= A2V_ACCUMULATORS ? KB : 1, R>(a); \
-    }
-  if (R == 1 && K % 12) {
-    A2V_RUNS(16)
-  }
-  if (K % 12 == 0) {
-    A2V_RUNS(12)
-  }
-  A2V_RUNS(8)
-  A2V_RUNS(4)
-  A2V_RUNS(2)
-  A2V_RUNS(1)
-#undef A2V_RUNS
-  return k;
-}
-
-template <int R>
-void gradient_block(const GradientArgs& a, int segments, int K) {
-  if (segments == 3 && 3 * R <= A2V_ACCUMULATORS) {
-    gradient_runs<3, R>(a, K);
-  } else {
-    GradientArgs b = a;
-    for (int s = 0; s < segments; s++) {
-      b.x = a.x + s * a.x_segment;
-      b.dw = a.dw + s * a.dw_segment;
-      gradient_runs<1, R>(b, K);
-    }
-  }
-}
-
-// ---------------------------------------------------------------- steps
 
 // Where a phase's first run and first output stand, from the first row r0 on (counted in rows of one phase).
 A2V_INLINE long first_run(const ConvShape& s, int phase, const Tensor& x, long r0) {
@@ -224,9 +20,16 @@ A2V_INLINE long first_output(const ConvShape& s, int phase, const Tensor& y, lon
   return (r0 * s.y_row_step + (s.y_row_step - 1) * phase) * y.pitch + (s.y_column_step - 1) * phase * long(y.unit);
 }
 
-void run_conv(const ConvShape& shape, const real* weights, const real* bias, const Tensor& x, const Tensor& y, int relu,
-              int accumulate, const Range& r) {
+// This thread's working memory.
+A2V_INLINE real* planes_of(const Conv& conv, const Range& r) {
+  return static_cast<real*>(conv.planes) + r.thread * conv.planes_size;
+}
+
+void run_conv(const Conv& conv, const ConvShape& shape, const void* packed, const void* packed_bias, const Tensor& x,
+              const Tensor& y, int relu, int accumulate, const Range& r) {
+  const real *weights = static_cast<const real*>(packed), *bias = static_cast<const real*>(packed_bias);
   if (shape.by_bands) return run_conv_by_bands(shape, weights, bias, x, y, relu, accumulate, r);
+  if (shape.winograd) return run_winograd(shape, weights, bias, x, y, relu, accumulate, planes_of(conv, r), r);
   const long r0 = first_row(y, r) / shape.y_row_step, r1 = last_row(y, r) / shape.y_row_step;
   TileArgs a;
   a.x_row = shape.x_row_step * x.pitch;
@@ -274,14 +77,12 @@ void run_dense(const ConvShape& shape, const real* weights, const real* bias, co
 
 // y = conv(x) [+ bias] [relu]
 void step_conv(const Step& s, const Range& r) {
-  run_conv(s.conv->forward, static_cast<const real*>(s.conv->packed), static_cast<const real*>(s.conv->packed_bias),
-           *s.x, *s.y, s.relu, 0, r);
+  run_conv(*s.conv, s.conv->forward, s.conv->packed, s.conv->packed_bias, *s.x, *s.y, s.relu, 0, r);
 }
 
 // x: gradient of the output; y: gradient of the input
 void step_conv_data(const Step& s, const Range& r) {
-  run_conv(s.conv->backward, static_cast<const real*>(s.conv->packed_backward), nullptr, *s.x, *s.y, 0, s.accumulate,
-           r);
+  run_conv(*s.conv, s.conv->backward, s.conv->packed_backward, nullptr, *s.x, *s.y, 0, s.accumulate, r);
 }
 
 void step_dense(const Step& s, const Range& r) {
@@ -309,10 +110,13 @@ void run_gradient(const ConvShape& shape, const GradientArgs& a) {
 
 // x: the layer's input; b: gradient of its output. Adds to this thread's gradient.
 void step_conv_weights(const Step& s, const Range& r) {
-  const ConvShape& shape = s.conv->forward;
+  const ConvShape& shape = s.conv->weights;
   const Tensor &x = *s.x, &dy = *s.b;
   if (shape.by_bands)
     return run_gradient_by_bands(shape, x, dy, static_cast<real*>(s.conv->gradient) + r.thread * shape.size * V, r);
+  if (shape.winograd)
+    return run_winograd_gradient(shape, x, dy, static_cast<real*>(s.conv->gradient) + r.thread * shape.size,
+                                 planes_of(*s.conv, r), r);
   const long r0 = first_row(dy, r) / shape.y_row_step, r1 = last_row(dy, r) / shape.y_row_step;
   GradientArgs a;
   a.x_row = shape.x_row_step * x.pitch;

@@ -1,5 +1,7 @@
 #include "engine/layout.h"
 
+#include <algorithm>
+
 namespace audio2vec {
 namespace {
 
@@ -50,7 +52,7 @@ Tensor map_layout(int T, int F, int C, int lanes, bool by_bands) {
 }
 
 ConvShape conv_shape(const Tensor& in, const Tensor& out, int kt, int kf, int upsampled, int transposed, int lanes,
-                     int accumulators) {
+                     int accumulators, int winograd) {
   ConvShape s{};
   s.kt = kt;
   s.kf = kf;
@@ -94,8 +96,21 @@ ConvShape conv_shape(const Tensor& in, const Tensor& out, int kt, int kf, int up
   const int widest = lanes >= 8 ? 2 : 4;  // registers for weights; with more lanes few layers have more vectors
   s.block = 1;
   while (s.block * 2 <= widest && s.vectors % (s.block * 2) == 0 && s.block * 2 <= accumulators / 6) s.block *= 2;
+  if (winograd) {
+    s.winograd = winograd;
+    s.segments = 4;
+    s.K = in.Cp;
+  }
   s.size = long(s.phases) * s.segments * s.K * s.vectors * lanes;
   return s;
+}
+
+long winograd_planes(const Conv& conv, bool training) {
+  const ConvShape& s = conv.forward;
+  if (!s.winograd) return 0;
+  const long output = 4l * kWinogradPairs * s.cin_pad, input_gradient = 4l * kWinogradPairs * s.cout_pad;
+  const long weight_gradient = conv.weights.winograd ? 2l * kWinogradGradientPairs * (s.cin_pad + s.cout_pad) : 0;
+  return training ? std::max({output, input_gradient, weight_gradient}) : output;
 }
 
 }  // namespace audio2vec

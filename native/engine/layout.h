@@ -12,6 +12,9 @@ Tensor vector_layout(int C, int lanes);
 // `in` and `out` are the layouts of the maps on either side; only their channels and folding matter. `upsampled` and
 // `transposed` as in ConvShape; `accumulators` is how many vectors a micro-kernel may keep.
 ConvShape conv_shape(const Tensor& in, const Tensor& out, int kt, int kf, int upsampled, int transposed, int lanes,
-                     int accumulators);
+                     int accumulators, int winograd = 0);
+
+// Values of working memory that a thread needs for a convolution as winograd.h does it.
+long winograd_planes(const Conv& conv, bool training);
 
 }  // namespace audio2vec

@@ -129,13 +129,16 @@ int Network::add_plan(const PlanSpec& spec) {
     long map, map_backward;
   };
   std::vector<ConvPlaces> places;
-  long map_size = 0;
+  long map_size = 0, planes = 0;
   for (const ConvSpec& s : spec.convs) {
     Conv c{};
     const Tensor in = s.dense ? vector_layout(s.cin, V) : map_layout(1, s.f_in, s.cin, V, s.by_bands);
     const Tensor out = s.dense ? vector_layout(s.cout, V) : map_layout(1, s.f_out, s.cout, V, s.by_bands);
-    c.forward = conv_shape(in, out, s.kt, s.kf, s.upsampled, 0, V, table_.accumulators);
-    c.backward = conv_shape(out, in, s.kt, s.kf, s.upsampled, 1, V, table_.accumulators);
+    c.forward = conv_shape(in, out, s.kt, s.kf, s.upsampled, 0, V, table_.accumulators, s.winograd);
+    c.backward = conv_shape(out, in, s.kt, s.kf, s.upsampled, 1, V, table_.accumulators, s.winograd);
+    c.weights = s.winograd && !s.winograd_weights && spec.training
+                    ? conv_shape(in, out, s.kt, s.kf, s.upsampled, 0, V, table_.accumulators, 0)
+                    : c.forward;
     c.folded_norm = s.folded_norm;
     c.weight = s.weight;
     c.bias = s.bias;
@@ -144,16 +147,18 @@ int Network::add_plan(const PlanSpec& spec) {
     p.backward = s.backward ? layout.take(c.backward.size * real) : 0;
     p.bias = layout.take(size_t(c.forward.vectors) * V * real);
     p.map = map_size;
-    map_size += 2 * c.forward.size;
+    if (!c.weights.winograd) map_size += 2 * c.weights.size;
     p.map_backward = map_size;
-    if (s.backward) map_size += 2 * c.backward.size;
+    if (s.backward && !c.backward.winograd) map_size += 2 * c.backward.size;
     places.push_back(p);
+    planes = std::max(planes, winograd_planes(c, spec.training));
     plan->convs.push_back(c);
   }
+  const size_t planes_at = layout.take(threads * planes * real);
   plan->gradients = layout.total();
   std::vector<size_t> gradient_at, bias_gradient_at;
   for (const Conv& c : plan->convs) {
-    gradient_at.push_back(layout.take(spec.training ? threads * gradient_size(c.forward, V) * real : 0));
+    gradient_at.push_back(layout.take(spec.training ? threads * gradient_size(c.weights, V) * real : 0));
     bias_gradient_at.push_back(layout.take(spec.training ? size_t(threads) * c.forward.vectors * V * real : 0));
   }
   plan->gradients_bytes = layout.total() - plan->gradients;
@@ -200,7 +205,7 @@ int Network::add_plan(const PlanSpec& spec) {
     Conv& c = plan->convs[i];
     const bool backward = spec.convs[i].backward;
     int* map = plan->weight_maps.data() + places[i].map;
-    table_.map_weights(c.forward, map);
+    table_.map_weights(c.weights, map);
     c.parameter = map;
     if (backward) {
       int* flipped = plan->weight_maps.data() + places[i].map_backward;
@@ -210,6 +215,8 @@ int Network::add_plan(const PlanSpec& spec) {
     c.packed = base + places[i].packed;
     c.packed_backward = backward ? base + places[i].backward : nullptr;
     c.packed_bias = c.bias >= 0 || c.folded_norm >= 0 ? base + places[i].bias : nullptr;
+    c.planes = base + planes_at;
+    c.planes_size = planes;
     c.gradient = base + gradient_at[i];
     c.bias_gradient = base + bias_gradient_at[i];
   }

@@ -32,7 +32,7 @@ struct TensorSpec {
 struct ConvSpec {
   int dense, kt, kf, upsampled, cin, cout, f_in, f_out, by_bands;
   long weight, bias;
-  int backward, folded_norm;
+  int backward, folded_norm, winograd, winograd_weights;
 };
 struct NormSpec {
   int c, f, by_bands, relu, copies;

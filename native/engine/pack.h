@@ -2,6 +2,7 @@
 // weight stands where is settled once, when a plan is made; weights are copied there once a step.
 #pragma once
 #include "engine/tensor.h"
+#include "engine/winograd.h"
 
 namespace {
 
@@ -13,8 +14,10 @@ A2V_INLINE bool tap_reads(int upsampled, int transposed, int taps, int tap, int 
   return transposed ? (input + tap - 1) >> 1 == output : (output + tap - 1) >> 1 == input;
 }
 
-// Fills map[packed index][0 … 1] with the weights whose sum stands there, -1 for none.
+// Fills map[packed index][0 … 1] with the weights whose sum stands there, -1 for none. winograd.h has other factors and
+// needs no map.
 void map_weights(const ConvShape& s, int* map) {
+  if (s.winograd) return;
   for (long i = 0; i < 2 * s.size; i++) map[i] = -1;
   if (s.by_bands) {
     for (int t = 0; t < s.kt; t++)
@@ -53,15 +56,16 @@ void pack_conv(const Conv& conv, const void* parameters, const Norm* norm) {
   const real* shift = norm ? static_cast<const real*>(norm->shift) : nullptr;
   const ConvShape& s = conv.forward;
   const int per_output = s.cin * s.kt * s.kf, lane = norm && norm->by_bands ? V : 1;
-  const auto pack = [&](real* w, const int* map, long size, bool scaled) {
-    for (long i = 0; i < size; i++) {
+  const auto pack = [&](const ConvShape& shape, void* packed, const int* map, bool scaled) {
+    real* w = static_cast<real*>(packed);
+    if (shape.winograd) return pack_winograd(shape, p, w, scaled ? scale : nullptr);
+    for (long i = 0; i < shape.size; i++) {
       const int a = map[2 * i], b = map[2 * i + 1];
       w[i] = a < 0 ? 0 : (b < 0 ? p[a] : p[a] + p[b]) * (scaled ? scale[a / per_output * lane] : 1);
     }
   };
-  pack(static_cast<real*>(conv.packed), conv.parameter, s.size, scale != nullptr);
-  if (conv.packed_backward)
-    pack(static_cast<real*>(conv.packed_backward), conv.parameter_backward, conv.backward.size, false);
+  pack(s, conv.packed, conv.parameter, scale != nullptr);
+  if (conv.packed_backward) pack(conv.backward, conv.packed_backward, conv.parameter_backward, false);
   real* bias = static_cast<real*>(conv.packed_bias);
   if (bias)
     for (int l = 0; l < s.vectors * V; l++) {
@@ -74,8 +78,9 @@ void pack_conv(const Conv& conv, const void* parameters, const Norm* norm) {
 void unpack_gradient(const Conv& conv, void* gradients, int threads) {
   real* g = static_cast<real*>(gradients) + conv.weight;
   const real* dw = static_cast<const real*>(conv.gradient);
-  const ConvShape& s = conv.forward;
-  for (long i = 0; i < s.size; i++) {
+  const ConvShape& s = conv.weights;
+  if (s.winograd) unpack_winograd(s, dw, threads, g);
+  for (long i = 0; i < (s.winograd ? 0 : s.size); i++) {
     const int a = conv.parameter[2 * i], b = conv.parameter[2 * i + 1];
     if (a < 0) continue;
     real total = 0;

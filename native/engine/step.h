@@ -37,9 +37,11 @@ struct Tensor {
 // of its three taps then meet the same value, so each of two neighbouring outputs (two phases) is a convolution of two
 // taps, whose weights are sums. Its input gradient has four taps, two steps apart.
 //
-// Between maps by bands the loop is another (conv_by_bands.h): weights are [kt][cin][kf][cout].
+// Between maps by bands the loop is another (conv_by_bands.h): weights are [kt][cin][kf][cout]. So it is where outputs
+// are computed in pairs (winograd.h): the segments are then its four planes.
 struct ConvShape {
   int by_bands;
+  int winograd;                   // 0; outputs computed in pairs along 1: frames; 2: bands (winograd.h)
   int segments;                   // runs: one for each input row that an output row needs
   int K;                          // values in a run
   int vectors;                    // vectors in an output column
@@ -58,17 +60,23 @@ struct ConvShape {
   long size;                      // packed weights: phases * segments * K * vectors * V
 };
 
+// Pairs of outputs that winograd.h prepares at a time, for a map and for the weight gradient.
+enum { kWinogradPairs = 24, kWinogradGradientPairs = 96 };
+
 struct Conv {
   ConvShape forward, backward;    // backward: from output gradients to input gradients
+  ConvShape weights;              // as forward, or without winograd: how weight gradients are summed
   int folded_norm;                // inference: fold this norm's running statistics into weights and bias; -1: none
   long weight, bias;              // where they lie in the parameters; bias -1: none
-  const int* parameter;           // [forward.size][2] which weights' sum stands there in kernel order; -1: none
+  const int* parameter;           // [weights.size][2] which weights' sum stands there in kernel order; -1: none
   const int* parameter_backward;  // [backward.size][2]
   void* packed;                   // forward weights in kernel order
   void* packed_backward;          // null if the input needs no gradient
   void* packed_bias;              // [cout_pad or V]
   void* gradient;                 // per thread: weight gradients in kernel order
   void* bias_gradient;            // per thread: [unit]
+  void* planes;                   // per thread: [planes_size] working memory of winograd.h
+  long planes_size;
 };
 
 struct Norm {

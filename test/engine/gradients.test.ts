@@ -83,11 +83,36 @@ for (const channels of [2, 3, 8]) {
     mse(g, g.maxPool('pool', g.add('sum', b, g.conv('op', a, [1, 3], channels, true))));
   };
 }
-cases['two uses of one value'] = (g) => {
-  const x = g.batchNorm('norm', first(g, [4, 8, 2], 8), true);
-  const sum = g.add('op', g.conv('a', x, [3, 1], 6, true), g.conv('b', x, [1, 3], 6, true));
-  mse(g, g.maxPool('pool', sum));
-};
+// Three taps between many channels are computed for pairs of outputs (lib/engine/winograd.ts) where frames or bands are
+// even; the last map is cut into strips.
+for (const [t, f, cin, cout] of [
+  [2, 2, 16, 16],
+  [2, 3, 24, 40],
+  [3, 2, 40, 24],
+  [6, 10, 33, 64],
+  [10, 14, 64, 33],
+  [5, 7, 48, 48],
+  [32, 16, 16, 32],
+] as const) {
+  const size = `${t}×${f}×${cin}→${cout}`;
+  for (const kernel of [[3, 1] as const, [1, 3] as const]) {
+    cases[`conv ${kernel.join('×')} of many channels ${size}`] = (g) =>
+      mse(g, g.conv('op', first(g, [t, f, 2], cin, 2), kernel, cout, true));
+  }
+  cases[`block of many channels ${size}`] = (g) => {
+    const x = g.batchNorm('norm', first(g, [t, f, 2], cin), true);
+    const a = g.batchNorm('a norm', g.conv('a', x, [3, 1], cout, false), true);
+    const b = g.batchNorm('op', g.conv('b', a, [1, 3], cout, false), true);
+    mse(g, g.add('sum', b, g.batchNorm('r norm', g.conv('r', x, [1, 1], cout, false), true)));
+  };
+}
+for (const channels of [8, 32]) {
+  cases[`two uses of one value of ${channels} channels`] = (g) => {
+    const x = g.batchNorm('norm', first(g, [4, 8, 2], channels), true);
+    const sum = g.add('op', g.conv('a', x, [3, 1], channels - 2, true), g.conv('b', x, [1, 3], channels - 2, true));
+    mse(g, g.maxPool('pool', sum));
+  };
+}
 for (const [cin, cout] of [
   [2, 3],
   [16, 64],

@@ -4,6 +4,8 @@ import type { Plan } from '../../lib/engine/plan.js';
 import { tensorsOf } from '../../lib/engine/plan.js';
 import { schedule } from '../../lib/engine/schedule.js';
 import { withoutUpsampling } from '../../lib/engine/upsampling.js';
+import { winogradOf } from '../../lib/engine/winograd.js';
+import { defaultEncoder } from '../../lib/model/audio2vec.js';
 import { goldenGraph } from '../helpers/tasks.js';
 
 const steps = (plan: Plan) => plan.phases.flatMap((phase) => phase.passes.flatMap((pass) => pass.steps));
@@ -42,6 +44,41 @@ describe('a plan', () => {
         for (const i of tensorsOf(step)) (plan.tensors[i]!.group > 0 ? scratch : written).add(i);
       }
     }
+  });
+
+  it.each([defaultEncoder, { frames: 80, bands: 48, channels: [16, 32, 64, 48], embedding: 16 }])(
+    'computes wide convolutions in pairs of rows or bands and no strip parts a pair',
+    (config) => {
+      for (const plan of [
+        schedule(goldenGraph('cbow', config), 'train', [], 16),
+        schedule(goldenGraph('gap', config), 'infer', ['encoder.fc'], 16),
+      ]) {
+        const wide = plan.convs.filter(
+          (c) => c.kt * c.kf === 3 && !c.byBands && !c.upsampled && Math.min(c.cin, c.cout) >= 16,
+        );
+        expect(wide.length).toBeGreaterThan(5);
+        for (const conv of wide.filter((c) => c.kf === 3)) expect(conv.winograd).toBe(conv.fOut % 2 ? 0 : 2);
+        const passes = plan.phases.flatMap((phase) => phase.passes);
+        for (const { strips, steps } of passes) {
+          for (const step of steps.filter((s) => s.conv >= 0 && plan.convs[s.conv]!.winograd === 1)) {
+            expect((plan.tensors[step.x]!.t / strips) % 2, `${step.kind} in ${strips} strips`).toBe(0);
+          }
+        }
+      }
+    },
+  );
+
+  it('computes maps of odd sizes directly', () => {
+    // After two pools: 15 frames of 9 bands.
+    const config = { frames: 60, bands: 36, channels: [16, 32], embedding: 8 };
+    const wide = { byBands: false, upsampled: 0, cin: 32, cout: 32, dense: false } as const;
+    const rest = { fIn: 9, weight: 0, bias: -1, backward: true, foldedNorm: -1 };
+    const of = (kt: number, kf: number, frames: number, fOut: number) =>
+      winogradOf({ ...wide, ...rest, kt, kf, fOut }, frames).winograd;
+    expect([of(3, 1, 15, 8), of(3, 1, 16, 9), of(1, 3, 15, 8), of(1, 3, 16, 9), of(1, 1, 16, 8)]).toEqual([
+      0, 1, 2, 0, 0,
+    ]);
+    expect(() => schedule(goldenGraph('skipgram', config), 'train', [], 16)).not.toThrow();
   });
 
   it('runs an encoder in one phase of maps for each size class when batch norm is folded', () => {
