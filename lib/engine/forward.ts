@@ -45,12 +45,15 @@ export class ForwardSchedule extends PlanBuilder {
       return tensor;
     }
     const branches = this.residual(node);
-    const operands = branches?.convs ?? this.pooledSum(node) ?? node.inputs.map((i) => this.byName.get(i)!);
-    const [x, b = -1] = operands.map((i) => this.value(i, phase));
+    const sum = this.pooledSum(node);
+    const shortcut = sum && this.thinShortcut(sum[1]!);
+    const operands = branches?.convs ?? sum ?? node.inputs.map((i) => this.byName.get(i)!);
+    const [x, b = -1] = operands.map((i, at) => this.value(shortcut && at === 1 ? shortcut.input : i, phase));
     const folded = node.op === 'conv' ? (this.consumers.get(node.name) ?? []).find((c) => this.folds(c)) : undefined;
     const keep = this.isKept(folded ?? node);
     const y = keep ? this.newTensor(node, 0) : this.newScratch(node.name, node);
     if (branches) this.push(phase, 'residual_pool', { x, b, y, norm: branches.norms[0], norm2: branches.norms[1] });
+    else if (shortcut) this.push(phase, 'max_pool', { x, b, y, conv: shortcut.conv });
     else this.forwardStep(node, phase, x!, b, y, folded as NormNode | undefined);
     if (this.hasStatistics(node) && !this.counted.has(node.name)) {
       this.counted.add(node.name);
@@ -85,6 +88,18 @@ export class ForwardSchedule extends PlanBuilder {
     const add = this.input(pool);
     if (add.op !== 'add' || this.isKept(add) || this.consumers.get(add.name)!.length > 1) return undefined;
     return add.inputs.map((name) => this.byName.get(name)!);
+  }
+
+  /** A 1×1 convolution of a single channel, its norm and ReLU: one multiplication a value, which the pool that adds it does
+   * itself, because storing and loading it would take longer. */
+  private thinShortcut(node: Node): { input: Node; conv: number } | undefined {
+    const alone = !this.isKept(node) && this.consumers.get(node.name)!.length === 1;
+    if (node.op !== 'batch-norm' || !node.relu || !this.folds(node) || !this.isByBands(node) || !alone)
+      return undefined;
+    const conv = this.input(node) as Node & { op: 'conv' };
+    const input = this.input(conv);
+    if (conv.kernel[0] * conv.kernel[1] > 1 || channels(input) > 1) return undefined;
+    return { input, conv: this.convOf.get(conv.name)! };
   }
 
   /** The pool at the end of the residual block that this norm is part of. */

@@ -122,6 +122,10 @@ export class PlanBuilder {
     return input.op === 'conv' && !input.bias && this.consumers.get(input.name)!.length === 1;
   }
 
+  protected isByBands(node: Node): boolean {
+    return this.byBands.has(node.name);
+  }
+
   protected input(node: Node, i = 0): Node {
     return this.byName.get(node.inputs[i]!)!;
   }

@@ -48,6 +48,29 @@ void conv_band_tile(const BandTileArgs& a) {
       store(a.y + q * a.y_channel + r * V, a.relu ? vmax(acc[q][r], vec{}) : acc[q][r]);
 }
 
+// All output channels × R vectors of bands of a convolution of one channel that does not look along bands: so little
+// arithmetic that what surrounds it counts. `a.kt` is KT.
+template <int KT, int R>
+void conv_band_single(const BandTileArgs& a) {
+  vec x[KT][R];
+  A2V_UNROLL for (int t = 0; t < KT; t++) A2V_UNROLL for (int r = 0; r < R; r++) x[t][r] =
+      load(a.x + t * a.x_row + r * V);
+  const real *w = a.w, *bias = a.bias;
+  real* y = a.y;
+  for (int q = 0; q < a.cout; q++, y += a.y_channel) {
+    const vec start = bias ? load(bias + q * V) : vec{};
+    vec acc[R];
+    A2V_UNROLL for (int r = 0; r < R; r++) acc[r] = start;
+    if (a.accumulate) A2V_UNROLL for (int r = 0; r < R; r++) acc[r] = load(y + r * V);
+    A2V_UNROLL for (int t = 0; t < KT; t++) {
+      const vec wv = splat(w[t * a.cout + q]);
+      A2V_UNROLL for (int r = 0; r < R; r++) acc[r] += wv * x[t][r];
+    }
+    if (a.relu) A2V_UNROLL for (int r = 0; r < R; r++) acc[r] = vmax(acc[r], vec{});
+    A2V_UNROLL for (int r = 0; r < R; r++) store(y + r * V, acc[r]);
+  }
+}
+
 // Lanes whose left (right) neighbour is in the same run: all but the outermost ones.
 struct AllLanes {
   static constexpr int lane(int) { return -1; }
@@ -61,6 +84,11 @@ struct AllButLast {
 
 template <int KF, int R>
 void conv_band_row(BandTileArgs a, int columns, int first) {
+  if (KF == 1 && a.cin == 1 && (a.kt == 1 || a.kt == 3)) {
+    a.kt == 1 ? conv_band_single<1, R>(a) : conv_band_single<3, R>(a);
+    ask(a.ahead, long(a.kt) * a.cout * R);
+    return;
+  }
   a.left = first == 0 ? indices<AllButFirst>() : indices<AllLanes>();
   a.right = first + R == columns ? indices<AllButLast>() : indices<AllLanes>();
   int q = 0;

@@ -37,7 +37,10 @@ void write_row(const float* p, long slice, long row, const Tensor& t, const Inpu
     if (mixes) x = ln_sum(x, load_floats(mixed + f, count) + real(mix_gain));
     if (gain) x += load_floats(gain + f, count);
     x = (x - load_floats(a.mean + f, count)) * load_floats(a.inverse_std + f, count);
-    for (long l = 0; l < count; l++) out[(f + l) * step] = x[l];
+    if (step == 1)
+      store(out + f, x);  // bands side by side fill whole vectors (layout.cc)
+    else
+      for (long l = 0; l < count; l++) out[(f + l) * step] = x[l];
   }
   if (!g.mask) return;
   const short* mask = g.mask + 4 * slice;

@@ -85,8 +85,40 @@ A2V_INLINE void unpool_row(const Tensor& x, const Tensor& dy, const real* g, Con
   }
 }
 
-// y = pool(x), or pool(x + b)
+// What a 1×1 convolution of one channel, by bands, has to know of an output channel: `from` leads from a place in the
+// channel's run to the same band of the only input channel.
+struct ThinChannel {
+  vec weight, bias;
+  long from;
+};
+
+// y = pool(x + ReLU(conv(b))), maps by bands, b of one channel: the sum is not stored before it is pooled
+void pool_with_thin_shortcut(const Step& s, const Range& r) {
+  const Tensor &x = *s.x, &b = *s.b, &y = *s.y;
+  const real* weights = static_cast<const real*>(s.conv->packed);
+  const real* bias = static_cast<const real*>(s.conv->packed_bias);
+  const BandPairs pairs(x);
+  const auto constants = [&](long u) {
+    return ThinChannel{splat(weights[u / V]), load(bias + u), -(u / V * x.channel)};
+  };
+  for (long n = r.n0; n < r.n1; n++)
+    for (long t = first_row(y, r); t < last_row(y, r); t++) {
+      const real *p = at(x, r, n) + 2 * t * x.pitch, *thin = at(b, r, n) + 2 * t * b.pitch;
+      pool_row(x, y, at_mut(y, r, n) + t * y.pitch, constants, [&](long i, const ThinChannel& c) {
+        const auto value = [&](long at, int row) {
+          return load(p + row * x.pitch + at) +
+                 vmax(load(thin + row * b.pitch + at + c.from) * c.weight + c.bias, vec{});
+        };
+        vec e, o;
+        pairs.split(vmax(value(i, 0), value(i, 1)), vmax(value(i + pairs.unit, 0), value(i + pairs.unit, 1)), e, o);
+        return vmax(e, o);
+      });
+    }
+}
+
+// y = pool(x), pool(x + b), or, with a convolution, pool(x + ReLU(conv(b)))
 void step_max_pool(const Step& s, const Range& r) {
+  if (s.conv) return pool_with_thin_shortcut(s, r);
   const Tensor &x = *s.x, &y = *s.y;
   const long r0 = first_row(y, r), r1 = last_row(y, r);
   const BandPairs pairs(x);
