@@ -24,29 +24,43 @@ A2V_INLINE vec load_floats(const float* p, long count) {
   return x;
 }
 
-// Row `row` of slice `slice` of a store, altered and normalised, into out[0], out[step] ….
-void write_row(const float* p, long slice, long row, const Tensor& t, const InputArgs& a, real* out, long step) {
+// Slice `slice` of a store, altered and normalised: bands to out[0], out[step] …, frames `pitch` apart. V bands at a
+// time through all frames, because reverberation is a sum over the frames before.
+void write_slice(const float* p, long slice, const Tensor& t, const InputArgs& a, real* out, long pitch, long step) {
   const AugmentArgs& g = a.augment;
-  const float mix_gain = g.mix_starts ? g.mix_gain[slice] : -__builtin_inff();
-  const bool mixes = mix_gain > -__builtin_inff();
-  const float* mixed = mixes ? a.store + (long(g.mix_starts[slice]) + row) * t.F : nullptr;
-  const float* gain = g.gain ? g.gain + slice * t.F : nullptr;
+  const float silence = -__builtin_inff();
+  const float *mixed = nullptr, *gain = g.gain ? g.gain + slice * t.F : nullptr;
+  const real mix_gain = g.mix_starts ? g.mix_gain[slice] : silence;
+  if (mix_gain > silence) mixed = a.store + long(g.mix_starts[slice]) * t.F;
+  const real wet = g.reverb ? g.reverb[2 * slice] : silence, decay = g.reverb ? g.reverb[2 * slice + 1] : 0;
   for (long f = 0; f < t.F; f += V) {
     const long count = std::min(t.F - f, long(V));
-    vec x = load_floats(p + f, count);
-    if (mixes) x = ln_sum(x, load_floats(mixed + f, count) + real(mix_gain));
-    if (gain) x += load_floats(gain + f, count);
-    x = (x - load_floats(a.mean + f, count)) * load_floats(a.inverse_std + f, count);
-    if (step == 1)
-      store(out + f, x);  // bands side by side fill whole vectors (layout.cc)
-    else
-      for (long l = 0; l < count; l++) out[(f + l) * step] = x[l];
+    const vec shift = gain ? load_floats(gain + f, count) : vec{};
+    const vec mean = load_floats(a.mean + f, count), inverse_std = load_floats(a.inverse_std + f, count);
+    vec tail = splat(real(-1e30));  // ln of the power that is left of earlier frames
+    for (long row = 0; row < t.T; row++) {
+      vec x = load_floats(p + row * t.F + f, count);
+      if (wet > silence) {
+        const vec dry = x;
+        x = ln_sum(dry, tail + wet);
+        tail = ln_sum(tail, dry) + decay;
+      }
+      if (mixed) x = ln_sum(x, load_floats(mixed + row * t.F + f, count) + mix_gain);
+      x = (x + shift - mean) * inverse_std;
+      real* to = out + row * pitch + f * step;
+      if (step == 1)
+        store(to, x);  // bands side by side fill whole vectors (layout.cc)
+      else
+        for (long l = 0; l < count; l++) to[l * step] = x[l];
+    }
   }
   if (!g.mask) return;
   const short* mask = g.mask + 4 * slice;
-  const bool whole = row >= mask[0] && row < mask[1];
-  const long from = whole ? 0 : mask[2], to = whole || mask[3] > t.F ? t.F : mask[3];
-  for (long f = from; f < to; f++) out[f * step] = 0;
+  for (long row = 0; row < t.T; row++) {
+    const bool whole = row >= mask[0] && row < mask[1];
+    const long from = whole ? 0 : mask[2], to = whole || mask[3] > t.F ? t.F : mask[3];
+    for (long f = from; f < to; f++) out[row * pitch + f * step] = 0;
+  }
 }
 
 void write_input(const Tensor& t, const Range& r, const InputArgs& a) {
@@ -54,17 +68,13 @@ void write_input(const Tensor& t, const Range& r, const InputArgs& a) {
   for (long n = r.n0; n < r.n1; n++) {
     real* q = at_mut(t, r, n);
     for (long c = 0; c < t.C; c++) {
-      const float* p = a.values ? a.values + n * size + c : a.store + long(a.starts[n * t.C + c]) * t.F;
-      for (long row = 0; row < t.T; row++) {
-        real* out = q + row * t.pitch + c;
-        if (a.values) {
-          for (long f = 0; f < t.F; f++) out[f * t.Cp] = p[f * t.C];
-          p += long(t.F) * t.C;
-        } else {
-          write_row(p, n * t.C + c, row, t, a, out, t.Cp);
-          p += t.F;
-        }
+      if (!a.values) {
+        write_slice(a.store + long(a.starts[n * t.C + c]) * t.F, n * t.C + c, t, a, q + c, t.pitch, t.Cp);
+        continue;
       }
+      const float* p = a.values + n * size + c;
+      for (long row = 0; row < t.T; row++, p += long(t.F) * t.C)
+        for (long f = 0; f < t.F; f++) q[row * t.pitch + f * t.Cp + c] = p[f * t.C];
     }
   }
 }

@@ -135,6 +135,7 @@ struct Range {
 struct AugmentArgs {
   const double* mix_starts;
   const float *mix_gain, *gain;  // [slices], [slices][F]
+  const float* reverb;           // [slices][2]
   const short* mask;             // [slices][4]
 };
 
