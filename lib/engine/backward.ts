@@ -21,6 +21,8 @@ export class Schedule extends ForwardSchedule {
         this.kept.set(node.name, this.out.inputs[node.name]!);
       } else if (node.op === 'loss') {
         this.loss(node as LossNode);
+      } else if (this.isSingleChannel(node)) {
+        this.takeStatistics(node, this.phase(level, node));
       } else if (this.isKept(node) || this.hasStatistics(node)) {
         this.value(node, this.phase(level, node));
       }
@@ -77,6 +79,21 @@ export class Schedule extends ForwardSchedule {
     return tensor;
   }
 
+  /** Whether the gradients of this norm and of the convolution it normalises follow from sums over the taps. */
+  private hasTapGradients(node: Node): boolean {
+    if (node.op !== 'batch-norm' || this.poolOf(node) || this.consumers.get(node.name)!.length > 1) return false;
+    const conv = this.input(node);
+    return this.isSingleChannel(conv) && !this.trainable.has(conv.inputs[0]!);
+  }
+
+  /** A gradient that is read in the phase, and strip, that makes it, and nowhere else. */
+  private passingGradient(node: Node, phase: Phase): number {
+    this.gradientReady.set(node.name, { level: phase.level, domain: phase.domain });
+    const tensor = this.newScratch(`d ${node.name}`, node);
+    phase.local.set(`d ${node.name}`, tensor);
+    return tensor;
+  }
+
   private contribute(node: Node, phase: Phase, step: PlanStep): void {
     const list = this.contributions.get(node.name) ?? [];
     list.push({ level: phase.level, step });
@@ -127,8 +144,9 @@ export class Schedule extends ForwardSchedule {
         this.push(phase, weights, { x: this.value(input, phase), b: dy, conv });
         if (node.bias) this.push(phase, 'bias_gradient', { x: dy, conv });
         if (wanted) {
-          this.reuseOwnValue(node, input);
-          const y = this.keptGradient(input, phase);
+          const passes = this.hasTapGradients(input);
+          if (!passes) this.reuseOwnValue(node, input);
+          const y = passes ? this.passingGradient(input, phase) : this.keptGradient(input, phase);
           const kind = node.op === 'conv' ? 'conv_data' : 'dense_data';
           this.contribute(input, phase, this.push(phase, kind, { x: dy, y, conv }));
         }
@@ -137,6 +155,13 @@ export class Schedule extends ForwardSchedule {
       case 'batch-norm': {
         const norm = this.normOf.get(node.name)!;
         const pool = this.poolOf(node);
+        if (this.hasTapGradients(node)) {
+          const [x, g] = [this.value(this.input(input), phase), this.value(node, phase)];
+          this.push(phase, 'tap_gradients', { x, b: this.gradient(node, phase), g, norm });
+          this.out.norms[norm]!.tapGradients = true;
+          phase.reduced.push(norm);
+          break; // the convolution's weights have their gradient, and its input needs none
+        }
         if (!pool) {
           this.push(phase, 'norm_reduce', { x: this.value(input, phase), b: this.gradient(node, phase), norm });
         } else if (norm === this.residual(pool)!.norms[0]) {

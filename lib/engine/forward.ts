@@ -44,6 +44,7 @@ export class ForwardSchedule extends PlanBuilder {
       if (this.isKept(node)) this.kept.set(node.name, tensor);
       return tensor;
     }
+    if (node.op === 'batch-norm' && this.isSingleChannel(this.input(node))) return this.convWithNorm(node, phase);
     const branches = this.residual(node);
     const sum = this.pooledSum(node);
     const shortcut = sum && this.thinShortcut(sum[1]!);
@@ -55,16 +56,43 @@ export class ForwardSchedule extends PlanBuilder {
     if (branches) this.push(phase, 'residual_pool', { x, b, y, norm: branches.norms[0], norm2: branches.norms[1] });
     else if (shortcut) this.push(phase, 'max_pool', { x, b, y, conv: shortcut.conv });
     else this.forwardStep(node, phase, x!, b, y, folded as NormNode | undefined);
-    if (this.hasStatistics(node) && !this.counted.has(node.name)) {
-      this.counted.add(node.name);
-      for (const norm of this.consumers.get(node.name)!.filter((c) => c.op === 'batch-norm')) {
-        const index = this.normOf.get(norm.name)!;
-        this.push(phase, 'norm_statistics', { x: y, norm: index });
-        phase.statistics.push(index);
-      }
-    }
+    if (this.hasStatistics(node) && !this.counted.has(node.name)) this.takeStatistics(node, phase, y);
     (keep ? this.kept : phase.local).set(node.name, y);
     return y;
+  }
+
+  private convWithNorm(node: NormNode, phase: Phase): number {
+    const conv = this.input(node);
+    const x = this.value(this.input(conv), phase);
+    const y = this.isKept(node) ? this.newTensor(node, 0) : this.newScratch(node.name, node);
+    this.push(phase, 'conv', { x, y, conv: this.convOf.get(conv.name)!, norm: this.normOf.get(node.name)! });
+    (this.isKept(node) ? this.kept : phase.local).set(node.name, y);
+    return y;
+  }
+
+  /** @param x the node's value; of a convolution of a single channel it isn't needed */
+  protected takeStatistics(node: Node, phase: Phase, x?: number): void {
+    this.counted.add(node.name);
+    for (const consumer of this.consumers.get(node.name)!.filter((c) => c.op === 'batch-norm')) {
+      const norm = this.normOf.get(consumer.name)!;
+      if (x !== undefined) this.push(phase, 'norm_statistics', { x, norm });
+      else {
+        this.push(phase, 'tap_statistics', { x: this.value(this.input(node), phase), norm });
+        this.out.norms[norm]!.single = this.convOf.get(node.name)!;
+      }
+      phase.statistics.push(norm);
+    }
+  }
+
+  /** Training: a convolution by bands of a single channel over time that only a norm reads. What its statistics and
+   * gradients are follows from sums over its few taps, and the norm is computed along with it: see
+   * native/engine/single_channel.h. */
+  protected isSingleChannel(node: Node): boolean {
+    if (node.op !== 'conv' || node.bias || node.upsampled || this.isKept(node)) return false;
+    const [kt, kf] = node.kernel;
+    const consumers = this.consumers.get(node.name) ?? [];
+    const normed = consumers.length === 1 && consumers[0]!.op === 'batch-norm' && this.hasStatistics(node);
+    return normed && this.isByBands(node) && channels(this.input(node)) === 1 && kt <= 3 && kf === 1;
   }
 
   /** Training: whether a max-pool ends a residual block, pool(ReLU(norm(·)) + ReLU(norm(·))), which is one step then. */

@@ -80,6 +80,8 @@ export class PlanBuilder {
           f,
           byBands: this.byBands.has(node.name),
           relu: node.relu,
+          single: -1,
+          tapGradients: false,
           weight: this.offset(node, 'weight'),
           bias: this.offset(node, 'bias'),
           mean: this.offset(node, 'running_mean'),

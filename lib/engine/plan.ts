@@ -47,6 +47,10 @@ export interface PlanNorm {
   f: number;
   byBands: boolean;
   relu: boolean;
+  /** Training: the convolution of one channel that it normalises (native/engine/single_channel.h), -1: none; and whether
+   * that one's gradients follow from sums over its taps. */
+  single: number;
+  tapGradients: boolean;
   weight: number;
   bias: number;
   mean: number;

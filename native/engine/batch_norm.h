@@ -6,6 +6,7 @@
 //   dβ = Σg,  dγ = Σg·x̂,  dx = γ/σ (g - dβ/n - x̂ dγ/n)
 // norm_reduce adds up Σg and Σg·x, finish_reduce() turns them into dγ, dβ and dx = a·g + b·x + c, norm_apply does that.
 #pragma once
+#include "engine/single_channel.h"
 #include "engine/tensor.h"
 
 namespace {
@@ -159,6 +160,7 @@ void finish_statistics(const Norm& norm, void* parameters, int threads, int upda
       total += norm.sums[long(t) * 2 * norm.C + c];
       squares += norm.sums[long(t) * 2 * norm.C + norm.C + c];
     }
+    if (norm.single) sums_from_taps(norm, threads, c, total, squares);
     mean[c] = total / norm.count;
     double var = squares / norm.count - mean[c] * mean[c];
     if (var < 0) var = 0;
@@ -193,11 +195,13 @@ void finish_reduce(const Norm& norm, const void* parameters, void* gradients, in
       db += norm.sums[long(t) * 2 * norm.C + c];
       product += norm.sums[long(t) * 2 * norm.C + norm.C + c];
     }
+    if (norm.tap_gradients) product = gradient_product_from_taps(norm, threads, c);
     const double mean = norm.statistics[c], inverse = norm.statistics[norm.C + c];
     const double dg = (product - mean * db) * inverse;
     g[norm.weight + c] += dg;
     g[norm.bias + c] += db;
     const double a = p[norm.weight + c] * inverse, b = -a * inverse * dg / norm.count;
+    if (norm.tap_gradients) add_weight_gradient(norm, threads, c, a, b, -a * db / norm.count - b * mean, g);
     const int from = norm.by_bands ? c * V : c, end = norm.by_bands ? from + V : norm.unit;
     for (int l = from; l < end; l += norm.by_bands ? 1 : norm.Cp) {
       apply[l] = a;

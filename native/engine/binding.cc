@@ -76,9 +76,10 @@ PlanSpec plan_spec(const Napi::Object& o, bool training) {
   });
   p.norms = list<NormSpec>(o, "norms", [](Napi::Value v) {
     Napi::Object n = v.As<Napi::Object>();
-    return NormSpec{integer(n, "c"),        integer(n, "f"),           integer(n, "byBands"),   integer(n, "relu"),
-                    integer(n, "copies"),   long(number(n, "weight")), long(number(n, "bias")), long(number(n, "mean")),
-                    long(number(n, "var")), long(number(n, "count"))};
+    return NormSpec{
+        integer(n, "c"),         integer(n, "f"),         integer(n, "byBands"),      integer(n, "relu"),
+        integer(n, "copies"),    integer(n, "single"),    integer(n, "tapGradients"), long(number(n, "weight")),
+        long(number(n, "bias")), long(number(n, "mean")), long(number(n, "var")),     long(number(n, "count"))};
   });
   const auto index = [](Napi::Value v) { return v.ToNumber().Int32Value(); };
   p.phases = list<PhaseSpec>(o, "phases", [&](Napi::Value v) {

@@ -7,6 +7,7 @@
 #pragma once
 #include "engine/conv_by_bands.h"
 #include "engine/conv_tile.h"
+#include "engine/single_channel.h"
 #include "engine/tensor.h"
 #include "engine/winograd.h"
 
@@ -75,8 +76,9 @@ void run_dense(const ConvShape& shape, const real* weights, const real* bias, co
   }
 }
 
-// y = conv(x) [+ bias] [relu]
+// y = conv(x) [+ bias] [relu], or norm(conv(x))
 void step_conv(const Step& s, const Range& r) {
+  if (s.norm) return conv_with_norm(s, r);
   run_conv(*s.conv, s.conv->forward, s.conv->packed, s.conv->packed_bias, *s.x, *s.y, s.relu, 0, r);
 }
 

@@ -179,7 +179,7 @@ int Network::add_plan(const PlanSpec& spec) {
     n.mean = s.mean;
     n.var = s.var;
     norm_at.push_back(layout.take(size_t(5) * t.unit * real));
-    doubles += size_t(threads + 1) * 2 * s.c;
+    doubles += size_t(threads + 1) * 2 * s.c + (s.single < 0 ? 0 : threads * tap_sums_size(s.c));
     plan->norms.push_back(n);
   }
 
@@ -230,6 +230,11 @@ int Network::add_plan(const PlanSpec& spec) {
     n.sums = next;
     n.statistics = next + size_t(threads) * 2 * n.C;
     next += size_t(threads + 1) * 2 * n.C;
+    if (spec.norms[i].single < 0) continue;
+    n.single = &plan->convs[spec.norms[i].single];
+    n.tap_gradients = spec.norms[i].tap_gradients;
+    n.taps = next;
+    next += threads * tap_sums_size(n.C);
   }
   plan->losses.resize(size_t(spec.losses) * threads);
 

@@ -35,7 +35,7 @@ struct ConvSpec {
   int backward, folded_norm, winograd, winograd_weights;
 };
 struct NormSpec {
-  int c, f, by_bands, relu, copies;
+  int c, f, by_bands, relu, copies, single, tap_gradients;
   long weight, bias, mean, var, count;
 };
 struct StepSpec {

@@ -79,6 +79,10 @@ struct Conv {
   long planes_size;
 };
 
+enum { kMostTaps = 3 };
+// Static, as below.
+static inline long tap_sums_size(int C) { return kMostTaps + kMostTaps * kMostTaps + kMostTaps * C; }
+
 struct Norm {
   int C, Cp, unit, by_bands, relu;
   long weight, bias, mean, var;  // where they lie in the parameters
@@ -89,6 +93,11 @@ struct Norm {
   void* apply;         // [3][unit] dx = a * dy + b * x + c
   double* sums;        // per thread: [2][C]: Σx, Σx² forward; Σdy, Σdy·x backward
   double* statistics;  // [2][C]: batch mean, 1 / sqrt(var + eps)
+  // Training, see single_channel.h: the convolution of one channel that is normalised, or null; its sums, of
+  // tap_sums_size() for each thread; and whether its gradients follow from them, too.
+  const Conv* single;
+  double* taps;
+  int tap_gradients;
 };
 
 struct Step {
@@ -163,7 +172,7 @@ static inline long last_row(const Tensor& t, const Range& r) { return long(t.T) 
 #define A2V_STEPS(X)                                                                   \
   X(conv) X(conv_data) X(conv_weights) X(bias_gradient)                                \
   X(dense) X(dense_data) X(dense_weights)                                              \
-  X(norm_statistics) X(norm) X(norm_reduce) X(norm_apply)                              \
+  X(norm_statistics) X(tap_statistics) X(tap_gradients) X(norm) X(norm_reduce) X(norm_apply)                              \
   X(relu) X(relu_backward) X(add)                                                      \
   X(max_pool) X(max_pool_backward) X(global_max_pool) X(global_max_pool_backward)      \
   X(residual_pool) X(residual_pool_reduce) X(residual_pool_apply)                      \
