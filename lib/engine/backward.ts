@@ -82,8 +82,7 @@ export class Schedule extends ForwardSchedule {
   /** Whether the gradients of this norm and of the convolution it normalises follow from sums over the taps. */
   private hasTapGradients(node: Node): boolean {
     if (node.op !== 'batch-norm' || this.poolOf(node) || this.consumers.get(node.name)!.length > 1) return false;
-    const conv = this.input(node);
-    return this.isSingleChannel(conv) && !this.trainable.has(conv.inputs[0]!);
+    return this.fromSingleChannel(this.input(node));
   }
 
   /** A gradient that is read in the phase, and strip, that makes it, and nowhere else. */
@@ -168,6 +167,10 @@ export class Schedule extends ForwardSchedule {
           this.push(phase, 'residual_pool_reduce', this.residualOperands(pool, phase)); // both norms at once
         }
         phase.reduced.push(norm);
+        if (pool && input === this.singleShortcut(pool)) {
+          this.out.norms[norm]!.tapGradients = true;
+          break;
+        }
         this.inputReady(input, level + 1, domain);
         break;
       }
@@ -240,6 +243,7 @@ export class Schedule extends ForwardSchedule {
     const pool = consumer.op === 'batch-norm' ? this.poolOf(consumer) : undefined;
     if (pool) {
       const [y, y2] = this.residual(pool)!.convs.map((conv) => {
+        if (conv === this.singleShortcut(pool)) return -1;
         const tensor = this.newScratch(`d ${conv.name}`, conv);
         phase.local.set(`d ${conv.name}`, tensor);
         return tensor;
@@ -260,8 +264,8 @@ export class Schedule extends ForwardSchedule {
   }
 
   private residualOperands(pool: Node, phase: Phase): Partial<PlanStep> {
-    const { convs, norms } = this.residual(pool)!;
-    const [x, b] = convs.map((conv) => this.value(conv, phase));
+    const { norms } = this.residual(pool)!;
+    const [x, b] = this.branchOperands(pool).map((node) => this.value(node, phase));
     return { x, b, g: this.gradient(pool, phase), norm: norms[0], norm2: norms[1] };
   }
 }

@@ -48,7 +48,7 @@ export class ForwardSchedule extends PlanBuilder {
     const branches = this.residual(node);
     const sum = this.pooledSum(node);
     const shortcut = sum && this.thinShortcut(sum[1]!);
-    const operands = branches?.convs ?? sum ?? node.inputs.map((i) => this.byName.get(i)!);
+    const operands = (branches && this.branchOperands(node)) ?? sum ?? node.inputs.map((i) => this.byName.get(i)!);
     const [x, b = -1] = operands.map((i, at) => this.value(shortcut && at === 1 ? shortcut.input : i, phase));
     const folded = node.op === 'conv' ? (this.consumers.get(node.name) ?? []).find((c) => this.folds(c)) : undefined;
     const keep = this.isKept(folded ?? node);
@@ -108,6 +108,23 @@ export class ForwardSchedule extends PlanBuilder {
       convs: [this.input(a), this.input(b)],
       norms: [this.normOf.get(a.name)!, this.normOf.get(b.name)!],
     };
+  }
+
+  /** The shortcut of a residual block if it reads a single channel: the block's end then computes it itself. */
+  protected singleShortcut(pool: Node): Node | undefined {
+    const shortcut = this.residual(pool)?.convs[1];
+    return shortcut && this.fromSingleChannel(shortcut) && shortcut.kernel[0] === 1 ? shortcut : undefined;
+  }
+
+  /** What a residual block's end reads of its branches. */
+  protected branchOperands(pool: Node): Node[] {
+    const shortcut = this.singleShortcut(pool);
+    return this.residual(pool)!.convs.map((conv) => (conv === shortcut ? this.input(conv) : conv));
+  }
+
+  /** A convolution whose gradients follow from sums over its taps. */
+  protected fromSingleChannel(node: Node): node is Node & { op: 'conv' } {
+    return this.isSingleChannel(node) && !this.trainable.has(node.inputs[0]!);
   }
 
   /** Inference: the operands of an addition that nothing but this max-pool reads, which then adds them itself. */

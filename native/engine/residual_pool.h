@@ -69,23 +69,45 @@ struct ScalarWindow {
   }
 };
 
+// The branch at the side. Where it is a convolution of a single channel (single_channel.h; 1×1, y = w x) it is not
+// computed: its input x stands in for it, w becomes part of the norm's scale, and all channels read the same run.
+class Side {
+ public:
+  explicit Side(const Step& s) : w_(nullptr), channel_(s.x->channel) {
+    if (s.norm2->tap_gradients) w_ = static_cast<const real*>(s.norm2->single->packed);
+  }
+  bool single() const { return w_; }
+  // From a place in the other branch's row to the same band and channel in this one's.
+  A2V_INLINE long shift(long u) const { return w_ ? -(u / V * channel_) : 0; }
+  A2V_INLINE ScaleShift of(const ScaleShift& k, long u) const {
+    return w_ ? ScaleShift{k.scale * w_[u / V], k.shift} : k;
+  }
+
+ private:
+  const real* w_;
+  long channel_;
+};
+
 struct BothScales {
   struct Values {
     ScaleShift b, r;
+    long shift;
   };
   const Scales &b, &r;
-  A2V_INLINE Values operator()(long u) const { return {b(u), r(u)}; }
+  const Side& side;
+  A2V_INLINE Values operator()(long u) const { return {b(u), side.of(r(u), u), side.shift(u)}; }
 };
 
 // x, b: the branches; y: the pooled map. norm, norm2: of x and of b
 void step_residual_pool(const Step& s, const Range& r) {
   const Tensor &b = *s.x, &side = *s.b, &y = *s.y;
   const Scales sb(*s.norm), sr(*s.norm2);
+  const Side branch(s);
   const BandPairs pairs(b);
   const bool vectors = b.by_bands || halves(b, y);
-  const BothScales scales{sb, sr};
+  const BothScales scales{sb, sr, branch};
   const auto pooled = [&](const real* p, const real* o, const BothScales::Values& k) {
-    const Quad qb(p, b.pitch, pairs.unit), qr(o, side.pitch, pairs.unit);
+    const Quad qb(p, b.pitch, pairs.unit), qr(o + k.shift, side.pitch, pairs.unit);
     return Quad(Quad(Quad(qb, k.b), Quad(qr, k.r)), pairs).largest();
   };
   const long r0 = first_row(y, r), r1 = last_row(y, r);
@@ -111,23 +133,24 @@ struct BranchSums {
     total += g;
     product += g * x;
   }
-  A2V_INLINE void finish(double* sums, const Norm& norm, int u) const {
-    add_lanes(sums, norm, u, total);
-    add_lanes(sums + norm.C, norm, u, product);
+  A2V_INLINE void finish(double* totals, double* products, const Norm& norm, int u) const {
+    add_lanes(totals, norm, u, total);
+    add_lanes(products, norm, u, product);
   }
 };
 
-// x, b: the branches; g: gradient of the pooled map. Sums for both norms.
+// x, b: the branches; g: gradient of the pooled map. Sums for both norms, of a single channel's input for its taps.
 void step_residual_pool_reduce(const Step& s, const Range& r) {
   const Tensor &b = *s.x, &side = *s.b, &dy = *s.g;
   const Scales sb(*s.norm), sr(*s.norm2);
   double* sums_b = s.norm->sums + long(r.thread) * 2 * s.norm->C;
   double* sums_r = s.norm2->sums + long(r.thread) * 2 * s.norm2->C;
+  const Side branch(s);
   const BandPairs pairs(b);
-  const BothScales scales{sb, sr};
+  const BothScales scales{sb, sr, branch};
   const auto add = [&](const real* p, const real* o, const BothScales::Values& k, vec g, BranchSums& to_b,
                        BranchSums& to_r) {
-    const Quad qb(Quad(p, b.pitch, pairs.unit), pairs), qr(Quad(o, side.pitch, pairs.unit), pairs);
+    const Quad qb(Quad(p, b.pitch, pairs.unit), pairs), qr(Quad(o + k.shift, side.pitch, pairs.unit), pairs);
     vec vb, vr;
     pick(Quad(Quad(qb, k.b), Quad(qr, k.r)), qb, qr, vb, vr);
     to_b.add(vb, k.b, g);
@@ -147,8 +170,8 @@ void step_residual_pool_reduce(const Step& s, const Range& r) {
         ask(r.ahead, 16 * b.pitch / V);
       }
     for (int c = 0; c < b.C; c++) {
-      to_b[c].finish(sums_b, *s.norm, c * V);
-      to_r[c].finish(sums_r, *s.norm2, c * V);
+      to_b[c].finish(sums_b, sums_b + s.norm->C, *s.norm, c * V);
+      to_r[c].finish(sums_r, branch.single() ? TapSums(*s.norm2, r.thread).gx : sums_r + s.norm2->C, *s.norm2, c * V);
     }
   } else if (halves(b, dy)) {
     for (long u = 0; u < dy.unit; u += V) {
@@ -162,8 +185,8 @@ void step_residual_pool_reduce(const Step& s, const Range& r) {
             add(p + 2 * c * b.unit, o + 2 * c * side.unit, k, load(g + c * dy.unit), to_b, to_r);
           ask(r.ahead, 16 * b.columns);
         }
-      to_b.finish(sums_b, *s.norm, u);
-      to_r.finish(sums_r, *s.norm2, u);
+      to_b.finish(sums_b, sums_b + s.norm->C, *s.norm, u);
+      to_r.finish(sums_r, sums_r + s.norm2->C, *s.norm2, u);
     }
   } else {
     for (long n = r.n0; n < r.n1; n++)
@@ -181,9 +204,10 @@ void step_residual_pool_reduce(const Step& s, const Range& r) {
   }
 }
 
-// x, b: the branches; g: gradient of the pooled map; y, y2: gradients of the branches
+// x, b: the branches; g: gradient of the pooled map; y, y2: gradients of the branches (no y2 of a single channel)
 void step_residual_pool_apply(const Step& s, const Range& r) {
-  const Tensor &b = *s.x, &side = *s.b, &dy = *s.g, &db = *s.y, &dr = *s.y2;
+  const Tensor &b = *s.x, &side = *s.b, &dy = *s.g, &db = *s.y, &dr = s.y2 ? *s.y2 : db;
+  const Side branch(s);
   const Applies ab(*s.norm), ar(*s.norm2);
   const BandPairs pairs(b);
   const bool vectors = b.by_bands || halves(b, dy);
@@ -196,16 +220,17 @@ void step_residual_pool_apply(const Step& s, const Range& r) {
   };
   struct Values {
     ApplyConstants b, r;
+    ScaleShift side;
+    long shift;
   };
-  const auto constants = [&](long u) { return Values{ab(u), ar(u)}; };
+  const auto constants = [&](long u) { return Values{ab(u), ar(u), branch.of(ar.scales(u), u), branch.shift(u)}; };
   const auto apply = [&](const real* p, const real* o, const Values& k, vec g, real* to_b, real* to_r) {
-    const ApplyConstants &kb = k.b, &kr = k.r;
-    const Quad qb(p, b.pitch, pairs.unit), qr(o, side.pitch, pairs.unit);
-    const Quad active_b(qb, ScaleShift{kb.scale, kb.shift}), active_r(qr, ScaleShift{kr.scale, kr.shift});
+    const Quad qb(p, b.pitch, pairs.unit), qr(o + k.shift, side.pitch, pairs.unit);
+    const Quad active_b(qb, ScaleShift{k.b.scale, k.b.shift}), active_r(qr, k.side);
     vec d[4];
     route(Quad(Quad(active_b, active_r), pairs), g, pairs, d);
-    send(to_b, db.pitch, qb, active_b, kb, d);
-    send(to_r, dr.pitch, qr, active_r, kr, d);
+    send(to_b, db.pitch, qb, active_b, k.b, d);
+    if (!branch.single()) send(to_r, dr.pitch, qr, active_r, k.r, d);
   };
   const long r0 = first_row(dy, r), r1 = last_row(dy, r);
   for (long n = r.n0; n < r.n1; n++)
