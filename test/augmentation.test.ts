@@ -25,9 +25,9 @@ async function gathered(augment?: Augmentation, isa?: string): Promise<Float32Ar
 const starts = Float64Array.of(3, 50, 0, 72);
 
 /** The definition, in double precision. */
-function expected({ reverb, mix, gain, mask }: Augmentation): number[] {
+function expected({ mix, gain, mask }: Augmentation): number[] {
   return Array.from(starts).flatMap((start, i) => {
-    const own = reverberated(store.read(start, frames), reverb?.subarray(2 * i, 2 * i + 2));
+    const own = store.read(start, frames);
     const other = mix && store.read(mix.frames[i]!, frames);
     const [t0, t1, f0, f1] = mask ? mask.subarray(4 * i, 4 * i + 4) : [0, 0, 0, 0];
     return Array.from(own, (x, j) => {
@@ -39,19 +39,6 @@ function expected({ reverb, mix, gain, mask }: Augmentation): number[] {
   });
 }
 
-function reverberated(
-  x: Float32Array,
-  [wet, decay]: ArrayLike<number> & Iterable<number> = [Number.NEGATIVE_INFINITY, 0],
-): number[] {
-  const tails = new Float64Array(bands);
-  return Array.from(x, (dry, j) => {
-    const wetter = Math.log(Math.exp(dry) + tails[j % bands]! * Math.exp(wet!));
-    tails[j % bands] = (tails[j % bands]! + Math.exp(dry)) * Math.exp(decay!);
-    return wetter;
-  });
-}
-
-const reverb = Float32Array.of(-1, -0.2, Number.NEGATIVE_INFINITY, -0.1, 0.5, -1.5, 2, -0.05);
 const mix = { frames: Float64Array.of(10, 0, 72, 5), gain: Float32Array.of(0, Number.NEGATIVE_INFINITY, -2, 30) };
 const gain = Float32Array.from(
   { length: 4 * bands },
@@ -62,11 +49,10 @@ const mask = Int16Array.of(0, 3, 0, 0, 5, 8, 11, 12, 0, 0, 2, 9, 0, 8, 4, 4);
 describe.each(capabilities().available)('augmentation on %s', (isa) => {
   test.each<[string, Augmentation]>([
     ['nothing', {}],
-    ['reverberation', { reverb }],
     ['mixing', { mix }],
     ['gain', { gain }],
     ['masks', { mask }],
-    ['all of it', { reverb, mix, gain, mask }],
+    ['all of it', { mix, gain, mask }],
   ])('%s is as defined', async (_, augment) => {
     const want = expected(augment);
     const got = await gathered(augment, isa);
@@ -78,8 +64,6 @@ describe.each(capabilities().available)('augmentation on %s', (isa) => {
 });
 
 test.each<[string, Augmentation]>([
-  ['reverb', { reverb: Float32Array.of(0, 0, 0, 0) }],
-  ['reverb', { reverb: reverb.map(() => Number.NaN) }],
   ['mix.frames', { mix: { ...mix, frames: Float64Array.of(0, 0, 0, 73) } }],
   ['mix.frames', { mix: { ...mix, frames: Float64Array.of(0, 0, 0) } }],
   ['mix.gain', { mix: { ...mix, gain: Float32Array.of(0, 0, 0, Number.NaN) } }],

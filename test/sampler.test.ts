@@ -223,40 +223,6 @@ describe('batches', () => {
     );
   });
 
-  test('reverberation leaves half of the slices dry, the others have tails within the bounds', () => {
-    const lengths = Array(20).fill(700);
-    const augmentation = { ...noAugmentation, reverb: 80 };
-    const options = {
-      clipStarts: startsOf(lengths),
-      clips: [...lengths.keys()],
-      batchSize: 100,
-      seed: 6,
-      augmentation,
-    };
-    const { augment } = new BatchSampler(graphOf('contrastive'), options).batch(0).inputs[slicesInput] as {
-      augment: { reverb: Float32Array };
-    };
-    const decibels = (ln: number) => (10 * ln) / Math.LN10;
-    let dry = 0;
-    for (let i = 0; i < 200; i++) {
-      const [wet, decay] = augment.reverb.subarray(2 * i, 2 * i + 2) as unknown as [number, number];
-      const frames = -60 / decibels(decay);
-      expect(frames).toBeGreaterThanOrEqual(9.999);
-      expect(frames).toBeLessThanOrEqual(80.001);
-      if (wet === Number.NEGATIVE_INFINITY) {
-        dry++;
-        continue;
-      }
-      // The tail of a steady sound, frame after frame, against the sound.
-      let tail = 0;
-      for (let t = 0; t < 2000; t++) tail = (tail + 1) * Math.exp(decay);
-      const below = -decibels(Math.log(tail) + wet);
-      expect(below).toBeGreaterThan(-0.001);
-      expect(below).toBeLessThan(15.001);
-    }
-    expect(Math.abs(dry - 100)).toBeLessThan(30);
-  });
-
   test('a random filter runs on straight lines between five points within its bounds, and is another for each slice', () => {
     const lengths = Array(20).fill(700);
     const augmentation = { ...noAugmentation, filter: 6 };

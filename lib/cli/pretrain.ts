@@ -29,7 +29,6 @@ interface Flags {
   bandMask?: number;
   gain?: number;
   filter?: number;
-  reverb?: number;
   mix?: number;
 }
 
@@ -67,7 +66,6 @@ export function addPretrain(program: Command, operations: Operations, run: Runne
     .option('--band-mask <bands>', 'mask up to so many bands (contrastive: 12 of 64)', integer(0))
     .option('--gain <decibels>', 'make louder or softer by up to so much (contrastive: 6)', nonNegative(60))
     .option('--filter <decibels>', 'colour by a random filter of up to so much (contrastive: 6)', nonNegative(60))
-    .option('--reverb <frames>', 'reverberate for up to so long (contrastive: 80)', nonNegative(1000))
     .option('--mix <probability>', 'mix in another slice of the corpus (contrastive: 1)', nonNegative(1))
     .optionsGroup('Options:');
   const examples = [
@@ -99,12 +97,12 @@ const decays = ['cosine', 'constant'] as const satisfies Schedule['decay'][];
 function pretrainingOptions(flags: Flags, { common }: Session): PretrainingOptions {
   const { task, steps, minutes, batchSize, heldOut, whiten, evaluateEvery, learningRate, warmUp, decay, weightDecay } =
     flags;
-  const { frames, channels, embedding, timeMask, bandMask, gain, filter, reverb, mix } = flags;
+  const { frames, channels, embedding, timeMask, bandMask, gain, filter, mix } = flags;
   return {
     ...common,
     ...{ task, steps, minutes, batchSize, heldOut, whiten, evaluateEvery, learningRate, warmUp, decay, weightDecay },
     encoder: given({ frames, channels, embedding }),
-    augmentation: given({ timeMask, bandMask, gain, filter, reverb, mix }),
+    augmentation: given({ timeMask, bandMask, gain, filter, mix }),
   };
 }
 

@@ -4,9 +4,6 @@ import { argumentError } from '../errors.js';
 /** Alterations of gathered slices, in this order; masks after normalisation, the rest before it. Every array goes slice
  * by slice, in the order of `frames`. */
 export interface Augmentation {
-  /** Reverberation, `[slices, 2]`: wet and decay, logarithms of power ratios. Each band leaves a tail behind:
-   * x ← ln(exp(x) + exp(tail + wet)), then tail ← ln(exp(tail) + exp(dry x)) + decay; wet -Infinity: none. */
-  reverb?: Float32Array;
   /** A second slice added in the power domain, x ← ln(exp(x) + exp(y + gain)); gain -Infinity adds nothing. `frames`
    * holds first frames in the feature store. */
   mix?: { frames: Float64Array; gain: Float32Array };
@@ -18,7 +15,6 @@ export interface Augmentation {
 
 /** The same as plain arrays for the addon. */
 export interface NativeAugmentation {
-  reverb?: Float32Array;
   mixStarts?: Float64Array;
   mixGain?: Float32Array;
   gain?: Float32Array;
@@ -30,7 +26,7 @@ export interface NativeAugmentation {
  * @param lastStart last frame of the store that a slice can begin at */
 export function nativeAugmentation(
   name: string,
-  { reverb, mix, gain, mask }: Augmentation,
+  { mix, gain, mask }: Augmentation,
   slices: number,
   [frames, bands]: readonly [number, number],
   lastStart: number,
@@ -56,10 +52,6 @@ export function nativeAugmentation(
   };
   const { MAX_VALUE, NEGATIVE_INFINITY } = Number;
   const result: NativeAugmentation = {};
-  if (reverb) {
-    check('reverb', reverb, Float32Array, 2 * slices, NEGATIVE_INFINITY, MAX_VALUE);
-    result.reverb = reverb;
-  }
   if (mix) {
     check('mix.frames', mix.frames, Float64Array, slices, 0, lastStart, true);
     check('mix.gain', mix.gain, Float32Array, slices, NEGATIVE_INFINITY, MAX_VALUE);

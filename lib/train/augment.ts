@@ -17,10 +17,6 @@ export interface AugmentationOptions {
   /** A random filter: decibels uniform within ± this at {@link filterPoints} bands from the lowest to the highest, and on
    * straight lines between them. What stays the same is not how a room or a microphone colours sound. */
   filter: number;
-  /** Longest reverberation time in frames (until 60 dB are lost). Half of the slices are left dry, the others get a tail of
-   * {@link leastReverb} frames up to this, 0 to {@link mostBelow} dB below the sound itself. What stays the same is not
-   * the room either. */
-  reverb: number;
   /** Probability that another slice of the corpus is mixed in. */
   mix: number;
   /** Its level, uniform between these, in decibels relative to how it was recorded. */
@@ -28,9 +24,6 @@ export interface AugmentationOptions {
   mixTo: number;
 }
 
-/** Shortest reverberation time in frames, and how far the tail may lie below the sound, in decibels. */
-const leastReverb = 10;
-const mostBelow = 15;
 /** Bands at which a random filter's response is drawn. */
 const filterPoints = 5;
 
@@ -39,7 +32,6 @@ export const noAugmentation: AugmentationOptions = {
   bandMask: 0,
   gain: 0,
   filter: 0,
-  reverb: 0,
   mix: 0,
   mixFrom: -20,
   mixTo: -5,
@@ -52,10 +44,9 @@ export function recipeAugmentation({ frames, bands }: EncoderConfig): Augmentati
     bandMask: Math.floor((3 * bands) / 16),
     gain: 6,
     filter: 6,
-    reverb: 80,
     mix: 1,
     mixFrom: -20,
-    mixTo: 0,
+    mixTo: -5,
   };
 }
 
@@ -70,15 +61,14 @@ export function checkAugmentation(a: AugmentationOptions, { frames, bands }: Enc
   within('bandMask', 0, bands, true);
   within('gain', 0, 60);
   within('filter', 0, 60);
-  if (a.reverb !== 0) within('reverb', leastReverb, 1000);
   within('mix', 0, 1);
   within('mixFrom', -100, 60);
   within('mixTo', a.mixFrom, 60);
 }
 
 /** Whether anything is on. */
-export function augments({ timeMask, bandMask, gain, filter, reverb, mix }: AugmentationOptions): boolean {
-  return timeMask > 0 || bandMask > 0 || gain > 0 || filter > 0 || reverb > 0 || mix > 0;
+export function augments({ timeMask, bandMask, gain, filter, mix }: AugmentationOptions): boolean {
+  return timeMask > 0 || bandMask > 0 || gain > 0 || filter > 0 || mix > 0;
 }
 
 /** Draws alterations for `slices` slices.
@@ -92,17 +82,8 @@ export function drawAugmentation(
   background: ClipDraw,
   used?: Augmentation,
 ): Augmentation {
-  const { timeMask, bandMask, gain, filter, reverb, mix, mixFrom, mixTo } = options;
+  const { timeMask, bandMask, gain, filter, mix, mixFrom, mixTo } = options;
   const into = used ?? augmentationArrays(slices, bands, options);
-  if (into.reverb) {
-    for (let i = 0; i < slices; i++) {
-      const decay = lnPower(-60 / rng.uniform(leastReverb, reverb));
-      // Of a steady sound the tail is exp(decay) / (1 - exp(decay)).
-      const wet = lnPower(-rng.uniform(0, mostBelow)) - decay + Math.log1p(-Math.exp(decay));
-      into.reverb[2 * i] = rng.uniform() < 0.5 ? Number.NEGATIVE_INFINITY : wet;
-      into.reverb[2 * i + 1] = decay;
-    }
-  }
   if (into.mix) {
     for (let i = 0; i < slices; i++) {
       const clip = background.clip(background.draw(rng));
@@ -131,9 +112,8 @@ export function drawAugmentation(
 
 /** Room for the alterations of `slices` slices that `options` turn on. */
 function augmentationArrays(slices: number, bands: number, options: AugmentationOptions): Augmentation {
-  const { timeMask, bandMask, gain, filter, reverb, mix } = options;
+  const { timeMask, bandMask, gain, filter, mix } = options;
   return {
-    ...(reverb > 0 && { reverb: new Float32Array(2 * slices) }),
     ...(mix > 0 && { mix: { frames: new Float64Array(slices), gain: new Float32Array(slices) } }),
     ...((gain > 0 || filter > 0) && { gain: new Float32Array(slices * bands) }),
     ...((timeMask > 0 || bandMask > 0) && { mask: new Int16Array(4 * slices) }),

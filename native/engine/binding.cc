@@ -268,13 +268,12 @@ class NetworkClass : public Napi::ObjectWrap<NetworkClass> {
     return input;
   }
 
-  // {reverb?, mixStarts?, mixGain?, gain?, mask?}
+  // {mixStarts?, mixGain?, gain?, mask?}
   static AugmentArgs augmentation(const Napi::Object& o) {
     AugmentArgs a{};
     if (o.Has("mixStarts")) a.mix_starts = o.Get("mixStarts").As<Napi::Float64Array>().Data();
     if (o.Has("mixGain")) a.mix_gain = o.Get("mixGain").As<Napi::Float32Array>().Data();
     if (o.Has("gain")) a.gain = o.Get("gain").As<Napi::Float32Array>().Data();
-    if (o.Has("reverb")) a.reverb = o.Get("reverb").As<Napi::Float32Array>().Data();
     if (o.Has("mask")) a.mask = o.Get("mask").As<Napi::Int16Array>().Data();
     return a;
   }

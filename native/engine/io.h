@@ -25,26 +25,19 @@ A2V_INLINE vec load_floats(const float* p, long count) {
 }
 
 // Slice `slice` of a store, altered and normalised: bands to out[0], out[step] …, frames `pitch` apart. V bands at a
-// time through all frames, because reverberation is a sum over the frames before.
+// time through all frames, so that what belongs to a band is read once.
 void write_slice(const float* p, long slice, const Tensor& t, const InputArgs& a, real* out, long pitch, long step) {
   const AugmentArgs& g = a.augment;
   const float silence = -__builtin_inff();
   const float *mixed = nullptr, *gain = g.gain ? g.gain + slice * t.F : nullptr;
   const real mix_gain = g.mix_starts ? g.mix_gain[slice] : silence;
   if (mix_gain > silence) mixed = a.store + long(g.mix_starts[slice]) * t.F;
-  const real wet = g.reverb ? g.reverb[2 * slice] : silence, decay = g.reverb ? g.reverb[2 * slice + 1] : 0;
   for (long f = 0; f < t.F; f += V) {
     const long count = std::min(t.F - f, long(V));
     const vec shift = gain ? load_floats(gain + f, count) : vec{};
     const vec mean = load_floats(a.mean + f, count), inverse_std = load_floats(a.inverse_std + f, count);
-    vec tail = splat(real(-1e30));  // ln of the power that is left of earlier frames
     for (long row = 0; row < t.T; row++) {
       vec x = load_floats(p + row * t.F + f, count);
-      if (wet > silence) {
-        const vec dry = x;
-        x = ln_sum(dry, tail + wet);
-        tail = ln_sum(tail, dry) + decay;
-      }
       if (mixed) x = ln_sum(x, load_floats(mixed + row * t.F + f, count) + mix_gain);
       x = (x + shift - mean) * inverse_std;
       real* to = out + row * pitch + f * step;

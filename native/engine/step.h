@@ -144,7 +144,6 @@ struct Range {
 struct AugmentArgs {
   const double* mix_starts;
   const float *mix_gain, *gain;  // [slices], [slices][F]
-  const float* reverb;           // [slices][2]
   const short* mask;             // [slices][4]
 };
 

@@ -76,6 +76,13 @@ for (const channels of [2, 3, 8]) {
       mse(g, g.conv('after', frames % 2 ? sum : g.maxPool('pool', sum), [1, 1], 3, true));
     };
   }
+  cases[`first convolution and norm without ReLU 4×64×${channels}`] = (g) => {
+    const x = g.input('x', [4, 64, 1], 2);
+    const a = g.batchNorm('first norm', g.conv('first', x, [3, 1], channels, false), false);
+    const b = g.batchNorm('op', g.conv('b', a, [1, 3], channels, false), true);
+    const r = g.batchNorm('r norm', g.conv('r', x, [1, 1], channels, false), false);
+    mse(g, g.conv('after', g.add('sum', b, r), [1, 1], 3, true));
+  };
   cases[`first block without norms 4×64×${channels}`] = (g) => {
     const x = g.input('x', [4, 64, 1], 2);
     const a = g.relu('relu', g.conv('first', x, [1, 3], channels, true));
