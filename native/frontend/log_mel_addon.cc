@@ -29,6 +29,9 @@ void ask_for_huge_pages(void* memory, size_t bytes) {
 #endif
 }
 
+// Starting a thread takes about as long as this many frames.
+constexpr long kWorthAThread = 4096;
+
 // One call on the thread pool of libuv. The references keep the arrays and the plan alive until it settles.
 class LogMelWorker : public Napi::AsyncWorker {
  public:
@@ -40,7 +43,7 @@ class LogMelWorker : public Napi::AsyncWorker {
         samples_(samples.Data()),
         length_(long(samples.ElementLength())),
         out_(out.Data()),
-        threads_(threads),
+        threads_(int(std::min<long>(threads, 1 + log_mel.frames(length_) / kWorthAThread))),
         cancel_(reinterpret_cast<std::atomic<int32_t>*>(cancel.Data())),
         kept_{Napi::Persistent(self), Napi::Persistent(Napi::Object(samples)), Napi::Persistent(Napi::Object(out)),
               Napi::Persistent(Napi::Object(cancel))} {}
