@@ -47,14 +47,14 @@ export class ForwardSchedule extends PlanBuilder {
     if (node.op === 'batch-norm' && this.isSingleChannel(this.input(node))) return this.convWithNorm(node, phase);
     const branches = this.residual(node);
     const sum = this.pooledSum(node);
-    const shortcut = sum && this.thinShortcut(sum[1]!);
-    const operands = (branches && this.branchOperands(node)) ?? sum ?? node.inputs.map((i) => this.byName.get(i)!);
-    const [x, b = -1] = operands.map((i, at) => this.value(shortcut && at === 1 ? shortcut.input : i, phase));
+    const inputs = () => node.inputs.map((name) => this.byName.get(name)!);
+    const operands = branches ? this.branchOperands(node) : (sum?.operands ?? inputs());
+    const [x, b = -1] = operands.map((operand) => this.value(operand, phase));
     const folded = node.op === 'conv' ? (this.consumers.get(node.name) ?? []).find((c) => this.folds(c)) : undefined;
     const keep = this.isKept(folded ?? node);
     const y = keep ? this.newTensor(node, 0) : this.newScratch(node.name, node);
     if (branches) this.push(phase, 'residual_pool', { x, b, y, norm: branches.norms[0], norm2: branches.norms[1] });
-    else if (shortcut) this.push(phase, 'max_pool', { x, b, y, conv: shortcut.conv });
+    else if (sum) this.push(phase, 'max_pool', { x, b, y, conv: sum.conv });
     else this.forwardStep(node, phase, x!, b, y, folded as NormNode | undefined);
     if (this.hasStatistics(node) && !this.counted.has(node.name)) this.takeStatistics(node, phase, y);
     (keep ? this.kept : phase.local).set(node.name, y);
@@ -127,24 +127,25 @@ export class ForwardSchedule extends PlanBuilder {
     return this.isSingleChannel(node) && !this.trainable.has(node.inputs[0]!);
   }
 
-  /** Inference: the operands of an addition that nothing but this max-pool reads, which then adds them itself. */
-  private pooledSum(pool: Node): Node[] | undefined {
+  /** Inference: the operands of an addition that nothing but this max-pool reads, which then adds them itself; and the
+   * convolution, if it is to compute that as well from the second operand. */
+  private pooledSum(pool: Node): { operands: Node[]; conv: number } | undefined {
     if (this.mode !== 'infer' || pool.op !== 'max-pool') return undefined;
     const add = this.input(pool);
     if (add.op !== 'add' || this.isKept(add) || this.consumers.get(add.name)!.length > 1) return undefined;
-    return add.inputs.map((name) => this.byName.get(name)!);
+    const [a, b] = add.inputs.map((name) => this.byName.get(name)!) as [Node, Node];
+    if (!this.isThin(b)) return { operands: [a, b], conv: -1 };
+    const conv = this.input(b);
+    return { operands: [a, this.input(conv)], conv: this.convOf.get(conv.name)! };
   }
 
-  /** A 1×1 convolution of a single channel, its norm and ReLU: one multiplication a value, which the pool that adds it does
-   * itself, because storing and loading it would take longer. */
-  private thinShortcut(node: Node): { input: Node; conv: number } | undefined {
-    const alone = !this.isKept(node) && this.consumers.get(node.name)!.length === 1;
-    if (node.op !== 'batch-norm' || !node.relu || !this.folds(node) || !this.isByBands(node) || !alone)
-      return undefined;
+  /** Inference: a 1×1 convolution of a single channel, its norm and ReLU: one multiplication a value, which takes less time
+   * than to store and load it. */
+  private isThin(node: Node): boolean {
+    if (node.op !== 'batch-norm' || !node.relu || !this.folds(node) || !this.isByBands(node)) return false;
     const conv = this.input(node) as Node & { op: 'conv' };
-    const input = this.input(conv);
-    if (conv.kernel[0] * conv.kernel[1] > 1 || channels(input) > 1) return undefined;
-    return { input, conv: this.convOf.get(conv.name)! };
+    const alone = !this.isKept(node) && this.consumers.get(node.name)!.length === 1;
+    return alone && conv.kernel[0] * conv.kernel[1] === 1 && channels(this.input(conv)) === 1;
   }
 
   /** The pool at the end of the residual block that this norm is part of. */
