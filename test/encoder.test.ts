@@ -301,11 +301,16 @@ describe('a stream', () => {
       const after = process.memoryUsage();
       return { buffers: after.arrayBuffers - before.arrayBuffers, heap: after.heapUsed - before.heapUsed };
     };
-    // What the compiler or another test leaves behind now and then is not in every round; the stream's own would be.
-    const rounds = Array.from({ length: 16 }, growth);
-    expect(Math.min(...rounds.map((r) => r.buffers))).toBeLessThanOrEqual(0);
+    // What the compiler or another test leaves behind now and then is not in every round; the stream's own would be. On a
+    // busy machine it takes many until the compiler is done.
+    const least = growth();
+    for (let round = 1; round < 100 && (least.buffers > 0 || least.heap >= 20_000); round++) {
+      const { buffers, heap } = growth();
+      Object.assign(least, { buffers: Math.min(buffers, least.buffers), heap: Math.min(heap, least.heap) });
+    }
+    expect(least.buffers).toBeLessThanOrEqual(0);
     // A single view of an array for each embedding would be some 100 bytes, 200 times.
-    expect(Math.min(...rounds.map((r) => r.heap))).toBeLessThan(20_000);
+    expect(least.heap).toBeLessThan(20_000);
   });
 
   it('shares the weights with others, also while the encoder is busy', async () => {
