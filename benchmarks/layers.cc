@@ -89,7 +89,8 @@ std::vector<double> measure(const KernelTable& table, const Layer& l, int units,
     step.y = kind == STEP_conv ? &y : &x;
     step.b = &y;
     // Strips of an even number of rows.
-    Range range{0, units, 0, 1, 0, 1, std::max(1, std::min(l.t / 4, l.t * l.f / 96)), nullptr};
+    Range range{0, units, 0, 1};
+    range.strips = std::max(1, std::min(l.t / 4, l.t * l.f / 96));
     seconds.push_back(best_seconds([&] {
       for (range.strip = 0, range.strip_end = 1; range.strip < range.strips; range.strip++, range.strip_end++)
         table.steps[kind](step, range);

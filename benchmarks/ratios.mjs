@@ -5,7 +5,7 @@ import { markdownTable } from '../dist/text-table.js';
 /** Metrics of which less is better. */
 const lowerIsBetter = /^(latency|peak_rss|ms$)/;
 
-const median = (values) => {
+export const median = (values) => {
   const sorted = [...values].sort((a, b) => a - b);
   return (sorted[(sorted.length - 1) >> 1] + sorted[sorted.length >> 1]) / 2;
 };

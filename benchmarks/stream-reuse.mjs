@@ -9,11 +9,12 @@ import { defaultEncoder } from '../dist/model/audio2vec.js';
 import { encoderGraph } from '../dist/model/encoder-model.js';
 import { markdownTable } from '../dist/text-table.js';
 import { initialParameters } from '../dist/train/init.js';
+import { median } from './ratios.mjs';
 
 const { frames, bands, embedding } = defaultEncoder;
 const { graph, input, output } = encoderGraph(defaultEncoder);
-const shape = { mean: new Float32Array(bands), std: new Float32Array(bands).fill(1) };
-const network = new Network(graph.nodes, { maxExamples: 1, threads: 1, ...shape });
+const normalisation = { mean: new Float32Array(bands), std: new Float32Array(bands).fill(1) };
+const network = new Network(graph.nodes, { maxExamples: 1, threads: 1, ...normalisation });
 network.setParameters(initialParameters(graph, 1));
 
 /** Calls that embed `streams` windows in turn. */
@@ -37,13 +38,14 @@ function ratio(slow, fast) {
     const whole = time(slow, false);
     return time(fast, true) / whole;
   });
-  return ratios.sort((a, b) => a - b)[ratios.length >> 1];
+  return median(ratios);
 }
 
 const percent = (x) => `${(100 * (1 - x)).toFixed(0)} %`;
-const rows = [8, 10, 16, 32, 48, 64].map((hop) => {
-  return [`${hop / 100} s`, ...[1, 128].map((n) => percent(ratio(calls(n), calls(n, hop))))];
-});
+const rows = [8, 10, 16, 32, 48, 64].map((hop) => [
+  `${hop / 100} s`,
+  ...[1, 128].map((n) => percent(ratio(calls(n), calls(n, hop)))),
+]);
 console.log(
   markdownTable(
     [{ title: 'hop' }, { title: 'time saved, one stream', numeric: true }, { title: '128 streams', numeric: true }],

@@ -81,13 +81,14 @@ export class Schedule extends ForwardSchedule {
 
   /** Whether the gradients of this norm and of the convolution it normalises follow from sums over the taps. */
   private hasTapGradients(node: Node): boolean {
-    if (node.op !== 'batch-norm' || this.poolOf(node) || this.consumers.get(node.name)!.length > 1) return false;
-    return this.fromSingleChannel(this.input(node));
+    if (node.op !== 'batch-norm' || this.consumers.get(node.name)!.length > 1) return false;
+    const conv = this.input(node);
+    const pool = this.poolOf(node);
+    return pool ? conv === this.singleShortcut(pool) : this.fromSingleChannel(conv);
   }
 
-  /** A gradient that is read in the phase, and strip, that makes it, and nowhere else. */
+  /** A tensor for a gradient that is read in the phase that makes it, and nowhere else. */
   private passingGradient(node: Node, phase: Phase): number {
-    this.gradientReady.set(node.name, { level: phase.level, domain: phase.domain });
     const tensor = this.newScratch(`d ${node.name}`, node);
     phase.local.set(`d ${node.name}`, tensor);
     return tensor;
@@ -143,9 +144,7 @@ export class Schedule extends ForwardSchedule {
         this.push(phase, weights, { x: this.value(input, phase), b: dy, conv });
         if (node.bias) this.push(phase, 'bias_gradient', { x: dy, conv });
         if (wanted) {
-          const passes = this.hasTapGradients(input);
-          if (!passes) this.reuseOwnValue(node, input);
-          const y = passes ? this.passingGradient(input, phase) : this.keptGradient(input, phase);
+          const y = this.inputGradient(node, input, phase);
           const kind = node.op === 'conv' ? 'conv_data' : 'dense_data';
           this.contribute(input, phase, this.push(phase, kind, { x: dy, y, conv }));
         }
@@ -154,24 +153,20 @@ export class Schedule extends ForwardSchedule {
       case 'batch-norm': {
         const norm = this.normOf.get(node.name)!;
         const pool = this.poolOf(node);
-        if (this.hasTapGradients(node)) {
+        const taps = this.hasTapGradients(node);
+        if (pool) {
+          const first = norm === this.residual(pool)!.norms[0]; // both norms at once
+          if (first) this.push(phase, 'residual_pool_reduce', this.residualOperands(pool, phase));
+        } else if (taps) {
           const [x, g] = [this.value(this.input(input), phase), this.value(node, phase)];
           this.push(phase, 'tap_gradients', { x, b: this.gradient(node, phase), g, norm });
-          this.out.norms[norm]!.tapGradients = true;
-          phase.reduced.push(norm);
-          break; // the convolution's weights have their gradient, and its input needs none
-        }
-        if (!pool) {
+        } else {
           this.push(phase, 'norm_reduce', { x: this.value(input, phase), b: this.gradient(node, phase), norm });
-        } else if (norm === this.residual(pool)!.norms[0]) {
-          this.push(phase, 'residual_pool_reduce', this.residualOperands(pool, phase)); // both norms at once
         }
         phase.reduced.push(norm);
-        if (pool && input === this.singleShortcut(pool)) {
-          this.out.norms[norm]!.tapGradients = true;
-          break;
-        }
-        this.inputReady(input, level + 1, domain);
+        this.out.norms[norm]!.tapGradients = taps;
+        // With taps, the convolution's weights have their gradient by then, and its input needs none.
+        if (!taps) this.inputReady(input, level + 1, domain);
         break;
       }
       case 'add':
@@ -215,6 +210,16 @@ export class Schedule extends ForwardSchedule {
     }
   }
 
+  /** Where a convolution or dense layer writes the gradient of its input. */
+  private inputGradient(node: Node, input: Node, phase: Phase): number {
+    if (this.hasTapGradients(input)) {
+      this.inputReady(input, phase.level, phase.domain);
+      return this.passingGradient(input, phase); // the norm's own backward step reads it, strip by strip
+    }
+    this.reuseOwnValue(node, input);
+    return this.keptGradient(input, phase);
+  }
+
   /** A normalised convolution's output is last read when its norm's gradient is taken, just before the convolution's
    * own backward steps in the same strip. If these read no other rows and the input has the same shape, its gradient
    * can take the output's place: less memory, and lines that are in cache already. */
@@ -243,23 +248,19 @@ export class Schedule extends ForwardSchedule {
     const pool = consumer.op === 'batch-norm' ? this.poolOf(consumer) : undefined;
     if (pool) {
       const [y, y2] = this.residual(pool)!.convs.map((conv) => {
-        if (conv === this.singleShortcut(pool)) return -1;
-        const tensor = this.newScratch(`d ${conv.name}`, conv);
-        phase.local.set(`d ${conv.name}`, tensor);
-        return tensor;
+        return conv === this.singleShortcut(pool) ? -1 : this.passingGradient(conv, phase);
       });
       this.push(phase, 'residual_pool_apply', { ...this.residualOperands(pool, phase), y, y2 });
       return phase.local.get(key)!;
     }
     const x = this.value(node, phase);
     const b = this.gradient(consumer, phase);
-    const y = this.newScratch(key, node);
+    const y = this.passingGradient(node, phase);
     if (consumer.op === 'batch-norm')
       this.push(phase, 'norm_apply', { x, b, y, norm: this.normOf.get(consumer.name)! });
     else if (consumer.op === 'max-pool') this.push(phase, 'max_pool_backward', { x, b, y });
     else if (consumer.op === 'global-max-pool') this.push(phase, 'global_max_pool_backward', { x, b, y });
     else throw new Error(`the gradient of ${node.name} should have been kept`);
-    phase.local.set(key, y);
     return y;
   }
 

@@ -44,29 +44,22 @@ export class ForwardSchedule extends PlanBuilder {
       if (this.isKept(node)) this.kept.set(node.name, tensor);
       return tensor;
     }
-    if (node.op === 'batch-norm' && this.isSingleChannel(this.input(node))) return this.convWithNorm(node, phase);
     const branches = this.residual(node);
     const sum = this.pooledSum(node);
-    const inputs = () => node.inputs.map((name) => this.byName.get(name)!);
+    const single = node.op === 'batch-norm' && this.isSingleChannel(this.input(node)) ? this.input(node) : undefined;
+    const inputs = () => (single ?? node).inputs.map((name) => this.byName.get(name)!);
     const operands = branches ? this.branchOperands(node) : (sum?.operands ?? inputs());
     const [x, b = -1] = operands.map((operand) => this.value(operand, phase));
     const folded = node.op === 'conv' ? (this.consumers.get(node.name) ?? []).find((c) => this.folds(c)) : undefined;
     const keep = this.isKept(folded ?? node);
     const y = keep ? this.newTensor(node, 0) : this.newScratch(node.name, node);
     if (branches) this.push(phase, 'residual_pool', { x, b, y, norm: branches.norms[0], norm2: branches.norms[1] });
+    else if (single)
+      this.push(phase, 'conv', { x, y, conv: this.convOf.get(single.name)!, norm: this.normOf.get(node.name)! });
     else if (sum) this.push(phase, 'max_pool', { x, b, y, conv: sum.conv });
     else this.forwardStep(node, phase, x!, b, y, folded as NormNode | undefined);
     if (this.hasStatistics(node) && !this.counted.has(node.name)) this.takeStatistics(node, phase, y);
     (keep ? this.kept : phase.local).set(node.name, y);
-    return y;
-  }
-
-  private convWithNorm(node: NormNode, phase: Phase): number {
-    const conv = this.input(node);
-    const x = this.value(this.input(conv), phase);
-    const y = this.isKept(node) ? this.newTensor(node, 0) : this.newScratch(node.name, node);
-    this.push(phase, 'conv', { x, y, conv: this.convOf.get(conv.name)!, norm: this.normOf.get(node.name)! });
-    (this.isKept(node) ? this.kept : phase.local).set(node.name, y);
     return y;
   }
 

@@ -97,19 +97,6 @@ void step_dense_data(const Step& s, const Range& r) {
             r);
 }
 
-void run_gradient(const ConvShape& shape, const GradientArgs& a) {
-  switch (shape.block) {
-    case 4:
-      gradient_block<4>(a, shape.segments, shape.K);
-      break;
-    case 2:
-      gradient_block<2>(a, shape.segments, shape.K);
-      break;
-    default:
-      gradient_block<1>(a, shape.segments, shape.K);
-  }
-}
-
 // x: the layer's input; b: gradient of its output. Adds to this thread's gradient.
 void step_conv_weights(const Step& s, const Range& r) {
   const ConvShape& shape = s.conv->weights;
@@ -137,7 +124,7 @@ void step_conv_weights(const Step& s, const Range& r) {
       for (long n = r.n0; n < r.n1; n++) {
         a.x = at(x, r, n) + first_run(shape, phase, x, r0);
         a.dy = at(dy, r, n) + first_output(shape, phase, dy, r0) + v * V;
-        run_gradient(shape, a);
+        gradient_block(shape.block, a, shape.segments, shape.K);
       }
 }
 
@@ -157,7 +144,7 @@ void step_dense_weights(const Step& s, const Range& r) {
     a.x = at(*s.x, r, r.n0);
     a.dy = at(*s.b, r, r.n0) + v * V;
     a.dw = dw + long(v) * shape.K * V;
-    run_gradient(shape, a);
+    gradient_block(shape.block, a, shape.segments, shape.K);
   }
 }
 

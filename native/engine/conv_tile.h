@@ -196,7 +196,7 @@ int gradient_runs(GradientArgs a, int K) {
 }
 
 template <int R>
-void gradient_block(const GradientArgs& a, int segments, int K) {
+void gradient_segments(const GradientArgs& a, int segments, int K) {
   if (segments == 3 && 3 * R <= A2V_ACCUMULATORS) {
     gradient_runs<3, R>(a, K);
   } else {
@@ -207,6 +207,16 @@ void gradient_block(const GradientArgs& a, int segments, int K) {
       gradient_runs<1, R>(b, K);
     }
   }
+}
+
+// All runs of one block of output vectors.
+void gradient_block(int block, const GradientArgs& a, int segments, int K) {
+  if (block == 4)
+    gradient_segments<4>(a, segments, K);
+  else if (block == 2)
+    gradient_segments<2>(a, segments, K);
+  else
+    gradient_segments<1>(a, segments, K);
 }
 
 }  // namespace

@@ -45,22 +45,23 @@ class Layout {
 
 }  // namespace
 
-struct Network::Plan {
-  struct Pass {
-    int strips, edge, stride;
-    std::vector<Step> steps;
-    // Kept tensors that come from or go to main memory here: fetched a strip ahead.
-    std::vector<const Tensor*> far;
-    std::vector<long> work;  // what the last strip took, by thread: see look_ahead
+struct Network::Pass {
+  int strips, edge, stride;
+  std::vector<Step> steps;
+  // Kept tensors that come from or go to main memory here: fetched a strip ahead.
+  std::vector<const Tensor*> far;
+  std::vector<long> work;  // what the last strip took, by thread: see look_ahead
 
-    const Tensor& result() const { return *steps.back().y; }
-    // Rows from one slice to the next, and rows of the result that the two share.
-    long shift(long hop) const { return hop / stride; }
-    long carried(long hop) const {
-      if (stride == 0 || hop % stride != 0) return 0;
-      return std::max(0L, result().T - 2 * edge - shift(hop));
-    }
-  };
+  const Tensor& result() const { return *steps.back().y; }
+  // Rows from one slice to the next, and rows of the result that the two share.
+  long shift(long hop) const { return hop / stride; }
+  long carried(long hop) const {
+    if (stride == 0 || hop % stride != 0) return 0;
+    return std::max(0L, result().T - 2 * edge - shift(hop));
+  }
+};
+
+struct Network::Plan {
   struct Phase {
     int rows, group;
     std::vector<Pass> passes;
@@ -243,7 +244,7 @@ int Network::add_plan(const PlanSpec& spec) {
     Plan::Phase phase{ps.rows, ps.group, {}, ps.statistics, ps.reduced};
     std::set<const Tensor*> near;  // what this phase has already touched
     for (const PassSpec& pass : ps.passes) {
-      Plan::Pass out{pass.strips, pass.edge, pass.stride, {}, {}, std::vector<long>(threads)};
+      Pass out{pass.strips, pass.edge, pass.stride, {}, {}, std::vector<long>(threads)};
       for (const StepSpec& s : pass.steps) {
         Step step{};
         step.op = s.kind;
@@ -328,8 +329,39 @@ void Network::pack(Plan& plan) {
 size_t Network::carried_bytes(int index, long hop) const {
   size_t bytes = 0;
   for (const Plan::Phase& phase : plans_[index]->phases)
-    for (const Plan::Pass& pass : phase.passes) bytes += pass.carried(hop) * pass.result().pitch * table_.real_bytes;
+    for (const Pass& pass : phase.passes) bytes += pass.carried(hop) * pass.result().pitch * table_.real_bytes;
   return bytes;
+}
+
+// All strips of a pass for the units of `r`, up to `end` being this thread's. With `carry`, which `kept` walks through,
+// those rows of the result that the slice before has are taken from there.
+void Network::run_pass(Pass& pass, Range& r, long end, const Carry* carry, char*& kept) {
+  const auto run_strips = [&](int from, int to, int at_once) {
+    for (r.strip = from; r.strip < to; r.strip = r.strip_end) {
+      r.strip_end = std::min(to, r.strip + at_once);
+      if (r.ahead) look_ahead(*r.ahead, pass.far, next_strip(r, end), table_.real_bytes, pass.work[r.thread]);
+      for (const Step& step : pass.steps) table_.steps[step.op](step, r);
+      if (r.ahead) pass.work[r.thread] = r.ahead->work;
+    }
+  };
+  const long carried = carry ? pass.carried(carry->hop) : 0;
+  r.strips = pass.strips;
+  if (carried == 0) return run_strips(0, r.strips, 1);
+
+  // Row by row, so that any can be left out; as many at a time as otherwise.
+  const Tensor& result = pass.result();
+  const int rows = r.strips = result.T, at_once = rows / pass.strips;
+  const size_t row_bytes = result.pitch * table_.real_bytes;
+  char* first = result.data + result.origin * table_.real_bytes;
+  if (carry->filled) {
+    std::memcpy(first + pass.edge * row_bytes, kept, carried * row_bytes);
+    run_strips(0, pass.edge, rows);
+    run_strips(pass.edge + carried, rows, at_once);
+  } else {
+    run_strips(0, rows, at_once);
+  }
+  std::memcpy(kept, first + (pass.edge + pass.shift(carry->hop)) * row_bytes, carried * row_bytes);
+  kept += carried * row_bytes;
 }
 
 void Network::run(int index, long examples, const std::vector<Input>& inputs, const AdamArgs* update,
@@ -345,7 +377,7 @@ void Network::run(int index, long examples, const std::vector<Input>& inputs, co
   on_threads(pool_, [&](int t) {
     for (const Input& input : inputs) {
       const long units = examples * plan.spec.tensors[input.tensor].rows;
-      const Range r{units * t / threads, units * (t + 1) / threads, t, threads, 0, 1, 1, nullptr};
+      const Range r{units * t / threads, units * (t + 1) / threads, t, threads};
       table_.write_input(plan.tensors[input.tensor], r, input.args);
     }
     if (plan.spec.training) {  // each thread clears a share of what will be added to
@@ -358,46 +390,19 @@ void Network::run(int index, long examples, const std::vector<Input>& inputs, co
 
   char* kept = carry ? carry->rows : nullptr;
   for (Plan::Phase& phase : plan.phases) {
-    for (Plan::Pass& pass : phase.passes)
+    for (Pass& pass : phase.passes)
       for (Step& s : pass.steps) s.examples = examples;
     const long units = examples * phase.rows;
     on_threads(pool_, [&](int t) {
       Ahead ahead;
       // What inference keeps from one phase to the next is little and still in the L2 cache.
-      Range r{0, 0, t, threads, 0, 1, 1, plan.spec.training ? &ahead : nullptr};
+      Range r{0, 0, t, threads};
+      if (plan.spec.training) r.ahead = &ahead;
       const long end = units * (t + 1) / threads;
       for (long n = units * t / threads; n < end; n = r.n1) {
         r.n0 = n;
         r.n1 = std::min(end, n + phase.group);
-        for (Plan::Pass& pass : phase.passes) {
-          const auto run_strips = [&](int from, int to, int at_once) {
-            for (r.strip = from; r.strip < to; r.strip = r.strip_end) {
-              r.strip_end = std::min(to, r.strip + at_once);
-              look_ahead(ahead, pass.far, next_strip(r, end), table_.real_bytes, pass.work[t]);
-              for (const Step& step : pass.steps) table_.steps[step.op](step, r);
-              pass.work[t] = ahead.work;
-            }
-          };
-          const long carried = carry ? pass.carried(carry->hop) : 0;
-          if (carried == 0) {
-            r.strips = pass.strips;
-            run_strips(0, r.strips, 1);
-            continue;
-          }
-          // Row by row, so that any can be left out; as many at a time as otherwise.
-          const int rows = r.strips = pass.result().T;
-          const size_t row_bytes = pass.result().pitch * table_.real_bytes;
-          char* first = pass.result().data + pass.result().origin * table_.real_bytes;
-          if (carry->filled) {
-            std::memcpy(first + pass.edge * row_bytes, kept, carried * row_bytes);
-            run_strips(0, pass.edge, rows);
-            run_strips(pass.edge + carried, rows, rows / pass.strips);
-          } else {
-            run_strips(0, rows, rows / pass.strips);
-          }
-          std::memcpy(kept, first + (pass.edge + pass.shift(carry->hop)) * row_bytes, carried * row_bytes);
-          kept += carried * row_bytes;
-        }
+        for (Pass& pass : phase.passes) run_pass(pass, r, end, carry, kept);
       }
     });
     for (int i : phase.statistics) {
@@ -452,7 +457,7 @@ void Network::get_moments(double* m, double* v) const {
 }
 
 void Network::read_output(int plan, int tensor, long examples, float* out) {
-  const Range r{0, examples * plans_[plan]->spec.tensors[tensor].rows, 0, 1, 0, 1, 1, nullptr};
+  const Range r{0, examples * plans_[plan]->spec.tensors[tensor].rows, 0, 1};
   table_.read_output(plans_[plan]->tensors[tensor], r, out);
 }
 

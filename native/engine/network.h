@@ -110,8 +110,10 @@ class Network {
   size_t bytes() const { return bytes_; }
 
  private:
+  struct Pass;
   struct Plan;
   void pack(Plan& plan);
+  void run_pass(Pass& pass, Range& r, long end, const Carry* carry, char*& kept);
 
   const KernelTable& table_;
   ThreadPool pool_;

@@ -135,8 +135,9 @@ struct Ahead {
 // `strip` up to `strip_end`.
 struct Range {
   long n0, n1;
-  int thread, threads, strip, strip_end, strips;
-  Ahead* ahead;  // null: nothing to ask for
+  int thread, threads;
+  int strip = 0, strip_end = 1, strips = 1;
+  Ahead* ahead = nullptr;  // null: nothing to ask for
 };
 
 // Alterations of slices from a store, each null or an array, slice after slice: lib/engine/augmentation.ts says
@@ -171,7 +172,8 @@ static inline long last_row(const Tensor& t, const Range& r) { return long(t.T) 
 #define A2V_STEPS(X)                                                                   \
   X(conv) X(conv_data) X(conv_weights) X(bias_gradient)                                \
   X(dense) X(dense_data) X(dense_weights)                                              \
-  X(norm_statistics) X(tap_statistics) X(tap_gradients) X(norm) X(norm_reduce) X(norm_apply)                              \
+  X(norm_statistics) X(norm) X(norm_reduce) X(norm_apply)                              \
+  X(tap_statistics) X(tap_gradients)                                                   \
   X(relu) X(relu_backward) X(add)                                                      \
   X(max_pool) X(max_pool_backward) X(global_max_pool) X(global_max_pool_backward)      \
   X(residual_pool) X(residual_pool_reduce) X(residual_pool_apply)                      \

@@ -318,12 +318,7 @@ void run_winograd_gradient(const ConvShape& s, const Tensor& x, const Tensor& dy
         a.x = planes + plane * x_plane;
         a.dy = dy_planes + plane * dy_plane + v * V;
         a.dw = dw + 4l * v * V * s.K + half.value * s.K * a.dw_k + plane * s.block * V;
-        if (s.block == 4)
-          gradient_runs<1, 4>(a, s.K);
-        else if (s.block == 2)
-          gradient_runs<1, 2>(a, s.K);
-        else
-          gradient_runs<1, 1>(a, s.K);
+        gradient_block(s.block, a, 1, s.K);
       }
   };
   Pairs first(s, x, dy, r), others = first;
