@@ -34,10 +34,11 @@ export class Schedule extends ForwardSchedule {
     return this.out;
   }
 
-  /** A loss step also writes the gradient of what it compares, so that is known one phase after the value. */
+  /** A loss step also writes the gradient of what it compares, so that is known one phase after the value, or with it. */
   private loss(node: LossNode): void {
     const index = this.out.losses.push(node.name) - 1;
     const inputs = node.inputs.map((i) => this.byName.get(i)!);
+    if (this.lossInPlace(node)) return this.lossOfMap(node, index, inputs as [Node, Node]);
     const [x, b = -1] = inputs.map((i) => this.kept.get(i.name)!);
     const level = Math.max(...inputs.filter((i) => i.op !== 'input').map((i) => this.levels.get(i.name)!)) + 1;
     this.levels.set(node.name, level);
@@ -64,6 +65,17 @@ export class Schedule extends ForwardSchedule {
     } else {
       this.contribute(first, phase, this.push(phase, node.loss, { ...fields, y: gradient(first, phase) }));
     }
+  }
+
+  private lossOfMap(node: LossNode, index: number, [map, target]: [Node, Node]): void {
+    const level = this.levels.get(map.name)!;
+    this.levels.set(node.name, level);
+    const phase = this.phase(level, map);
+    const x = this.value(map, phase);
+    const y = this.mode === 'train' ? this.passingGradient(map, phase) : -1;
+    const fields = { x, b: this.kept.get(target.name)!, y, rows: map.rows, weight: node.weight, loss: index };
+    this.push(phase, node.loss, fields);
+    if (this.mode === 'train') this.inputReady(map, level, phase.domain);
   }
 
   private keptGradient(node: Node, phase: Phase): number {

@@ -19,7 +19,9 @@ export class ForwardSchedule extends PlanBuilder {
   protected isKept(node: Node): boolean {
     if (this.targets.includes(node.name)) return true;
     const consumers = this.consumers.get(node.name) ?? [];
-    if (consumers.some((c) => c.op === 'loss' || this.domain(c) !== this.domain(node))) return true;
+    const meets = (c: Node) => c.op === 'loss' && this.lossInPlace(c);
+    if (consumers.some((c) => !meets(c) && (c.op === 'loss' || this.domain(c) !== this.domain(node)))) return true;
+    if (consumers.some(meets)) return false;
     if (this.mode === 'infer') return false;
     switch (node.op) {
       case 'conv':
@@ -32,6 +34,16 @@ export class ForwardSchedule extends PlanBuilder {
       default:
         return true;
     }
+  }
+
+  /** Whether a loss compares a map, value by value, with an input, and what the map is made of needs its gradient once:
+   * the loss then meets the map where that is computed, and neither the map nor its gradient is kept. */
+  protected lossInPlace(loss: Node & { op: 'loss' }): boolean {
+    const map = this.input(loss);
+    const local = ({ name }: Node) => this.consumers.get(name)!.length === 1 && !this.targets.includes(name);
+    const parts = map.op === 'add' ? map.inputs.map((name) => this.byName.get(name)!) : [map];
+    const once = parts.every((part) => local(part) && (part.op === 'conv' || part.op === 'upsample'));
+    return loss.loss === 'mse' && once && local(map) && this.input(loss, 1).op === 'input';
   }
 
   /** The tensor that holds a node's value in a phase. */

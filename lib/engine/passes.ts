@@ -19,7 +19,6 @@ const WHOLE = new Set([
   'dense',
   'dense_data',
   'dense_weights',
-  'mse',
   'bce',
   'softmax',
   'triplet',

@@ -6,20 +6,13 @@
 // the weights transposed and flipped. The weight gradient is the outer product of the same runs with the columns.
 #pragma once
 #include "engine/conv_by_bands.h"
+#include "engine/conv_folded.h"
 #include "engine/conv_tile.h"
 #include "engine/single_channel.h"
 #include "engine/tensor.h"
 #include "engine/winograd.h"
 
 namespace {
-
-// Where a phase's first run and first output stand, from the first row r0 on (counted in rows of one phase).
-A2V_INLINE long first_run(const ConvShape& s, int phase, const Tensor& x, long r0) {
-  return (r0 * s.x_row_step + s.x_row[phase]) * x.pitch + s.x_band[phase] * long(x.Cp);
-}
-A2V_INLINE long first_output(const ConvShape& s, int phase, const Tensor& y, long r0) {
-  return (r0 * s.y_row_step + (s.y_row_step - 1) * phase) * y.pitch + (s.y_column_step - 1) * phase * long(y.unit);
-}
 
 // This thread's working memory.
 A2V_INLINE real* planes_of(const Conv& conv, const Range& r) {
@@ -31,6 +24,7 @@ void run_conv(const Conv& conv, const ConvShape& shape, const void* packed, cons
   const real *weights = static_cast<const real*>(packed), *bias = static_cast<const real*>(packed_bias);
   if (shape.by_bands) return run_conv_by_bands(shape, weights, bias, x, y, relu, accumulate, r);
   if (shape.winograd) return run_winograd(shape, weights, bias, x, y, relu, accumulate, planes_of(conv, r), r);
+  if (shape.fold > 1) return run_conv_folded(shape, weights, bias, x, y, relu, accumulate, r);
   const long r0 = first_row(y, r) / shape.y_row_step, r1 = last_row(y, r) / shape.y_row_step;
   TileArgs a;
   a.x_row = shape.x_row_step * x.pitch;
@@ -106,6 +100,8 @@ void step_conv_weights(const Step& s, const Range& r) {
   if (shape.winograd)
     return run_winograd_gradient(shape, x, dy, static_cast<real*>(s.conv->gradient) + r.thread * shape.size,
                                  planes_of(*s.conv, r), r);
+  if (shape.fold > 1)
+    return run_folded_gradient(shape, x, dy, static_cast<real*>(s.conv->gradient) + r.thread * shape.size, r);
   const long r0 = first_row(dy, r) / shape.y_row_step, r1 = last_row(dy, r) / shape.y_row_step;
   GradientArgs a;
   a.x_row = shape.x_row_step * x.pitch;

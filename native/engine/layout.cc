@@ -69,9 +69,9 @@ ConvShape conv_shape(const Tensor& in, const Tensor& out, int kt, int kf, int up
     return s;
   }
   s.fold = out.unit / out.Cp;
-  s.phases = s.x_row_step = s.y_row_step = s.y_column_step = 1;
-  int bands = s.fold + kf - 1;  // in a run
-  int band_step = s.fold;       // from an output column to the next
+  s.phases = s.x_row_step = s.y_row_step = s.y_column_step = s.parities = 1;
+  int bands = kf;     // in a run
+  int band_step = 1;  // from a band of the output to the next
   s.segments = kt;
   s.x_row[0] = -(kt / 2);
   s.x_band[0] = -(kf / 2);
@@ -82,15 +82,14 @@ ConvShape conv_shape(const Tensor& in, const Tensor& out, int kt, int kf, int up
     s.segments = 4;
     s.x_row_step = 2;
   } else if (upsampled == 2 && transposed) {
-    bands = 2 * s.fold + 2;
-    band_step = 2 * s.fold;
-  } else if (upsampled == 2 && s.fold == 1) {
-    s.phases = s.y_column_step = bands = 2;
+    bands = 4;
+    band_step = 2;
   } else if (upsampled == 2) {
-    bands = s.fold / 2 + 2;
-    band_step = s.fold / 2;
+    bands = 2;
+    (s.fold == 1 ? s.phases : s.parities) = 2;
+    s.y_column_step = s.phases;
   }
-  s.K = bands * in.Cp;
+  s.K = round_up(bands * in.Cp, s.fold);
   s.in_stride = band_step * in.Cp;
   s.vectors = out.unit / lanes;
   const int widest = lanes >= 8 ? 2 : 4;  // registers for weights; with more lanes few layers have more vectors
@@ -101,7 +100,7 @@ ConvShape conv_shape(const Tensor& in, const Tensor& out, int kt, int kf, int up
     s.segments = 4;
     s.K = in.Cp;
   }
-  s.size = long(s.phases) * s.segments * s.K * s.vectors * lanes;
+  s.size = long(s.phases) * s.segments * (s.K / s.fold) * s.parities * s.vectors * lanes;
   return s;
 }
 

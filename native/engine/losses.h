@@ -12,7 +12,7 @@ void step_mse(const Step& s, const Range& r) {
   const vec twice = splat(real(2 * scale));
   double total = 0;
   for (long n = r.n0; n < r.n1; n++)
-    for (long t = 0; t < x.T; t++) {
+    for (long t = first_row(x, r); t < last_row(x, r); t++) {
       const real* p = at(x, r, n) + t * x.pitch;
       const real* q = at(target, r, n) + t * target.pitch;
       real* d = s.y ? at_mut(*s.y, r, n) + t * s.y->pitch : nullptr;
@@ -23,6 +23,7 @@ void step_mse(const Step& s, const Range& r) {
         if (d) store(d + i, e * twice);
       }
       total += sum(row);
+      ask(r.ahead, 4 * x.pitch / V);
     }
   s.loss[r.thread] += total * scale;
 }

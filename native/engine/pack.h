@@ -14,6 +14,20 @@ A2V_INLINE bool tap_reads(int upsampled, int transposed, int taps, int tap, int 
   return transposed ? (input + tap - 1) >> 1 == output : (output + tap - 1) >> 1 == input;
 }
 
+// Notes which weights' sum meets input channel `in`, read from run `segment` at band `in_band`, for output channel `out`
+// at `out_band`; bands are relative to the column at hand.
+A2V_INLINE void map_taps(const ConvShape& s, int phase, int segment, int in, int in_band, int out, int out_band,
+                         int entry[2]) {
+  if (in >= s.cin || out >= s.cout) return;
+  const int in_row = s.x_row[phase] + segment, out_row = s.upsampled == 1 && !s.transposed ? phase : 0;
+  const int co = s.transposed ? in : out, ci = s.transposed ? out : in, cin = s.transposed ? s.cout : s.cin;
+  for (int kt = 0; kt < s.kt; kt++)
+    for (int kf = 0; kf < s.kf; kf++)
+      if (tap_reads(s.upsampled == 1, s.transposed, s.kt, kt, in_row, out_row) &&
+          tap_reads(s.upsampled == 2, s.transposed, s.kf, kf, in_band, out_band))
+        entry[entry[0] >= 0] = ((co * cin + ci) * s.kt + kt) * s.kf + kf;
+}
+
 // Fills map[packed index][0 … 1] with the weights whose sum stands there, -1 for none. winograd.h has other factors and
 // needs no map.
 void map_weights(const ConvShape& s, int* map) {
@@ -28,25 +42,16 @@ void map_weights(const ConvShape& s, int* map) {
                                 : ((out * s.cin + in) * s.kt + t) * s.kf + f;
     return;
   }
-  long block_start = 0;
   for (int phase = 0; phase < s.phases; phase++)
-    for (int v0 = 0; v0 < s.vectors; v0 += s.block, block_start += long(s.segments) * s.K * s.block * V)
-      for (int seg = 0; seg < s.segments; seg++)
-        for (int k = 0; k < s.K; k++)
-          for (int l = 0; l < s.block * V; l++) {
-            const int in = k % s.cin_pad, lane = v0 * V + l, out = lane % s.cout_pad;
-            if (in >= s.cin || out >= s.cout) continue;
-            const int in_row = s.x_row[phase] + seg, out_row = s.upsampled == 1 && !s.transposed ? phase : 0;
-            const int in_band = s.x_band[phase] + k / s.cin_pad;
-            const int out_band = lane / s.cout_pad + (s.y_column_step - 1) * phase;
-            int* entry = map + 2 * (block_start + (long(seg) * s.K + k) * s.block * V + l);
-            const int co = s.transposed ? in : out, ci = s.transposed ? out : in, cin = s.transposed ? s.cout : s.cin;
-            for (int kt = 0; kt < s.kt; kt++)
-              for (int kf = 0; kf < s.kf; kf++)
-                if (tap_reads(s.upsampled == 1, s.transposed, s.kt, kt, in_row, out_row) &&
-                    tap_reads(s.upsampled == 2, s.transposed, s.kf, kf, in_band, out_band))
-                  entry[entry[0] >= 0] = ((co * cin + ci) * s.kt + kt) * s.kf + kf;
-          }
+    for (int v = 0; v < s.vectors; v += s.block)
+      for (int segment = 0; segment < s.segments; segment++)
+        for (int k = 0; k < s.K; k += s.fold)
+          for (int parity = 0; parity < s.parities; parity++)
+            for (int l = 0; l < s.block * V; l++, map += 2) {
+              const int value = k + l % s.fold, band = s.x_band[phase] + parity + value / s.cin_pad;
+              map_taps(s, phase, segment, value % s.cin_pad, band, v * V + l / s.fold,
+                       s.parities == 2 ? parity : (s.y_column_step - 1) * phase, map);
+            }
 }
 
 // With a norm, its running statistics are folded in: weight * scale, bias = shift (inference).

@@ -37,17 +37,21 @@ struct Tensor {
 // of its three taps then meet the same value, so each of two neighbouring outputs (two phases) is a convolution of two
 // taps, whose weights are sums. Its input gradient has four taps, two steps apart.
 //
+// Where channels leave lanes free, so that an output column has several bands, lanes are shared out otherwise while
+// products are summed (conv_folded.h): each run belongs to one band and is taken `fold` values at a time.
+//
 // Between maps by bands the loop is another (conv_by_bands.h): weights are [kt][cin][kf][cout]. So it is where outputs
 // are computed in pairs (winograd.h): the segments are then its four planes.
 struct ConvShape {
   int by_bands;
   int winograd;                   // 0; outputs computed in pairs along 1: frames; 2: bands (winograd.h)
   int segments;                   // runs: one for each input row that an output row needs
-  int K;                          // values in a run
+  int K;                          // values in a run (folded: rounded up to a multiple of `fold`)
   int vectors;                    // vectors in an output column
   int block;                      // of those, how many the micro-kernel computes at once
   int fold;                       // bands in an output column
-  int in_stride;                  // input values from an output column to the next
+  int in_stride;                  // input values from an output column to the next; folded: from a band to the next
+  int parities;                   // folded: 2 if even and odd bands have weights of their own, two bands a step
   int phases;                     // 2: outputs of either parity have weights of their own
   int x_row[2], x_band[2];        // by phase: offset of the first run, in rows and bands
   int x_row_step;                 // input rows from an output row (of one phase) to the next

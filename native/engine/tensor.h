@@ -15,6 +15,14 @@ A2V_INLINE const real* at(const Tensor& t, const Range& r, long n) {
 }
 A2V_INLINE real* at_mut(const Tensor& t, const Range& r, long n) { return const_cast<real*>(at(t, r, n)); }
 
+// Where a phase's first run and first output stand, from the first row r0 on (counted in rows of one phase).
+A2V_INLINE long first_run(const ConvShape& s, int phase, const Tensor& x, long r0) {
+  return (r0 * s.x_row_step + s.x_row[phase]) * x.pitch + s.x_band[phase] * long(x.Cp);
+}
+A2V_INLINE long first_output(const ConvShape& s, int phase, const Tensor& y, long r0) {
+  return (r0 * s.y_row_step + (s.y_row_step - 1) * phase) * y.pitch + (s.y_column_step - 1) * phase * long(y.unit);
+}
+
 // Vectors of a row that share constants: those of lanes u … u + V - 1.
 struct Run {
   long from, step, count;

@@ -42,10 +42,31 @@ typedef real vec_unaligned __attribute__((vector_size(V * sizeof(real)), aligned
 // Integers as wide as `real`, for comparison masks (0 or -1) and shuffle indices.
 typedef decltype(vec{} < vec{}) mask __attribute__((may_alias));
 
+typedef long long lanes64 __attribute__((may_alias, aligned(sizeof(real))));  // two lanes at once
+
 A2V_INLINE vec load(const real* p) { return *reinterpret_cast<const vec_unaligned*>(p); }
 A2V_INLINE void store(real* p, vec x) { *reinterpret_cast<vec_unaligned*>(p) = x; }
 // x - 0 is x to the bit, so this is one broadcast from memory; 0 + x would be an addition, and on the wrong port.
 A2V_INLINE vec splat(real x) { return x - vec{}; }
+
+// P values, again and again (a broadcast of several lanes).
+template <int P>
+A2V_INLINE vec repeat(const real* p) {
+  [[maybe_unused]] const float* floats = reinterpret_cast<const float*>(p);  // lanes to move, whatever they hold
+#if defined(__AVX512F__)
+  if constexpr (P * sizeof(real) == 8) return reinterpret_cast<vec>(_mm512_set1_epi64(*reinterpret_cast<const lanes64*>(p)));
+  if constexpr (P * sizeof(real) == 16) return reinterpret_cast<vec>(_mm512_broadcast_f32x4(_mm_loadu_ps(floats)));
+  if constexpr (P * sizeof(real) == 32) return reinterpret_cast<vec>(_mm512_broadcast_f32x8(_mm256_loadu_ps(floats)));
+#elif defined(__AVX2__)
+  if constexpr (P * sizeof(real) == 8) return reinterpret_cast<vec>(_mm256_set1_epi64x(*reinterpret_cast<const lanes64*>(p)));
+  if constexpr (P * sizeof(real) == 16) return reinterpret_cast<vec>(_mm256_broadcast_ps(reinterpret_cast<const __m128*>(floats)));
+#endif
+  if constexpr (P == 1) return splat(*p);
+  if constexpr (P == V) return load(p);
+  vec y;
+  for (int l = 0; l < V; l++) y[l] = p[l % P];
+  return y;
+}
 
 // `a > b ? a : b`, which compilers turn into a comparison and a blend where the processor has one instruction.
 #if defined(__AVX512F__)
