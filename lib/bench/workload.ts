@@ -6,10 +6,12 @@ import { sizeOf } from '../model/graph.js';
 /** `count` values of white noise in ±1, always the same. */
 export function noise(count: number): Float32Array {
   let state = 1;
-  return Float32Array.from({ length: count }, () => {
+  const values = new Float32Array(count);
+  for (let i = 0; i < count; i++) {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return state / 2 ** 31 - 1;
-  });
+    values[i] = state / 2 ** 31 - 1;
+  }
+  return values;
 }
 
 /** Noise for every input of the graph. (A target in [0, 1] costs no other time when it is outside.) */

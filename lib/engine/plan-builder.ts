@@ -2,6 +2,7 @@
 import { type Node, type Parameter, sizeOf } from '../model/graph.js';
 import { mapsByBands } from './by-bands.js';
 import { markCarriedRows } from './carried-rows.js';
+import { markLifetimes } from './lifetimes.js';
 import { cutIntoPasses, keepStripsOnly } from './passes.js';
 import { type Plan, type PlanPhase, type PlanStep, tensorsOf } from './plan.js';
 import { withoutUpsampling } from './upsampling.js';
@@ -175,6 +176,7 @@ export class PlanBuilder {
       .map((p) => this.finishPhase(p));
     keepStripsOnly(this.out);
     if (this.mode === 'infer') markCarriedRows(this.out);
+    else markLifetimes(this.out);
   }
 
   private finishPhase(phase: Phase): PlanPhase {
@@ -208,6 +210,8 @@ export class PlanBuilder {
       rows: node.rows,
       group,
       strip: false,
+      from: -1,
+      to: -1,
     });
     return this.out.tensors.length - 1;
   }

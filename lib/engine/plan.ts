@@ -15,6 +15,9 @@ export interface PlanTensor {
   group: number;
   /** Whether only the rows of the strip at hand are held (see {@link keepStripsOnly} in passes.ts). */
   strip: boolean;
+  /** Training: the first and last phase that a kept map is needed in; -1: it has its memory to itself (lifetimes.ts). */
+  from: number;
+  to: number;
 }
 
 export interface PlanConv {

@@ -1,6 +1,7 @@
 #include "engine/layout.h"
 
 #include <algorithm>
+#include <cstring>
 
 namespace audio2vec {
 namespace {
@@ -34,7 +35,7 @@ Tensor map_layout(int T, int F, int C, int lanes, bool by_bands) {
     t.channel = F;
     t.pitch = long(F) * C + lanes;  // a vector between rows: the loads of a run's neighbours go beyond its ends
     t.origin = t.pitch + lanes;
-    t.slice = long(T + 2) * t.pitch + lanes;
+    t.slice = long(T + 1) * t.pitch;
     return t;
   }
   t.Cp = 1;
@@ -47,8 +48,38 @@ Tensor map_layout(int T, int F, int C, int lanes, bool by_bands) {
   t.channel = 1;
   t.pitch = long(t.columns + 1) * t.unit;
   t.origin = t.pitch + t.unit;
-  t.slice = long(T + 2) * t.pitch + t.unit;
+  t.slice = long(T + 1) * t.pitch;
   return t;
+}
+
+long values_of(const Tensor& t, long units, int lanes) { return units * t.slice + t.origin + lanes; }
+
+void clear_borders(const Tensor& t, long unit, int real_bytes) {
+  char* first = t.data + (unit * t.slice + t.origin) * real_bytes;
+  const long row = long(t.columns) * t.unit;
+  const auto clear = [&](long from, long to) { std::memset(first + from * real_bytes, 0, (to - from) * real_bytes); };
+  clear(-t.origin, 0);
+  for (long r = 0; r < t.T; r++) clear(r * t.pitch + row, (r + (r + 1 < t.T ? 1 : 2)) * t.pitch);
+}
+
+size_t place(std::vector<Lease>& leases) {
+  std::vector<Lease*> largest_first;
+  for (Lease& lease : leases) largest_first.push_back(&lease);
+  std::stable_sort(largest_first.begin(), largest_first.end(),
+                   [](const Lease* a, const Lease* b) { return a->bytes > b->bytes; });
+  size_t total = 0;
+  std::vector<const Lease*> placed;  // by place
+  for (Lease* lease : largest_first) {
+    for (const Lease* other : placed) {
+      const bool meet = lease->from <= other->to && other->from <= lease->to;
+      if (meet && other->at < lease->at + lease->bytes) lease->at = std::max(lease->at, other->at + other->bytes);
+    }
+    placed.insert(std::upper_bound(placed.begin(), placed.end(), lease,
+                                   [](const Lease* a, const Lease* b) { return a->at < b->at; }),
+                  lease);
+    total = std::max(total, lease->at + lease->bytes);
+  }
+  return total;
 }
 
 ConvShape conv_shape(const Tensor& in, const Tensor& out, int kt, int kf, int upsampled, int transposed, int lanes,

@@ -1,6 +1,9 @@
 // Sizes that follow from a shape and the vector length: see Tensor and ConvShape in step.h.
 #pragma once
 
+#include <cstddef>
+#include <vector>
+
 #include "engine/step.h"
 
 namespace audio2vec {
@@ -13,6 +16,21 @@ Tensor vector_layout(int C, int lanes);
 // `transposed` as in ConvShape; `accumulators` is how many vectors a micro-kernel may keep.
 ConvShape conv_shape(const Tensor& in, const Tensor& out, int kt, int kf, int upsampled, int transposed, int lanes,
                      int accumulators, int winograd = 0);
+
+// Values that so many units need, with the zeros around them and what a vector's load may reach.
+long values_of(const Tensor& t, long units, int lanes);
+
+// Sets to zero what lies around the rows of a unit: what kernels read there and never write.
+void clear_borders(const Tensor& t, long unit, int real_bytes);
+
+// A part of one block of memory that is needed from one phase to another.
+struct Lease {
+  size_t bytes;
+  int from, to;
+  size_t at = 0;
+};
+// Places them so that those needed at the same time lie apart; returns the size of the block.
+size_t place(std::vector<Lease>& leases);
 
 // Values of working memory that a thread needs for a convolution as winograd.h does it.
 long winograd_planes(const Conv& conv, bool training);

@@ -66,6 +66,7 @@ struct Network::Plan {
     int rows, group;
     std::vector<Pass> passes;
     std::vector<int> statistics, reduced;
+    std::vector<const Tensor*> moved_in;  // where others may have been before
   };
 
   PlanSpec spec;
@@ -116,14 +117,23 @@ int Network::add_plan(const PlanSpec& spec) {
   Layout layout;
 
   std::vector<size_t> tensor_at;
+  std::vector<Lease> leases;    // of maps that may share memory with others,
+  std::vector<size_t> tenants;  // and which those are
   for (const TensorSpec& s : spec.tensors) {
     Tensor t = s.vector ? vector_layout(s.c, V) : map_layout(s.t, s.f, s.c, V, s.by_bands);
     t.group = s.group;
     t.strip = s.strip;
     const size_t units = s.group ? size_t(s.group) * threads : size_t(max_examples_) * s.rows;
-    tensor_at.push_back(layout.take((units * t.slice + V) * real));
+    const size_t bytes = aligned(values_of(t, units, V) * real);
+    if (s.from >= 0 && t.C == t.Cp) {  // padding channels stay zero, which others would not leave them
+      leases.push_back({bytes, s.from, s.to});
+      tenants.push_back(plan->tensors.size());
+    }
+    tensor_at.push_back(leases.empty() || tenants.back() != plan->tensors.size() ? layout.take(bytes) : 0);
     plan->tensors.push_back(t);
   }
+  const size_t shared_at = layout.take(place(leases));
+  for (size_t i = 0; i < leases.size(); i++) tensor_at[tenants[i]] = shared_at + leases[i].at;
 
   struct ConvPlaces {
     size_t packed, backward, bias;
@@ -241,7 +251,7 @@ int Network::add_plan(const PlanSpec& spec) {
 
   const auto tensor = [&](int i) { return i < 0 ? nullptr : &plan->tensors[i]; };
   for (const PhaseSpec& ps : spec.phases) {
-    Plan::Phase phase{ps.rows, ps.group, {}, ps.statistics, ps.reduced};
+    Plan::Phase phase{ps.rows, ps.group, {}, ps.statistics, ps.reduced, {}};
     std::set<const Tensor*> near;  // what this phase has already touched
     for (const PassSpec& pass : ps.passes) {
       Pass out{pass.strips, pass.edge, pass.stride, {}, {}, std::vector<long>(threads)};
@@ -271,6 +281,13 @@ int Network::add_plan(const PlanSpec& spec) {
       phase.passes.push_back(std::move(out));
     }
     plan->phases.push_back(std::move(phase));
+  }
+  for (size_t i = 0; i < leases.size(); i++) {
+    const auto meets = [&](const Lease& l) {
+      return &l != &leases[i] && l.at < leases[i].at + leases[i].bytes && leases[i].at < l.at + l.bytes;
+    };
+    if (std::any_of(leases.begin(), leases.end(), meets))
+      plan->phases[leases[i].from].moved_in.push_back(&plan->tensors[tenants[i]]);
   }
   plans_.push_back(plan.release());
   return int(plans_.size()) - 1;
@@ -402,6 +419,8 @@ void Network::run(int index, long examples, const std::vector<Input>& inputs, co
       for (long n = units * t / threads; n < end; n = r.n1) {
         r.n0 = n;
         r.n1 = std::min(end, n + phase.group);
+        for (const Tensor* t : phase.moved_in)
+          for (long unit = r.n0; unit < r.n1; unit++) clear_borders(*t, unit, table_.real_bytes);
         for (Pass& pass : phase.passes) run_pass(pass, r, end, carry, kept);
       }
     });

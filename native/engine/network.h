@@ -28,6 +28,7 @@ class Memory {
 // The plan as lib/engine/plan.ts describes it.
 struct TensorSpec {
   int t, f, c, vector, by_bands, rows, group, strip;
+  int from, to;  // phases that need it, so that its memory may be another's otherwise; -1: its own
 };
 struct ConvSpec {
   int dense, kt, kf, upsampled, cin, cout, f_in, f_out, by_bands;

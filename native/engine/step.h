@@ -10,7 +10,8 @@
 // Channels are innermost. C is padded to Cp: a multiple of the vector length V, or, when C < V, the next power of two,
 // so that V / Cp neighbouring bands fill a vector ("folding": a layer of 8 channels uses all 16 lanes). A column is the
 // `unit` values that the kernels advance by: Cp of one band, or V of V / Cp bands. One zero column before each row (it
-// also ends the previous row) and one zero row above and below make "same" padding free and keep columns aligned.
+// also ends the previous row) and one zero row before each unit (it also ends the previous unit) make "same" padding free
+// and keep columns aligned.
 //
 // Maps of few channels and many bands may have it the other way round: bands innermost, a row being C runs of F bands.
 // Then the lanes of a vector are V neighbouring bands of one channel, however few channels there are (`by_bands`;

@@ -2,19 +2,17 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { readAudio } from '../../audio/index.js';
 import { Network } from '../../engine/network.js';
-import { buildFeatureStore } from '../../feature-build.js';
-import { logMel } from '../../log-mel.js';
 import { defaultEncoder, encoder } from '../../model/audio2vec.js';
 import { Graph } from '../../model/graph.js';
 import { chooseTasks } from '../../tasks/index.js';
 import { trainingGraph } from '../../tasks/training-graph.js';
-import { pretrain } from '../../train/pretrain.js';
 import { type BenchCase, peakMemory, rate, timeCalls } from '../case.js';
 import { threadCounts } from '../machine.js';
 import { noise, startParameters, trainingFlops } from '../workload.js';
 
+// Readers of recordings are imported where they are used: every case is a process that imports this file, and its memory
+// is measured.
 const files = 24;
 const clipSeconds = 10;
 const { frames, bands } = defaultEncoder;
@@ -56,6 +54,8 @@ const embeddings = threadCounts.map(
     quick: true,
     measure: (seconds) =>
       withRecordings(async (_, names) => {
+        const { readAudio } = await import('../../audio/index.js');
+        const { logMel } = await import('../../log-mel.js');
         const slicesInClip = Math.floor((1 + Math.floor((clipSeconds * 16000 - 400) / 160)) / frames);
         const graph = new Graph();
         const z = encoder(graph, graph.input('slices', [frames, bands, 1]), defaultEncoder);
@@ -80,6 +80,7 @@ const store = threadCounts.map(
     quick: false,
     measure: (seconds) =>
       withRecordings(async (folder) => {
+        const { buildFeatureStore } = await import('../../feature-build.js');
         const out = join(folder, 'features');
         const times = await timeCalls(async () => {
           await rm(out, { force: true });
@@ -98,6 +99,8 @@ const training = threadCounts.map(
     quick: true,
     measure: (seconds) =>
       withRecordings(async (folder) => {
+        const { buildFeatureStore } = await import('../../feature-build.js');
+        const { pretrain } = await import('../../train/pretrain.js');
         const batch = 64;
         const { store: corpus } = await buildFeatureStore(folder, join(folder, 'features'), { concurrency: threads });
         const steps = pretrain({

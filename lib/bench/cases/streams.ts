@@ -1,8 +1,6 @@
 // How many live streams one core holds: each pushes 20 ms of audio at a time and gets an embedding every hop. The
 // latency is that of a push that gives one.
-import { Encoder } from '../../encoder.js';
 import { defaultEncoder } from '../../model/audio2vec.js';
-import { encoderGraph } from '../../model/encoder-model.js';
 import { defaultFrontEnd } from '../../model/front-end-config.js';
 import { type BenchCase, quantile } from '../case.js';
 import { forwardFlops, noise, startParameters } from '../workload.js';
@@ -16,6 +14,8 @@ export const streamCases: BenchCase[] = [48, 10].map((hop) => ({
   threads: 1,
   quick: hop === 48,
   async measure(seconds) {
+    const { Encoder } = await import('../../encoder.js'); // here and not above: see end-to-end.ts
+    const { encoderGraph } = await import('../../model/encoder-model.js');
     const { graph } = encoderGraph(defaultEncoder);
     const bands = defaultEncoder.bands;
     const encoder = Encoder.fromModel(
