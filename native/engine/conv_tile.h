@@ -117,8 +117,48 @@ void conv_rows(TileArgs a, long rows, long columns) {
   }
 }
 
+// 1×1 convolutions of few channels: all K weights of an output vector stay in registers, and columns pass by. A tile's
+// beginning and end would take as long as its few multiplications.
+template <int K, int R>
+void conv_thin_rows(TileArgs a, long rows, long columns) {
+  constexpr int Q = 8;
+  const vec start = a.bias ? load(a.bias) : vec{};
+  vec w[K];
+  A2V_UNROLL for (int k = 0; k < K; k++) w[k] = load(a.w + k * R * V);
+  for (long t = 0; t < rows; t++, a.x += a.x_row, a.y += a.y_row) {
+    const real* x = a.x;
+    real* y = a.y;
+    for (long c = 0; c < columns; c += Q) {
+      vec acc[Q];
+      A2V_UNROLL for (int q = 0; q < Q; q++) acc[q] = start;
+      A2V_UNROLL for (int q = 0; q < Q; q++, x += a.x_column) A2V_UNROLL for (int k = 0; k < K; k++) acc[q] +=
+          splat(x[k]) * w[k];
+      A2V_UNROLL for (int q = 0; q < Q; q++, y += a.y_column) store(y, a.relu ? vmax(acc[q], vec{}) : acc[q]);
+    }
+    ask(a.ahead, columns * K);
+  }
+}
+
+template <int K>
+bool conv_thin(int block, TileArgs a, long rows, long columns) {
+  for (int r = 0; r < block; r++, a.w += V, a.y += V, a.bias += a.bias ? V : 0)
+    block == 1 ? conv_thin_rows<K, 1>(a, rows, columns) : conv_thin_rows<K, 2>(a, rows, columns);
+  return true;
+}
+
+// Whether it was one of those. Other processors have too few registers, or too few lanes to be worth it.
+bool conv_if_thin(int block, const TileArgs& a, long rows, long columns) {
+  if constexpr (V == 16 && A2V_ACCUMULATORS == 24) {
+    if (a.segments > 1 || a.accumulate || columns % 8 != 0 || block > 2) return false;
+    if (a.K == 8) return conv_thin<8>(block, a, rows, columns);
+    if (a.K == 16) return conv_thin<16>(block, a, rows, columns);
+  }
+  return false;
+}
+
 // All rows and columns of one block of output vectors.
 void conv_block(int block, const TileArgs& a, long rows, long columns) {
+  if (conv_if_thin(block, a, rows, columns)) return;
   if (block == 4)
     conv_rows<4>(a, rows, columns);
   else if (block == 2)
