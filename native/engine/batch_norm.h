@@ -36,27 +36,22 @@ void step_norm_statistics(const Step& s, const Range& r) {
   const long r0 = first_row(x, r), r1 = last_row(x, r);
   for (int u = 0; u < x.unit; u += V) {
     const Run run(x, u);
-    vec total[2] = {}, squares[2] = {};  // two chains hide the latency of an addition
+    vec total[4] = {}, squares[4] = {};  // chains that hide the latency of an addition
     for (long n = r.n0; n < r.n1; n++)
       for (long t = r0; t < r1; t++) {
         const real* p = at(x, r, n) + t * x.pitch + run.from;
+        const auto add = [&](int chain, long c) {
+          const vec v = load(p + c * run.step);
+          total[chain] += v;
+          squares[chain] += v * v;
+        };
         long c = 0;
-        for (; c + 2 <= run.count; c += 2) {
-          const vec a = load(p + c * run.step), b = load(p + (c + 1) * run.step);
-          total[0] += a;
-          squares[0] += a * a;
-          total[1] += b;
-          squares[1] += b * b;
-        }
-        if (c < run.count) {
-          const vec a = load(p + c * run.step);
-          total[0] += a;
-          squares[0] += a * a;
-        }
-        ask(r.ahead, 2 * run.count);
+        for (; c + 4 <= run.count; c += 4) A2V_UNROLL for (int i = 0; i < 4; i++) add(i, c + i);
+        for (; c < run.count; c++) add(0, c);
       }
-    add_lanes(sums, *s.norm, u, total[0] + total[1]);
-    add_lanes(sums + s.norm->C, *s.norm, u, squares[0] + squares[1]);
+    ask(r.ahead, 2 * run.count * (r1 - r0) * (r.n1 - r.n0));
+    add_lanes(sums, *s.norm, u, (total[0] + total[1]) + (total[2] + total[3]));
+    add_lanes(sums + s.norm->C, *s.norm, u, (squares[0] + squares[1]) + (squares[2] + squares[3]));
   }
 }
 

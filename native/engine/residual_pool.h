@@ -115,13 +115,17 @@ void step_residual_pool(const Step& s, const Range& r) {
     for (long t = r0; t < r1; t++) {
       const real *p = at(b, r, n) + 2 * t * b.pitch, *o = at(side, r, n) + 2 * t * side.pitch;
       real* q = at_mut(y, r, n) + t * y.pitch;
+      Ahead::Lines due = due_lines(r.ahead, 8 * b.pitch / V);
       if (vectors) {
-        pool_row(b, y, q, scales, [&](long from, const auto& k) { return pooled(p + from, o + from, k); });
+        pool_row(b, y, q, scales, [&](long from, const auto& k) {
+          ask_some(due);
+          return pooled(p + from, o + from, k);
+        });
       } else {
         for (long f = 0; f < y.F; f++)
           for (long c = 0; c < y.C; c++) q[f * y.Cp + c] = ScalarWindow(b, p, o, sb, sr, f, c).largest;
       }
-      ask(r.ahead, 8 * b.pitch / V);
+      ask_rest(due);
     }
 }
 
@@ -162,12 +166,15 @@ void step_residual_pool_reduce(const Step& s, const Range& r) {
     for (long n = r.n0; n < r.n1; n++)
       for (long t = r0; t < r1; t++) {
         const real *p = at(b, r, n) + 2 * t * b.pitch, *o = at(side, r, n) + 2 * t * side.pitch;
+        Ahead::Lines due = due_lines(r.ahead, 16 * b.pitch / V);
         with_channels(dy.Cp, [&](auto Cp) {
-          unpool_row_by_bands<Cp.value>(
-              b, at(dy, r, n) + t * dy.pitch, scales,
-              [&](int c, long from, const auto& k, vec g) { add(p + from, o + from, k, g, to_b[c], to_r[c]); });
+          unpool_row_by_bands<Cp.value>(b, at(dy, r, n) + t * dy.pitch, scales,
+                                        [&](int c, long from, const auto& k, vec g) {
+                                          ask_some(due);
+                                          add(p + from, o + from, k, g, to_b[c], to_r[c]);
+                                        });
         });
-        ask(r.ahead, 16 * b.pitch / V);
+        ask_rest(due);
       }
     for (int c = 0; c < b.C; c++) {
       to_b[c].finish(sums_b, sums_b + s.norm->C, *s.norm, c * V);
