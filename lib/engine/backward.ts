@@ -20,7 +20,8 @@ export class Schedule extends ForwardSchedule {
         this.out.inputs[node.name] = this.newTensor(node, 0);
         this.kept.set(node.name, this.out.inputs[node.name]!);
       } else if (node.op === 'loss') {
-        this.loss(node as LossNode);
+        if (this.lossInPlace(node)) this.lossOfMap(node);
+        else this.loss(node);
       } else if (this.isSingleChannel(node)) {
         this.takeStatistics(node, this.phase(level, node));
       } else if (this.isKept(node) || this.hasStatistics(node)) {
@@ -38,7 +39,6 @@ export class Schedule extends ForwardSchedule {
   private loss(node: LossNode): void {
     const index = this.out.losses.push(node.name) - 1;
     const inputs = node.inputs.map((i) => this.byName.get(i)!);
-    if (this.lossInPlace(node)) return this.lossOfMap(node, index, inputs as [Node, Node]);
     const [x, b = -1] = inputs.map((i) => this.kept.get(i.name)!);
     const level = Math.max(...inputs.filter((i) => i.op !== 'input').map((i) => this.levels.get(i.name)!)) + 1;
     this.levels.set(node.name, level);
@@ -67,7 +67,9 @@ export class Schedule extends ForwardSchedule {
     }
   }
 
-  private lossOfMap(node: LossNode, index: number, [map, target]: [Node, Node]): void {
+  private lossOfMap(node: LossNode): void {
+    const index = this.out.losses.push(node.name) - 1;
+    const [map, target] = [this.input(node), this.input(node, 1)];
     const level = this.levels.get(map.name)!;
     this.levels.set(node.name, level);
     const phase = this.phase(level, map);

@@ -61,7 +61,7 @@ export class PlanBuilder {
       for (const input of node.inputs) this.consumers.set(input, [...(this.consumers.get(input) ?? []), node]);
       if (node.params.length > 0 || node.inputs.some((i) => this.trainable.has(i))) this.trainable.add(node.name);
     }
-    this.byBands = mapsByBands(this.nodes, this.consumers, this.byName, mode, lanes);
+    this.byBands = mapsByBands(this.nodes, this.consumers, mode, lanes);
     this.layers();
   }
 

@@ -1,7 +1,7 @@
-// Convolutions between maps by bands (see Tensor in step.h): the lanes of a vector are neighbouring bands of a channel,
-// so a weight is broadcast and meets V bands at once. Few channels, which leave the lanes of the other layout empty or
-// multiplied by zeros, cost nothing here. Kernels are 1 or 3 wide; three taps along bands are loads one value apart,
-// the ends of a run cut off by masks.
+// Convolutions between maps by bands (see Tensor in step.h): the lanes of a vector are bands of a channel, so a weight is
+// broadcast and meets V bands at once. Few channels, which leave the lanes of the other layout empty, cost nothing here.
+// Kernels are 1 or 3 wide; three taps along bands are neighbouring vectors. Beside the first vector of a run is the last
+// one, a lane later, and the other way round; a mask cuts off the lane that has no neighbour.
 #pragma once
 #include "engine/tensor.h"
 
@@ -17,14 +17,15 @@ struct BandTileArgs {
   const real* bias;  // [cout][V], of the first output channel, or null
   int relu, accumulate;
   Ahead* ahead;
-  mask left, right;  // lanes of the first and last vector of the tile that have a neighbour there
+  long left_from, right_from;  // from the tile's first band to the vector to the left of the first one, and so on
+  mask left, right;            // lanes that have a neighbour there
 };
 
 A2V_INLINE vec masked(vec x, mask m) { return vec(mask(x) & m); }
 
 // Q output channels × R vectors of bands. Weights: [kt][cin][KF][cout].
 template <int KF, int Q, int R>
-void conv_band_tile(const BandTileArgs& a) {
+__attribute__((noinline)) void conv_band_tile(const BandTileArgs& a) {
   vec acc[Q][R];
   A2V_UNROLL for (int q = 0; q < Q; q++) A2V_UNROLL for (int r = 0; r < R; r++) acc[q][r] =
       a.accumulate ? load(a.y + q * a.y_channel + r * V)
@@ -35,9 +36,12 @@ void conv_band_tile(const BandTileArgs& a) {
     const real* x = a.x + t * a.x_row;
     for (int i = 0; i < a.cin; i++, x += a.x_channel) A2V_UNROLL for (int k = 0; k < KF; k++, w += a.cout) {
         vec xv[R];
-        A2V_UNROLL for (int r = 0; r < R; r++) xv[r] = load(x + r * V + k - KF / 2);
-        if (k < KF / 2) xv[0] = masked(xv[0], a.left);
-        if (k > KF / 2) xv[R - 1] = masked(xv[R - 1], a.right);
+        A2V_UNROLL for (int r = 0; r < R; r++) {
+          const int neighbour = r + k - KF / 2;
+          xv[r] = neighbour < 0    ? masked(load(x + a.left_from), a.left)
+                  : neighbour >= R ? masked(load(x + a.right_from), a.right)
+                                   : load(x + neighbour * V);
+        }
         A2V_UNROLL for (int q = 0; q < Q; q++) {
           const vec wv = splat(w[q]);
           A2V_UNROLL for (int r = 0; r < R; r++) acc[q][r] += wv * xv[r];
@@ -51,7 +55,7 @@ void conv_band_tile(const BandTileArgs& a) {
 // All output channels × R vectors of bands of a convolution of one channel that does not look along bands: so little
 // arithmetic that what surrounds it counts. `a.kt` is KT.
 template <int KT, int R>
-void conv_band_single(const BandTileArgs& a) {
+__attribute__((noinline)) void conv_band_single(const BandTileArgs& a) {
   vec x[KT][R];
   A2V_UNROLL for (int t = 0; t < KT; t++) A2V_UNROLL for (int r = 0; r < R; r++) x[t][r] =
       load(a.x + t * a.x_row + r * V);
@@ -89,6 +93,8 @@ void conv_band_row(BandTileArgs a, int columns, int first) {
     ask(a.ahead, long(a.kt) * a.cout * R);
     return;
   }
+  a.left_from = first == 0 ? (columns - 1) * long(V) - 1 : -V;
+  a.right_from = first + R == columns ? 1 - first * long(V) : R * V;
   a.left = first == 0 ? indices<AllButFirst>() : indices<AllLanes>();
   a.right = first + R == columns ? indices<AllButLast>() : indices<AllLanes>();
   int q = 0;
@@ -150,10 +156,10 @@ void run_conv_by_bands(const ConvShape& s, const real* weights, const real* bias
 }
 
 struct BandGradientArgs {
-  const real* x;  // what the first tap reads of the first row and band
+  const real* x;  // what the first tap (along bands: the middle one) reads of the first row and band
   const real* dy;
   long x_row, dy_row, dy_channel;
-  long tap;  // from what one tap reads to what the next one reads
+  long tap;  // along frames: from what one tap reads to what the next one reads
   long rows;
   int columns;
   real* dw;     // of the first tap and output channel
@@ -164,23 +170,28 @@ struct BandGradientArgs {
 
 // K taps × Q output channels, every lane adding up its own bands. ALONG_BANDS: taps are neighbouring bands.
 template <bool ALONG_BANDS, int K, int Q>
-void gradient_band_tile(const BandGradientArgs& a) {
+__attribute__((noinline)) void gradient_band_tile(const BandGradientArgs& a) {
   vec acc[K][Q];
   A2V_UNROLL for (int k = 0; k < K; k++) A2V_UNROLL for (int q = 0; q < Q; q++) acc[k][q] =
       load(a.dw + k * a.dw_tap + q * V);
-  const mask inside = indices<AllLanes>(), first = indices<AllButFirst>(), last = indices<AllButLast>();
-  const long tap = ALONG_BANDS ? 1 : a.tap, channel = a.dy_channel;
+  const mask first = indices<AllButFirst>(), last = indices<AllButLast>();
+  const long channel = a.dy_channel;
   const int columns = a.columns;
   for (long t = 0; t < a.rows; t++) {
     const real *x = a.x + t * a.x_row, *dy = a.dy + t * a.dy_row;
-    mask left = first;
+    const vec beyond = ALONG_BANDS ? masked(load(x + 1), last) : vec{};
+    vec xv[K];
+    if (ALONG_BANDS) {
+      xv[1] = masked(load(x + (columns - 1) * long(V) - 1), first);
+      xv[K - 1] = load(x);
+    }
     for (int c = 0; c < columns; c++, x += V, dy += V) {
-      vec xv[K];
-      A2V_UNROLL for (int k = 0; k < K; k++) xv[k] = load(x + k * tap);
       if (ALONG_BANDS) {
-        xv[0] = masked(xv[0], left);
-        xv[K - 1] = masked(xv[K - 1], c == columns - 1 ? last : inside);
-        left = inside;
+        xv[0] = xv[1];
+        xv[1] = xv[K - 1];
+        xv[K - 1] = c == columns - 1 ? beyond : load(x + V);
+      } else {
+        A2V_UNROLL for (int k = 0; k < K; k++) xv[k] = load(x + k * a.tap);
       }
       A2V_UNROLL for (int q = 0; q < Q; q++) {
         vec g = load(dy + q * channel);
@@ -221,11 +232,11 @@ void run_gradient_by_bands(const ConvShape& s, const Tensor& x, const Tensor& dy
   a.cout = s.cout;
   a.ahead = r.ahead;
   const bool along_bands = s.kf == 3;
-  a.tap = along_bands ? 1 : x.pitch;
+  a.tap = x.pitch;
   a.dw_tap = long(along_bands ? 1 : s.cin) * s.cout * V;
   for (long n = r.n0; n < r.n1; n++) {
     a.dy = at(dy, r, n) + r0 * dy.pitch;
-    const real* from = at(x, r, n) + (r0 - s.kt / 2) * x.pitch - s.kf / 2;
+    const real* from = at(x, r, n) + (r0 - s.kt / 2) * x.pitch;
     for (int t = 0; t < (along_bands ? s.kt : 1); t++)
       for (int i = 0; i < s.cin; i++) {
         a.x = from + t * x.pitch + i * x.channel;

@@ -5,6 +5,7 @@
 #include "engine/tensor.h"
 #include "simd/exp.h"
 #include "simd/log.h"
+#include "simd/transpose.h"
 
 namespace {
 
@@ -56,6 +57,22 @@ void write_slice(const float* p, long slice, const Tensor& t, const InputArgs& a
   }
 }
 
+// Turns rows of neighbouring bands, of one channel, into what a map by bands has.
+void comb_rows(const Tensor& t, real* q) {
+  vec bands[kMostColumns];
+  for (long row = 0; row < t.T; row++, q += t.pitch) {
+    for (long c = 0; c < t.columns; c++) bands[c] = load(q + c * V);
+    const real* from = reinterpret_cast<const real*>(bands);
+    if (t.columns == 4) {
+      separate<4>(bands);
+      for (long c = 0; c < 4; c++) store(q + c * V, bands[c]);
+    } else {
+      for (long c = 0; c < t.columns; c++)
+        for (long l = 0; l < V; l++) q[c * V + l] = from[l * t.columns + c];
+    }
+  }
+}
+
 void write_input(const Tensor& t, const Range& r, const InputArgs& a) {
   const long size = long(t.T) * t.F * t.C;
   for (long n = r.n0; n < r.n1; n++) {
@@ -69,6 +86,7 @@ void write_input(const Tensor& t, const Range& r, const InputArgs& a) {
       for (long row = 0; row < t.T; row++, p += long(t.F) * t.C)
         for (long f = 0; f < t.F; f++) q[row * t.pitch + f * t.Cp + c] = p[f * t.C];
     }
+    if (t.by_bands) comb_rows(t, q);
   }
 }
 
@@ -78,7 +96,7 @@ void read_output(const Tensor& t, const Range& r, float* out) {
     const real* p = at(t, r, n);
     for (long row = 0; row < t.T; row++)
       for (long f = 0; f < t.F; f++)
-        for (long c = 0; c < t.C; c++) *out++ = float(p[row * t.pitch + f * t.band + c * t.channel]);
+        for (long c = 0; c < t.C; c++) *out++ = float(p[row * t.pitch + place(t, f, c)]);
   }
 }
 

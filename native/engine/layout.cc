@@ -17,7 +17,7 @@ Tensor vector_layout(int C, int lanes) {
   t.Cp = t.unit = round_up(C, lanes);
   t.columns = 1;
   t.channel = 1;
-  t.band = t.pitch = t.slice = t.Cp;
+  t.pitch = t.slice = t.Cp;
   return t;
 }
 
@@ -26,12 +26,11 @@ Tensor map_layout(int T, int F, int C, int lanes, bool by_bands) {
   t.T = T;
   t.F = F;
   t.C = C;
-  if (by_bands && C > 1) {  // one channel is the same either way
+  if (by_bands) {
     t.by_bands = 1;
     t.Cp = C;
     t.unit = C * lanes;
     t.columns = F / lanes;
-    t.band = 1;
     t.channel = F;
     t.pitch = long(F) * C + lanes;  // a vector between rows: the loads of a run's neighbours go beyond its ends
     t.origin = t.pitch + lanes;
@@ -44,7 +43,6 @@ Tensor map_layout(int T, int F, int C, int lanes, bool by_bands) {
   if (t.Cp < lanes && F % (lanes / t.Cp)) t.Cp = lanes;  // the bands don't fill whole vectors: one band a vector
   t.unit = t.Cp < lanes ? lanes : t.Cp;
   t.columns = F * t.Cp / t.unit;
-  t.band = t.Cp;
   t.channel = 1;
   t.pitch = long(t.columns + 1) * t.unit;
   t.origin = t.pitch + t.unit;

@@ -6,23 +6,36 @@
 
 namespace {
 
+template <int COUNT>
+A2V_INLINE void copy_values(real* to, const real* from) {
+  if constexpr (COUNT == V) {
+    store(to, load(from));
+  } else {
+    for (int i = 0; i < COUNT; i++) to[i] = from[i];
+  }
+}
+
 // A row of 2×2 windows of a map by bands (x), pooled into one by channels: fn(offset in the map's row, constants of its
 // channel) gives the pooled values of V bands of a channel.
 template <int Cp, typename Constants, typename Fn>
 void pool_row_by_bands(const Tensor& x, real* q, Constants constants, Fn fn) {
-  constexpr int kAtOnce = 2;  // so that rows are read in order
-  for (long c = 0; c < x.columns; c += 2 * kAtOnce) {
-    vec pooled[kAtOnce][Cp] = {};
+  const long step = x.columns / 2;
+  if (step == 2) {  // neighbouring bands together
+    vec pooled[2 * Cp] = {};
     for (int i = 0; i < x.C; i++) {
       const auto k = constants(i * V);
-      A2V_UNROLL for (int j = 0; j < kAtOnce; j++) if (c + 2 * j < x.columns) pooled[j][i] =
-          fn(i * x.channel + (c + 2 * j) * V, k);
+      A2V_UNROLL for (int j = 0; j < 2; j++) pooled[j * Cp + i] = fn(i * x.channel + 2 * j * V, k);
     }
-    A2V_UNROLL for (int j = 0; j < kAtOnce; j++) {
-      if (c + 2 * j >= x.columns) break;
-      interleave<Cp>(pooled[j]);
-      A2V_UNROLL for (int i = 0; i < Cp; i++, q += V) store(q, pooled[j][i]);
-    }
+    interleave<2 * Cp>(pooled);
+    A2V_UNROLL for (int i = 0; i < 2 * Cp; i++) store(q + i * V, pooled[i]);
+    return;
+  }
+  for (long j = 0; j < step; j++) {
+    vec pooled[Cp] = {};
+    for (int i = 0; i < x.C; i++) pooled[i] = fn(i * x.channel + 2 * j * V, constants(i * V));
+    interleave<Cp>(pooled);
+    const real* from = reinterpret_cast<const real*>(pooled);
+    for (long l = 0; l < V; l++, from += Cp) copy_values<Cp>(q + (l * step + j) * Cp, from);
   }
 }
 
@@ -30,19 +43,23 @@ void pool_row_by_bands(const Tensor& x, real* q, Constants constants, Fn fn) {
 // bands).
 template <int Cp, typename Constants, typename Fn>
 void unpool_row_by_bands(const Tensor& x, const real* g, Constants constants, Fn fn) {
-  constexpr int kAtOnce = 2;
-  for (long c = 0; c < x.columns; c += 2 * kAtOnce) {
-    vec pooled[kAtOnce][Cp];
-    A2V_UNROLL for (int j = 0; j < kAtOnce; j++) {
-      if (c + 2 * j >= x.columns) break;
-      A2V_UNROLL for (int i = 0; i < Cp; i++, g += V) pooled[j][i] = load(g);
-      separate<Cp>(pooled[j]);
-    }
+  const long step = x.columns / 2;
+  if (step == 2) {
+    vec pooled[2 * Cp];
+    A2V_UNROLL for (int i = 0; i < 2 * Cp; i++) pooled[i] = load(g + i * V);
+    separate<2 * Cp>(pooled);
     for (int i = 0; i < x.C; i++) {
       const auto k = constants(i * V);
-      A2V_UNROLL for (int j = 0; j < kAtOnce; j++) if (c + 2 * j < x.columns)
-          fn(i, i * x.channel + (c + 2 * j) * V, k, pooled[j][i]);
+      A2V_UNROLL for (int j = 0; j < 2; j++) fn(i, i * x.channel + 2 * j * V, k, pooled[j * Cp + i]);
     }
+    return;
+  }
+  for (long j = 0; j < step; j++) {
+    vec pooled[Cp];
+    real* to = reinterpret_cast<real*>(pooled);
+    for (long l = 0; l < V; l++, to += Cp) copy_values<Cp>(to, g + (l * step + j) * Cp);
+    separate<Cp>(pooled);
+    for (int i = 0; i < x.C; i++) fn(i, i * x.channel + 2 * j * V, constants(i * V), pooled[i]);
   }
 }
 

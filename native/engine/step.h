@@ -14,15 +14,17 @@
 // and keep columns aligned.
 //
 // Maps of few channels and many bands may have it the other way round: bands innermost, a row being C runs of F bands.
-// Then the lanes of a vector are V neighbouring bands of one channel, however few channels there are (`by_bands`;
-// lib/engine/by-bands.ts says which maps).
+// Then the lanes of a vector are bands of one channel, however few channels there are (`by_bands`; lib/engine/by-bands.ts
+// says which maps). A run is combed: neighbouring bands lie in neighbouring vectors, so that what combines them (taps,
+// pooling, Winograd's sums) is vector arithmetic without shuffles. Of `columns` vectors, number f % columns holds band f,
+// in lane f / columns.
 struct Tensor {
   int T, F, C;
   int by_bands;        // bands innermost
   int Cp;              // channels with padding
   int unit;            // values in a column: max(Cp, V), or Cp for a vector; by bands: C * V, V lanes a channel
   int columns;         // columns in a row; by bands: vectors in a channel's run
-  long band, channel;  // values from a band to the next, and from a channel to the next
+  long channel;        // values from a channel to the next
   long pitch;          // values from a row to the next
   long slice;          // values from a unit to the next
   long origin;         // first value of frame 0, band 0
@@ -84,7 +86,7 @@ struct Conv {
   long planes_size;
 };
 
-enum { kMostTaps = 3 };
+enum { kMostTaps = 3, kMostColumns = 64 };  // the latter of a run of bands
 // Static, as below.
 static inline long tap_sums_size(int C) { return kMostTaps + kMostTaps * kMostTaps + kMostTaps * C; }
 

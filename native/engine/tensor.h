@@ -1,5 +1,4 @@
-// How kernels reach a tensor's values: element (frame t, band f, channel c) of a unit is at
-// t * pitch + f * band + c * channel.
+// How kernels reach a tensor's values.
 #pragma once
 #include "engine/ahead.h"
 #include "engine/step.h"
@@ -21,6 +20,11 @@ A2V_INLINE long first_run(const ConvShape& s, int phase, const Tensor& x, long r
 }
 A2V_INLINE long first_output(const ConvShape& s, int phase, const Tensor& y, long r0) {
   return (r0 * s.y_row_step + (s.y_row_step - 1) * phase) * y.pitch + (s.y_column_step - 1) * phase * long(y.unit);
+}
+
+// Where in its row band f of channel c is.
+A2V_INLINE long place(const Tensor& t, long f, long c) {
+  return t.by_bands ? c * t.channel + f % t.columns * V + f / t.columns : f * t.Cp + c;
 }
 
 // Vectors of a row that share constants: those of lanes u … u + V - 1.
@@ -92,17 +96,17 @@ struct Constant {
   static constexpr int value = N;
 };
 
-// Neighbouring bands as two vectors: even and odd ones. Where several bands lie in a vector (Cp < V, or by bands) they
-// are interleaved in two vectors and are shuffled apart; else each has vectors of its own.
+// Neighbouring bands as two vectors: even and odd ones. Where several neighbours lie in a vector (Cp < V) they are
+// interleaved in two vectors and are shuffled apart; else each has vectors of its own.
 struct BandPairs {
   int folded;
   long unit;  // from one of the two vectors to the other
   mask even, odd, low, high;
 
   explicit BandPairs(const Tensor& t)
-      : folded(t.by_bands || (t.Cp < V && t.unit == V)), unit(t.by_bands ? long(V) : t.unit) {
+      : folded(!t.by_bands && t.Cp < V && t.unit == V), unit(t.by_bands ? long(V) : t.unit) {
     if (!folded) return;
-    const int width = t.by_bands ? 1 : t.Cp, bands = V / width;
+    const int width = t.Cp, bands = V / width;
     for (int l = 0; l < V; l++) {
       const int p = l / width, c = l % width;
       even[l] = 2 * p * width + c;

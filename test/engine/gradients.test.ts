@@ -66,9 +66,13 @@ for (const [t, f, cin, cout] of maps) {
 // What follows a single-channel input may have its bands innermost (Tensor in native/engine/step.h), with fewer channels
 // than a vector has lanes.
 for (const channels of [2, 3, 8]) {
-  for (const frames of [6, 3]) {
-    cases[`first block ${frames}×64×${channels}`] = (g) => {
-      const x = g.input('x', [frames, 64, 1], 2);
+  for (const [frames, bands] of [
+    [6, 64],
+    [3, 64],
+    [4, 96],
+  ] as const) {
+    cases[`first block ${frames}×${bands}×${channels}`] = (g) => {
+      const x = g.input('x', [frames, bands, 1], 2);
       const norm = (name: string, y: Ref) => g.batchNorm(`${name} norm`, y, true);
       const a = norm('first', g.conv('first', x, [3, 1], channels, false));
       const b = norm('op', g.conv('op', a, [1, 3], channels, false));

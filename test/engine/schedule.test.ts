@@ -81,6 +81,35 @@ describe('a plan', () => {
     expect(() => schedule(goldenGraph('skipgram', config), 'train', [], 16)).not.toThrow();
   });
 
+  it.each(['cbow', 'skipgram', 'gap'] as const)('%s: says how long each kept map is needed', (task) => {
+    const plan = schedule(goldenGraph(task), 'train', [], 16);
+    const shared = new Set(plan.tensors.filter((tensor) => tensor.from >= 0));
+    for (const i of Object.values(plan.inputs)) expect(shared.has(plan.tensors[i]!)).toBe(false);
+    const touched = plan.phases.map(
+      ({ passes }) => new Set(passes.flatMap((p) => p.steps.flatMap(tensorsOf)).map((i) => plan.tensors[i]!)),
+    );
+    for (const tensor of shared) {
+      const phases = touched.flatMap((there, phase) => (there.has(tensor) ? [phase] : []));
+      expect([tensor.from, tensor.to]).toEqual([phases[0], phases.at(-1)]);
+      // Whoever moves in clears the zeros around each unit, and so must see every unit.
+      expect(plan.phases[tensor.from]!.rows).toBe(tensor.rows);
+    }
+    // The gradients of the first block's result, the largest one, find room where deeper values were.
+    const begins = Math.max(...[...shared].map((tensor) => tensor.from));
+    expect([...shared].filter((tensor) => tensor.to < begins).length).toBeGreaterThan(5);
+  });
+
+  it('compares a reconstruction with its target where it is computed, and keeps neither it nor its gradient', () => {
+    for (const task of ['cbow', 'skipgram'] as const) {
+      const plan = schedule(goldenGraph(task), 'train', [], 16);
+      const { passes } = plan.phases.find((p) => p.passes.some((q) => q.steps.some((s) => s.kind === 'mse')))!;
+      const steps = passes.flatMap((pass) => pass.steps);
+      const mse = steps.find((step) => step.kind === 'mse')!;
+      for (const i of [mse.x, mse.y]) expect(plan.tensors[i]!.group).toBeGreaterThan(0);
+      expect(steps.some((step) => step.y === mse.x)).toBe(true);
+    }
+  });
+
   it('runs an encoder in one phase of maps for each size class when batch norm is folded', () => {
     const plan = schedule(goldenGraph('gap'), 'infer', ['encoder.fc'], 16);
     expect(steps(plan).some((s) => s.kind.startsWith('norm'))).toBe(false);
