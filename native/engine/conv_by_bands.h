@@ -13,7 +13,7 @@ struct BandTileArgs {
   const real* w;  // of the first output channel
   int kt, cin, cout;
   real* y;
-  long y_channel;
+  long rows, y_row, y_channel;
   const real* bias;  // [cout][V], of the first output channel, or null
   int relu, accumulate;
   Ahead* ahead;
@@ -23,55 +23,79 @@ struct BandTileArgs {
 
 A2V_INLINE vec masked(vec x, mask m) { return vec(mask(x) & m); }
 
-// Q output channels × R vectors of bands. Weights: [kt][cin][KF][cout].
+// What is due while so many rows of `operations` each are computed, a share with every row.
+class DueByRows {
+ public:
+  A2V_INLINE DueByRows(Ahead* ahead, long operations, long rows)
+      : lines_(due_lines(ahead, operations * rows)), bursts_((lines_.end - lines_.next) / Ahead::kBurst / rows + 1) {}
+  A2V_INLINE void ask() {
+    for (long i = 0; i < bursts_; i++) ask_some(lines_);
+  }
+
+ private:
+  Ahead::Lines lines_;
+  long bursts_;
+};
+
+// Q output channels × R vectors of bands, row after row. Weights: [kt][cin][KF][cout].
 template <int KF, int Q, int R>
 __attribute__((noinline)) void conv_band_tile(const BandTileArgs& a) {
-  vec acc[Q][R];
-  A2V_UNROLL for (int q = 0; q < Q; q++) A2V_UNROLL for (int r = 0; r < R; r++) acc[q][r] =
-      a.accumulate ? load(a.y + q * a.y_channel + r * V)
-      : a.bias     ? load(a.bias + q * V)
-                   : vec{};
-  const real* w = a.w;
-  for (int t = 0; t < a.kt; t++) {
-    const real* x = a.x + t * a.x_row;
-    for (int i = 0; i < a.cin; i++, x += a.x_channel) A2V_UNROLL for (int k = 0; k < KF; k++, w += a.cout) {
-        vec xv[R];
-        A2V_UNROLL for (int r = 0; r < R; r++) {
-          const int neighbour = r + k - KF / 2;
-          xv[r] = neighbour < 0    ? masked(load(x + a.left_from), a.left)
-                  : neighbour >= R ? masked(load(x + a.right_from), a.right)
-                                   : load(x + neighbour * V);
+  DueByRows due(a.ahead, long(a.kt) * a.cin * KF * Q * R, a.rows);
+  const real* first = a.x;
+  real* y = a.y;
+  for (long row = 0; row < a.rows; row++, first += a.x_row, y += a.y_row) {
+    vec acc[Q][R];
+    A2V_UNROLL for (int q = 0; q < Q; q++) A2V_UNROLL for (int r = 0; r < R; r++) acc[q][r] =
+        a.accumulate ? load(y + q * a.y_channel + r * V)
+        : a.bias     ? load(a.bias + q * V)
+                     : vec{};
+    const real* w = a.w;
+    for (int t = 0; t < a.kt; t++) {
+      const real* x = first + t * a.x_row;
+      for (int i = 0; i < a.cin; i++, x += a.x_channel) A2V_UNROLL for (int k = 0; k < KF; k++, w += a.cout) {
+          vec xv[R];
+          A2V_UNROLL for (int r = 0; r < R; r++) {
+            const int neighbour = r + k - KF / 2;
+            xv[r] = neighbour < 0    ? masked(load(x + a.left_from), a.left)
+                    : neighbour >= R ? masked(load(x + a.right_from), a.right)
+                                     : load(x + neighbour * V);
+          }
+          A2V_UNROLL for (int q = 0; q < Q; q++) {
+            const vec wv = splat(w[q]);
+            A2V_UNROLL for (int r = 0; r < R; r++) acc[q][r] += wv * xv[r];
+          }
         }
-        A2V_UNROLL for (int q = 0; q < Q; q++) {
-          const vec wv = splat(w[q]);
-          A2V_UNROLL for (int r = 0; r < R; r++) acc[q][r] += wv * xv[r];
-        }
-      }
+    }
+    A2V_UNROLL for (int q = 0; q < Q; q++) A2V_UNROLL for (int r = 0; r < R; r++)
+        store(y + q * a.y_channel + r * V, a.relu ? vmax(acc[q][r], vec{}) : acc[q][r]);
+    due.ask();
   }
-  A2V_UNROLL for (int q = 0; q < Q; q++) A2V_UNROLL for (int r = 0; r < R; r++)
-      store(a.y + q * a.y_channel + r * V, a.relu ? vmax(acc[q][r], vec{}) : acc[q][r]);
 }
 
 // All output channels × R vectors of bands of a convolution of one channel that does not look along bands: so little
 // arithmetic that what surrounds it counts. `a.kt` is KT.
 template <int KT, int R>
 __attribute__((noinline)) void conv_band_single(const BandTileArgs& a) {
-  vec x[KT][R];
-  A2V_UNROLL for (int t = 0; t < KT; t++) A2V_UNROLL for (int r = 0; r < R; r++) x[t][r] =
-      load(a.x + t * a.x_row + r * V);
-  const real *w = a.w, *bias = a.bias;
-  real* y = a.y;
-  for (int q = 0; q < a.cout; q++, y += a.y_channel) {
-    const vec start = bias ? load(bias + q * V) : vec{};
-    vec acc[R];
-    A2V_UNROLL for (int r = 0; r < R; r++) acc[r] = start;
-    if (a.accumulate) A2V_UNROLL for (int r = 0; r < R; r++) acc[r] = load(y + r * V);
-    A2V_UNROLL for (int t = 0; t < KT; t++) {
-      const vec wv = splat(w[t * a.cout + q]);
-      A2V_UNROLL for (int r = 0; r < R; r++) acc[r] += wv * x[t][r];
+  DueByRows due(a.ahead, long(KT) * a.cout * R, a.rows);
+  for (long row = 0; row < a.rows; row++) {
+    vec x[KT][R];
+    A2V_UNROLL for (int t = 0; t < KT; t++) A2V_UNROLL for (int r = 0; r < R; r++) x[t][r] =
+        load(a.x + (row + t) * a.x_row + r * V);
+    const real *w = a.w, *bias = a.bias;
+    real* y = a.y + row * a.y_row;
+    for (int q = 0; q < a.cout; q++, y += a.y_channel) {
+      const vec start = bias ? load(bias + q * V) : vec{};
+      vec acc[R];
+      A2V_UNROLL for (int r = 0; r < R; r++) acc[r] = start;
+      if (a.accumulate) A2V_UNROLL for (int r = 0; r < R; r++) acc[r] = load(y + r * V);
+      A2V_UNROLL for (int t = 0; t < KT; t++) {
+        const vec wv = splat(w[t * a.cout + q]);
+        A2V_UNROLL for (int r = 0; r < R; r++) acc[r] += wv * x[t][r];
+      }
+      if (a.relu) A2V_UNROLL for (int r = 0; r < R; r++) acc[r] = vmax(acc[r], vec{});
+      A2V_UNROLL for (int r = 0; r < R; r++) store(y + r * V, acc[r]);
     }
-    if (a.relu) A2V_UNROLL for (int r = 0; r < R; r++) acc[r] = vmax(acc[r], vec{});
-    A2V_UNROLL for (int r = 0; r < R; r++) store(y + r * V, acc[r]);
+    due.ask();
   }
 }
 
@@ -87,12 +111,9 @@ struct AllButLast {
 };
 
 template <int KF, int R>
-void conv_band_row(BandTileArgs a, int columns, int first) {
-  if (KF == 1 && a.cin == 1 && (a.kt == 1 || a.kt == 3)) {
-    a.kt == 1 ? conv_band_single<1, R>(a) : conv_band_single<3, R>(a);
-    ask(a.ahead, long(a.kt) * a.cout * R);
-    return;
-  }
+void conv_band_columns(BandTileArgs a, int columns, int first) {
+  if (KF == 1 && a.cin == 1 && (a.kt == 1 || a.kt == 3))
+    return a.kt == 1 ? conv_band_single<1, R>(a) : conv_band_single<3, R>(a);
   a.left_from = first == 0 ? (columns - 1) * long(V) - 1 : -V;
   a.right_from = first + R == columns ? 1 - first * long(V) : R * V;
   a.left = first == 0 ? indices<AllButFirst>() : indices<AllLanes>();
@@ -101,7 +122,6 @@ void conv_band_row(BandTileArgs a, int columns, int first) {
   const auto tiles = [&](auto tile, int size) {
     for (; q + size <= a.cout; q += size) {
       tile(a);
-      ask(a.ahead, long(a.kt) * a.cin * KF * size * R);
       a.w += size;
       a.y += size * a.y_channel;
       if (a.bias) a.bias += size * V;
@@ -117,22 +137,22 @@ void conv_band_row(BandTileArgs a, int columns, int first) {
 template <int KF>
 void conv_band_rows(BandTileArgs a, const Tensor& x, const Tensor& y, const Range& r) {
   constexpr int most = A2V_ACCUMULATORS >= 4 * 4 + 4 ? 4 : 2;
-  const long r0 = first_row(y, r), r1 = last_row(y, r);
-  for (long n = r.n0; n < r.n1; n++)
-    for (long t = r0; t < r1; t++) {
-      const real* from = at(x, r, n) + (t - a.kt / 2) * x.pitch;
-      real* to = at_mut(y, r, n) + t * y.pitch;
-      int c = 0;
-      const auto tiles = [&](auto row, int size) {
-        for (; c + size <= y.columns; c += size) {
-          a.x = from + c * V;
-          a.y = to + c * V;
-          row(a, y.columns, c);
-        }
-      };
-      tiles(conv_band_row<KF, most>, most);
-      tiles(conv_band_row<KF, 2>, 2);  // a run fills an even number of vectors
-    }
+  const long r0 = first_row(y, r);
+  a.rows = last_row(y, r) - r0;
+  for (long n = r.n0; n < r.n1; n++) {
+    const real* from = at(x, r, n) + (r0 - a.kt / 2) * x.pitch;
+    real* to = at_mut(y, r, n) + r0 * y.pitch;
+    int c = 0;
+    const auto tiles = [&](auto columns, int size) {
+      for (; c + size <= y.columns; c += size) {
+        a.x = from + c * V;
+        a.y = to + c * V;
+        columns(a, y.columns, c);
+      }
+    };
+    tiles(conv_band_columns<KF, most>, most);
+    tiles(conv_band_columns<KF, 2>, 2);  // a run fills an even number of vectors
+  }
 }
 
 void run_conv_by_bands(const ConvShape& s, const real* weights, const real* bias, const Tensor& x, const Tensor& y,
@@ -144,6 +164,7 @@ void run_conv_by_bands(const ConvShape& s, const real* weights, const real* bias
   a.kt = s.kt;
   a.cin = s.cin;
   a.cout = s.cout;
+  a.y_row = y.pitch;
   a.y_channel = y.channel;
   a.bias = bias;
   a.relu = relu;
