@@ -72,8 +72,8 @@ std::vector<double> measure(const KernelTable& table, const Layer& l, int units,
   conv.backward = audio2vec::conv_shape(y, x, l.kt, l.kf, 0, 1, V, table.accumulators, winograd);
   conv.weights = audio2vec::conv_shape(x, y, l.kt, l.kf, 0, 0, V, table.accumulators, winograd_weights ? winograd : 0);
   conv.bias = -1;
-  Values xs(audio2vec::values_of(x, units, V)), ys(audio2vec::values_of(y, units, V)), w(conv.forward.size), wb(conv.backward.size),
-      dw(conv.weights.size * V), planes(audio2vec::winograd_planes(conv, true));
+  Values xs(audio2vec::values_of(x, units, V)), ys(audio2vec::values_of(y, units, V)), w(conv.forward.size),
+      wb(conv.backward.size), dw(conv.weights.size * V), planes(audio2vec::winograd_planes(conv, true));
   x.data = reinterpret_cast<char*>(xs.get());
   y.data = reinterpret_cast<char*>(ys.get());
   conv.packed = w.get();

@@ -65,7 +65,7 @@ PlanSpec plan_spec(const Napi::Object& o, bool training) {
     Napi::Object t = v.As<Napi::Object>();
     return TensorSpec{integer(t, "t"),       integer(t, "f"),    integer(t, "c"),     integer(t, "vector"),
                       integer(t, "byBands"), integer(t, "rows"), integer(t, "group"), integer(t, "strip"),
-                      integer(t, "from"),   integer(t, "to")};
+                      integer(t, "from"),    integer(t, "to")};
   });
   p.convs = list<ConvSpec>(o, "convs", [](Napi::Value v) {
     Napi::Object c = v.As<Napi::Object>();

@@ -1,25 +1,24 @@
 // Convolutions into maps whose columns hold several bands, P = V / channels of them ("folding", see Tensor in step.h).
 // A band's channels alone would leave most lanes of a sum empty, so each band has a vector of its own while products
-// are summed, whose other lanes take other input values: lane l holds channel l / P, summed over every P-th value of the
-// run, from value l % P on. P neighbouring values of the input, repeated, meet a vector of weights; at the end, log2 P
-// rounds of adding neighbouring lanes turn the sums of P bands into the column.
+// are summed, whose other lanes take other input values: lane l holds channel l / P, summed over every P-th value of
+// the run, from value l % P on. P neighbouring values of the input, repeated, meet a vector of weights; at the end,
+// log2 P rounds of adding neighbouring lanes turn the sums of P bands into the column.
 #pragma once
 #include "engine/tensor.h"
 #include "simd/transpose.h"
 
 namespace {
 
-// `columns` vectors become half as many: neighbouring lanes of each pair of vectors added up, those of the first come
-// first.
+// One vector of COUNT vectors' sums: neighbouring lanes are added up until each has V / COUNT left, one vector's after
+// the other's.
 template <int COUNT>
 A2V_INLINE vec add_neighbours(vec v[COUNT]) {
   if constexpr (COUNT == 1) {
     return v[0];
   } else {
     vec half[COUNT / 2];
-    A2V_UNROLL for (int i = 0; i < COUNT / 2; i++) half[i] =
-        __builtin_shufflevector(v[2 * i], v[2 * i + 1], A2V_EVEN) +
-        __builtin_shufflevector(v[2 * i], v[2 * i + 1], A2V_ODD);
+    A2V_UNROLL for (int i = 0; i < COUNT / 2; i++) half[i] = __builtin_shufflevector(v[2 * i], v[2 * i + 1], A2V_EVEN) +
+                                                             __builtin_shufflevector(v[2 * i], v[2 * i + 1], A2V_ODD);
     return add_neighbours<COUNT / 2>(half);
   }
 }
@@ -134,8 +133,7 @@ A2V_INLINE void add_bands(vec (&acc)[SETS][S * KB], const real* x, const FoldedG
   const vec g = shuffle(dy, dy, indices<LanesOfBand<P, B>>());
   A2V_UNROLL for (int i = 0; i < S * KB; i++) acc[B / PARITIES % SETS][i] +=
       repeat<P>(x + i / KB * a.x_segment + i % KB * P) * g;
-  if constexpr (B + PARITIES < P)
-    add_bands<P, PARITIES, S, KB, SETS, B + PARITIES>(acc, x + a.x_band, a, dy);
+  if constexpr (B + PARITIES < P) add_bands<P, PARITIES, S, KB, SETS, B + PARITIES>(acc, x + a.x_band, a, dy);
 }
 
 template <int P, int PARITIES, int PARITY, int S, int KB>
@@ -195,9 +193,7 @@ void folded_gradient(FoldedGradientArgs a, int segments, int steps, Ahead* ahead
 // Calls fn with the bands in a column and the parities of a shape as types.
 template <typename Fn>
 A2V_INLINE void with_fold(const ConvShape& s, Fn fn) {
-  const auto with_parities = [&](auto fold) {
-    s.parities == 2 ? fn(fold, Constant<2>()) : fn(fold, Constant<1>());
-  };
+  const auto with_parities = [&](auto fold) { s.parities == 2 ? fn(fold, Constant<2>()) : fn(fold, Constant<1>()); };
   if (s.fold == V) return with_parities(Constant<V>());
   if constexpr (V > 2)
     if (s.fold == V / 2) return with_parities(Constant<V / 2>());

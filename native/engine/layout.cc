@@ -60,7 +60,7 @@ void clear_borders(const Tensor& t, long unit, int real_bytes) {
   for (long r = 0; r < t.T; r++) clear(r * t.pitch + row, (r + (r + 1 < t.T ? 1 : 2)) * t.pitch);
 }
 
-size_t place(std::vector<Lease>& leases) {
+size_t place_leases(std::vector<Lease>& leases) {
   std::vector<Lease*> largest_first;
   for (Lease& lease : leases) largest_first.push_back(&lease);
   std::stable_sort(largest_first.begin(), largest_first.end(),

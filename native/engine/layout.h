@@ -30,7 +30,7 @@ struct Lease {
   size_t at = 0;
 };
 // Places them so that those needed at the same time lie apart; returns the size of the block.
-size_t place(std::vector<Lease>& leases);
+size_t place_leases(std::vector<Lease>& leases);
 
 // Values of working memory that a thread needs for a convolution as winograd.h does it.
 long winograd_planes(const Conv& conv, bool training);

@@ -132,7 +132,7 @@ int Network::add_plan(const PlanSpec& spec) {
     tensor_at.push_back(leases.empty() || tenants.back() != plan->tensors.size() ? layout.take(bytes) : 0);
     plan->tensors.push_back(t);
   }
-  const size_t shared_at = layout.take(place(leases));
+  const size_t shared_at = layout.take(place_leases(leases));
   for (size_t i = 0; i < leases.size(); i++) tensor_at[tenants[i]] = shared_at + leases[i].at;
 
   struct ConvPlaces {

@@ -14,8 +14,8 @@ A2V_INLINE bool tap_reads(int upsampled, int transposed, int taps, int tap, int 
   return transposed ? (input + tap - 1) >> 1 == output : (output + tap - 1) >> 1 == input;
 }
 
-// Notes which weights' sum meets input channel `in`, read from run `segment` at band `in_band`, for output channel `out`
-// at `out_band`; bands are relative to the column at hand.
+// Notes which weights' sum meets input channel `in`, read from run `segment` at band `in_band`, for output channel
+// `out` at `out_band`; bands are relative to the column at hand.
 A2V_INLINE void map_taps(const ConvShape& s, int phase, int segment, int in, int in_band, int out, int out_band,
                          int entry[2]) {
   if (in >= s.cin || out >= s.cout) return;

@@ -10,27 +10,27 @@
 // Channels are innermost. C is padded to Cp: a multiple of the vector length V, or, when C < V, the next power of two,
 // so that V / Cp neighbouring bands fill a vector ("folding": a layer of 8 channels uses all 16 lanes). A column is the
 // `unit` values that the kernels advance by: Cp of one band, or V of V / Cp bands. One zero column before each row (it
-// also ends the previous row) and one zero row before each unit (it also ends the previous unit) make "same" padding free
-// and keep columns aligned.
+// also ends the previous row) and one zero row before each unit (it also ends the previous unit) make "same" padding
+// free and keep columns aligned.
 //
 // Maps of few channels and many bands may have it the other way round: bands innermost, a row being C runs of F bands.
-// Then the lanes of a vector are bands of one channel, however few channels there are (`by_bands`; lib/engine/by-bands.ts
-// says which maps). A run is combed: neighbouring bands lie in neighbouring vectors, so that what combines them (taps,
-// pooling, Winograd's sums) is vector arithmetic without shuffles. Of `columns` vectors, number f % columns holds band f,
-// in lane f / columns.
+// Then the lanes of a vector are bands of one channel, however few channels there are (`by_bands`;
+// lib/engine/by-bands.ts says which maps). A run is combed: neighbouring bands lie in neighbouring vectors, so that
+// what combines them (taps, pooling, Winograd's sums) is vector arithmetic without shuffles. Of `columns` vectors,
+// number f % columns holds band f, in lane f / columns.
 struct Tensor {
   int T, F, C;
-  int by_bands;        // bands innermost
-  int Cp;              // channels with padding
-  int unit;            // values in a column: max(Cp, V), or Cp for a vector; by bands: C * V, V lanes a channel
-  int columns;         // columns in a row; by bands: vectors in a channel's run
-  long channel;        // values from a channel to the next
-  long pitch;          // values from a row to the next
-  long slice;          // values from a unit to the next
-  long origin;         // first value of frame 0, band 0
-  int group;           // units that a thread's scratch holds; 0: the tensor is kept for the whole batch
-  int strip;           // scratch: only the rows of the strip at hand are held, as the first ones of the map
-  char* data;          // of the whole batch, or of thread 0's scratch
+  int by_bands;  // bands innermost
+  int Cp;        // channels with padding
+  int unit;      // values in a column: max(Cp, V), or Cp for a vector; by bands: C * V, V lanes a channel
+  int columns;   // columns in a row; by bands: vectors in a channel's run
+  long channel;  // values from a channel to the next
+  long pitch;    // values from a row to the next
+  long slice;    // values from a unit to the next
+  long origin;   // first value of frame 0, band 0
+  int group;     // units that a thread's scratch holds; 0: the tensor is kept for the whole batch
+  int strip;     // scratch: only the rows of the strip at hand are held, as the first ones of the map
+  char* data;    // of the whole batch, or of thread 0's scratch
 };
 
 // A convolution (or dense layer: 1×1 over units) as the kernels see it, in one direction: for every output column,

@@ -57,12 +57,15 @@ template <int P>
 A2V_INLINE vec repeat(const real* p) {
   [[maybe_unused]] const float* floats = reinterpret_cast<const float*>(p);  // lanes to move, whatever they hold
 #if defined(__AVX512F__)
-  if constexpr (P * sizeof(real) == 8) return reinterpret_cast<vec>(_mm512_set1_epi64(*reinterpret_cast<const lanes64*>(p)));
+  if constexpr (P * sizeof(real) == 8)
+    return reinterpret_cast<vec>(_mm512_set1_epi64(*reinterpret_cast<const lanes64*>(p)));
   if constexpr (P * sizeof(real) == 16) return reinterpret_cast<vec>(_mm512_broadcast_f32x4(_mm_loadu_ps(floats)));
   if constexpr (P * sizeof(real) == 32) return reinterpret_cast<vec>(_mm512_broadcast_f32x8(_mm256_loadu_ps(floats)));
 #elif defined(__AVX2__)
-  if constexpr (P * sizeof(real) == 8) return reinterpret_cast<vec>(_mm256_set1_epi64x(*reinterpret_cast<const lanes64*>(p)));
-  if constexpr (P * sizeof(real) == 16) return reinterpret_cast<vec>(_mm256_broadcast_ps(reinterpret_cast<const __m128*>(floats)));
+  if constexpr (P * sizeof(real) == 8)
+    return reinterpret_cast<vec>(_mm256_set1_epi64x(*reinterpret_cast<const lanes64*>(p)));
+  if constexpr (P * sizeof(real) == 16)
+    return reinterpret_cast<vec>(_mm256_broadcast_ps(reinterpret_cast<const __m128*>(floats)));
 #endif
   if constexpr (P == 1) return splat(*p);
   if constexpr (P == V) return load(p);

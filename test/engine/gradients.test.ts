@@ -21,6 +21,8 @@ const maps = [
   [2, 4, 32, 48],
   [7, 12, 16, 1],
   [4, 64, 4, 4],
+  [4, 64, 3, 2],
+  [4, 64, 8, 1],
 ] as const;
 
 const cases: Record<string, Build> = {};
