@@ -35,7 +35,7 @@ export class Schedule extends ForwardSchedule {
     return this.out;
   }
 
-  /** A loss step also writes the gradient of what it compares, so that is known one phase after the value, or with it. */
+  /** A loss step also writes the gradient of what it compares, so that is known one phase after the value. */
   private loss(node: LossNode): void {
     const index = this.out.losses.push(node.name) - 1;
     const inputs = node.inputs.map((i) => this.byName.get(i)!);
@@ -67,6 +67,7 @@ export class Schedule extends ForwardSchedule {
     }
   }
 
+  /** Where a loss meets a map in the phase that computes it, the gradient goes on from there. */
   private lossOfMap(node: LossNode): void {
     const index = this.out.losses.push(node.name) - 1;
     const [map, target] = [this.input(node), this.input(node, 1)];

@@ -19,9 +19,8 @@ export class ForwardSchedule extends PlanBuilder {
   protected isKept(node: Node): boolean {
     if (this.targets.includes(node.name)) return true;
     const consumers = this.consumers.get(node.name) ?? [];
-    const meets = (c: Node) => c.op === 'loss' && this.lossInPlace(c);
-    if (consumers.some((c) => !meets(c) && (c.op === 'loss' || this.domain(c) !== this.domain(node)))) return true;
-    if (consumers.some(meets)) return false;
+    if (consumers.some((c) => c.op === 'loss' && this.lossInPlace(c))) return false; // which is its only consumer
+    if (consumers.some((c) => c.op === 'loss' || this.domain(c) !== this.domain(node))) return true;
     if (this.mode === 'infer') return false;
     switch (node.op) {
       case 'conv':

@@ -38,4 +38,18 @@ A2V_INLINE void ask_rest(Ahead::Lines lines) {
 // To be called every few hundred operations: asks for what is due.
 A2V_INLINE void ask(Ahead* ahead, long operations) { ask_rest(due_lines(ahead, operations)); }
 
+// What is due while so many rows of `operations` each are computed, a share with every row.
+class DueByRows {
+ public:
+  A2V_INLINE DueByRows(Ahead* ahead, long operations, long rows)
+      : lines_(due_lines(ahead, operations * rows)), bursts_((lines_.end - lines_.next) / Ahead::kBurst / rows + 1) {}
+  A2V_INLINE void ask() {
+    for (long i = 0; i < bursts_; i++) ask_some(lines_);
+  }
+
+ private:
+  Ahead::Lines lines_;
+  long bursts_;
+};
+
 }  // namespace

@@ -95,13 +95,10 @@ void step_dense_data(const Step& s, const Range& r) {
 void step_conv_weights(const Step& s, const Range& r) {
   const ConvShape& shape = s.conv->weights;
   const Tensor &x = *s.x, &dy = *s.b;
-  if (shape.by_bands)
-    return run_gradient_by_bands(shape, x, dy, static_cast<real*>(s.conv->gradient) + r.thread * shape.size * V, r);
-  if (shape.winograd)
-    return run_winograd_gradient(shape, x, dy, static_cast<real*>(s.conv->gradient) + r.thread * shape.size,
-                                 planes_of(*s.conv, r), r);
-  if (shape.fold > 1)
-    return run_folded_gradient(shape, x, dy, static_cast<real*>(s.conv->gradient) + r.thread * shape.size, r);
+  real* dw = static_cast<real*>(s.conv->gradient) + r.thread * shape.size * (shape.by_bands ? V : 1);
+  if (shape.by_bands) return run_gradient_by_bands(shape, x, dy, dw, r);
+  if (shape.winograd) return run_winograd_gradient(shape, x, dy, dw, planes_of(*s.conv, r), r);
+  if (shape.fold > 1) return run_folded_gradient(shape, x, dy, dw, r);
   const long r0 = first_row(dy, r) / shape.y_row_step, r1 = last_row(dy, r) / shape.y_row_step;
   GradientArgs a;
   a.x_row = shape.x_row_step * x.pitch;
@@ -113,7 +110,7 @@ void step_conv_weights(const Step& s, const Range& r) {
   a.columns = dy.columns / shape.y_column_step;
   a.dw_segment = long(shape.K) * shape.block * V;
   a.dw_k = shape.block * V;
-  a.dw = static_cast<real*>(s.conv->gradient) + r.thread * shape.size;
+  a.dw = dw;
   a.ahead = r.ahead;
   for (int phase = 0; phase < shape.phases; phase++)
     for (int v = 0; v < shape.vectors; v += shape.block, a.dw += shape.segments * a.dw_segment)

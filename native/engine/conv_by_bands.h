@@ -23,20 +23,6 @@ struct BandTileArgs {
 
 A2V_INLINE vec masked(vec x, mask m) { return vec(mask(x) & m); }
 
-// What is due while so many rows of `operations` each are computed, a share with every row.
-class DueByRows {
- public:
-  A2V_INLINE DueByRows(Ahead* ahead, long operations, long rows)
-      : lines_(due_lines(ahead, operations * rows)), bursts_((lines_.end - lines_.next) / Ahead::kBurst / rows + 1) {}
-  A2V_INLINE void ask() {
-    for (long i = 0; i < bursts_; i++) ask_some(lines_);
-  }
-
- private:
-  Ahead::Lines lines_;
-  long bursts_;
-};
-
 // Q output channels × R vectors of bands, row after row. Weights: [kt][cin][KF][cout].
 template <int KF, int Q, int R>
 __attribute__((noinline)) void conv_band_tile(const BandTileArgs& a) {

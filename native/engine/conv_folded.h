@@ -190,17 +190,13 @@ void folded_gradient(FoldedGradientArgs a, int segments, int steps, Ahead* ahead
 
 // ---------------------------------------------------------------- maps
 
-// Calls fn with the bands in a column and the parities of a shape as types.
-template <typename Fn>
+// Calls fn with the bands in a column, V or fewer, and the parities of a shape as types.
+template <int P = V, typename Fn>
 A2V_INLINE void with_fold(const ConvShape& s, Fn fn) {
-  const auto with_parities = [&](auto fold) { s.parities == 2 ? fn(fold, Constant<2>()) : fn(fold, Constant<1>()); };
-  if (s.fold == V) return with_parities(Constant<V>());
-  if constexpr (V > 2)
-    if (s.fold == V / 2) return with_parities(Constant<V / 2>());
-  if constexpr (V > 4)
-    if (s.fold == V / 4) return with_parities(Constant<V / 4>());
-  if constexpr (V > 8)
-    if (s.fold == V / 8) return with_parities(Constant<V / 8>());
+  if constexpr (P > 1) {
+    if (s.fold != P) return with_fold<P / 2>(s, fn);
+    s.parities == 2 ? fn(Constant<P>(), Constant<2>()) : fn(Constant<P>(), Constant<1>());
+  }
 }
 
 void run_conv_folded(const ConvShape& s, const real* weights, const real* bias, const Tensor& x, const Tensor& y,
@@ -222,7 +218,7 @@ void run_conv_folded(const ConvShape& s, const real* weights, const real* bias, 
       a.x = at(x, r, n) + first_run(s, phase, x, r0);
       a.y = at_mut(y, r, n) + first_output(s, phase, y, r0);
       with_fold(s, [&](auto fold, auto parities) {
-        folded_rows<decltype(fold)::value, decltype(parities)::value>(a, r1 - r0, y.columns, r.ahead);
+        folded_rows<fold.value, parities.value>(a, r1 - r0, y.columns, r.ahead);
       });
     }
 }
@@ -244,7 +240,7 @@ void run_folded_gradient(const ConvShape& s, const Tensor& x, const Tensor& dy, 
       a.x = at(x, r, n) + first_run(s, phase, x, r0);
       a.dy = at(dy, r, n) + first_output(s, phase, dy, r0);
       with_fold(s, [&](auto fold, auto parities) {
-        folded_gradient<decltype(fold)::value, decltype(parities)::value>(a, s.segments, s.K / s.fold, r.ahead);
+        folded_gradient<fold.value, parities.value>(a, s.segments, s.K / s.fold, r.ahead);
       });
     }
 }

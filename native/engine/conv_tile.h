@@ -5,6 +5,14 @@
 
 namespace {
 
+// Calls fn with the number of vectors in a block (see conv_shape in layout.cc) as a type.
+template <typename Fn>
+A2V_INLINE void with_block(int block, Fn fn) {
+  if (block == 4) return fn(Constant<4>());
+  if (block == 2) return fn(Constant<2>());
+  fn(Constant<1>());
+}
+
 // ---------------------------------------------------------------- output tile: QR rows × QC columns × R vectors
 
 struct TileArgs {
@@ -140,31 +148,24 @@ void conv_thin_rows(TileArgs a, long rows, long columns) {
 }
 
 template <int K>
-bool conv_thin(int block, TileArgs a, long rows, long columns) {
+void conv_thin(int block, TileArgs a, long rows, long columns) {
   for (int r = 0; r < block; r++, a.w += V, a.y += V, a.bias += a.bias ? V : 0)
     block == 1 ? conv_thin_rows<K, 1>(a, rows, columns) : conv_thin_rows<K, 2>(a, rows, columns);
-  return true;
 }
 
-// Whether it was one of those. Other processors have too few registers, or too few lanes to be worth it.
-bool conv_if_thin(int block, const TileArgs& a, long rows, long columns) {
-  if constexpr (V == 16 && A2V_ACCUMULATORS == 24) {
-    if (a.segments > 1 || a.accumulate || columns % 8 != 0 || block > 2) return false;
-    if (a.K == 8) return conv_thin<8>(block, a, rows, columns);
-    if (a.K == 16) return conv_thin<16>(block, a, rows, columns);
-  }
-  return false;
+// Other processors have too few registers for those, or too few lanes for it to be worth it.
+constexpr bool kThin = V == 16 && A2V_ACCUMULATORS == 24;
+
+A2V_INLINE bool is_thin(int block, const TileArgs& a, long columns) {
+  return (a.K == 8 || a.K == 16) && a.segments == 1 && !a.accumulate && columns % 8 == 0 && block <= 2;
 }
 
 // All rows and columns of one block of output vectors.
 void conv_block(int block, const TileArgs& a, long rows, long columns) {
-  if (conv_if_thin(block, a, rows, columns)) return;
-  if (block == 4)
-    conv_rows<4>(a, rows, columns);
-  else if (block == 2)
-    conv_rows<2>(a, rows, columns);
-  else
-    conv_rows<1>(a, rows, columns);
+  if constexpr (kThin)
+    if (is_thin(block, a, columns))
+      return a.K == 8 ? conv_thin<8>(block, a, rows, columns) : conv_thin<16>(block, a, rows, columns);
+  with_block(block, [&](auto R) { conv_rows<R.value>(a, rows, columns); });
 }
 
 // ---------------------------------------------------------------- weight gradient tile: S segments × KB runs × R
@@ -251,12 +252,7 @@ void gradient_segments(const GradientArgs& a, int segments, int K) {
 
 // All runs of one block of output vectors.
 void gradient_block(int block, const GradientArgs& a, int segments, int K) {
-  if (block == 4)
-    gradient_segments<4>(a, segments, K);
-  else if (block == 2)
-    gradient_segments<2>(a, segments, K);
-  else
-    gradient_segments<1>(a, segments, K);
+  with_block(block, [&](auto R) { gradient_segments<R.value>(a, segments, K); });
 }
 
 }  // namespace

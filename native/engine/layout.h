@@ -23,9 +23,9 @@ long values_of(const Tensor& t, long units, int lanes);
 // Sets to zero what lies around the rows of a unit: what kernels read there and never write.
 void clear_borders(const Tensor& t, long unit, int real_bytes);
 
-// A part of one block of memory that is needed from one phase to another.
+// A part of one block of memory, which tensor it is for, and from which phase to which it is needed.
 struct Lease {
-  size_t bytes;
+  size_t tensor, bytes;
   int from, to;
   size_t at = 0;
 };

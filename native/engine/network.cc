@@ -117,23 +117,20 @@ int Network::add_plan(const PlanSpec& spec) {
   Layout layout;
 
   std::vector<size_t> tensor_at;
-  std::vector<Lease> leases;    // of maps that may share memory with others,
-  std::vector<size_t> tenants;  // and which those are
+  std::vector<Lease> leases;  // of maps that may share memory with others
   for (const TensorSpec& s : spec.tensors) {
     Tensor t = s.vector ? vector_layout(s.c, V) : map_layout(s.t, s.f, s.c, V, s.by_bands);
     t.group = s.group;
     t.strip = s.strip;
     const size_t units = s.group ? size_t(s.group) * threads : size_t(max_examples_) * s.rows;
     const size_t bytes = aligned(values_of(t, units, V) * real);
-    if (s.from >= 0 && t.C == t.Cp) {  // padding channels stay zero, which others would not leave them
-      leases.push_back({bytes, s.from, s.to});
-      tenants.push_back(plan->tensors.size());
-    }
-    tensor_at.push_back(leases.empty() || tenants.back() != plan->tensors.size() ? layout.take(bytes) : 0);
+    const bool shares = s.from >= 0 && t.C == t.Cp;  // padding channels stay zero, which others would not leave them
+    if (shares) leases.push_back({plan->tensors.size(), bytes, s.from, s.to});
+    tensor_at.push_back(shares ? 0 : layout.take(bytes));
     plan->tensors.push_back(t);
   }
   const size_t shared_at = layout.take(place_leases(leases));
-  for (size_t i = 0; i < leases.size(); i++) tensor_at[tenants[i]] = shared_at + leases[i].at;
+  for (const Lease& lease : leases) tensor_at[lease.tensor] = shared_at + lease.at;
 
   struct ConvPlaces {
     size_t packed, backward, bias;
@@ -282,12 +279,12 @@ int Network::add_plan(const PlanSpec& spec) {
     }
     plan->phases.push_back(std::move(phase));
   }
-  for (size_t i = 0; i < leases.size(); i++) {
+  for (const Lease& own : leases) {
     const auto meets = [&](const Lease& l) {
-      return &l != &leases[i] && l.at < leases[i].at + leases[i].bytes && leases[i].at < l.at + l.bytes;
+      return &l != &own && l.at < own.at + own.bytes && own.at < l.at + l.bytes;
     };
     if (std::any_of(leases.begin(), leases.end(), meets))
-      plan->phases[leases[i].from].moved_in.push_back(&plan->tensors[tenants[i]]);
+      plan->phases[own.from].moved_in.push_back(&plan->tensors[own.tensor]);
   }
   plans_.push_back(plan.release());
   return int(plans_.size()) - 1;
@@ -419,8 +416,8 @@ void Network::run(int index, long examples, const std::vector<Input>& inputs, co
       for (long n = units * t / threads; n < end; n = r.n1) {
         r.n0 = n;
         r.n1 = std::min(end, n + phase.group);
-        for (const Tensor* t : phase.moved_in)
-          for (long unit = r.n0; unit < r.n1; unit++) clear_borders(*t, unit, table_.real_bytes);
+        for (const Tensor* map : phase.moved_in)
+          for (long unit = r.n0; unit < r.n1; unit++) clear_borders(*map, unit, table_.real_bytes);
         for (Pass& pass : phase.passes) run_pass(pass, r, end, carry, kept);
       }
     });

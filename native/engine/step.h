@@ -16,7 +16,7 @@
 // Maps of few channels and many bands may have it the other way round: bands innermost, a row being C runs of F bands.
 // Then the lanes of a vector are bands of one channel, however few channels there are (`by_bands`;
 // lib/engine/by-bands.ts says which maps). A run is combed: neighbouring bands lie in neighbouring vectors, so that
-// what combines them (taps, pooling, Winograd's sums) is vector arithmetic without shuffles. Of `columns` vectors,
+// what combines them (taps, pooling) is vector arithmetic without shuffles. Of `columns` vectors,
 // number f % columns holds band f, in lane f / columns.
 struct Tensor {
   int T, F, C;
@@ -32,6 +32,8 @@ struct Tensor {
   int strip;     // scratch: only the rows of the strip at hand are held, as the first ones of the map
   char* data;    // of the whole batch, or of thread 0's scratch
 };
+
+enum { kMostColumns = 64 };  // by bands
 
 // A convolution (or dense layer: 1×1 over units) as the kernels see it, in one direction: for every output column,
 // `segments` runs of K consecutive input values, each value times a row of `vectors` weight vectors.
@@ -86,7 +88,7 @@ struct Conv {
   long planes_size;
 };
 
-enum { kMostTaps = 3, kMostColumns = 64 };  // the latter of a run of bands
+enum { kMostTaps = 3 };
 // Static, as below.
 static inline long tap_sums_size(int C) { return kMostTaps + kMostTaps * kMostTaps + kMostTaps * C; }
 

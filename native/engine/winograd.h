@@ -282,12 +282,7 @@ void run_winograd(const ConvShape& s, const real* weights, const real* bias, con
     for (int v = 0; v < s.vectors; v += s.block, a.w += 4l * s.K * s.block * V) {
       a.y = base + v * V;
       a.bias = bias ? bias + v * V : nullptr;
-      if (s.block == 4)
-        winograd_tiles<4>(a, count);
-      else if (s.block == 2)
-        winograd_tiles<2>(a, count);
-      else
-        winograd_tiles<1>(a, count);
+      with_block(s.block, [&](auto R) { winograd_tiles<R.value>(a, count); });
     }
   }
 }
