@@ -14,9 +14,9 @@ import { readLabelledFolder } from '../dist/evaluate/labelled-folder.js';
 import { exportEncoder } from '../dist/export/export-encoder.js';
 import { openTflite } from '../dist/export/litert-runtime.js';
 import { onnxRuntime } from '../dist/export/onnx-runtime.js';
+import { samplesOf, sliceStarts } from '../dist/features/slices.js';
 import { Encoder, frameCount, logMel } from '../dist/index.js';
-import { samplesOf, sliceStarts } from '../dist/slices.js';
-import { markdownTable } from '../dist/text-table.js';
+import { markdownTable } from '../dist/util/text-table.js';
 
 const { values: options } = parseArgs({
   options: {

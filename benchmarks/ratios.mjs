@@ -1,6 +1,6 @@
 // Ours against each peer, round by round: what the machine does to one it mostly does to the other.
 import { figure, metricTitle } from '../dist/bench/table.js';
-import { markdownTable } from '../dist/text-table.js';
+import { markdownTable } from '../dist/util/text-table.js';
 
 /** Metrics of which less is better. */
 const lowerIsBetter = /^(latency|peak_rss|ms$)/;

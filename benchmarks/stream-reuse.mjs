@@ -5,10 +5,10 @@
 // embeddings with and without, in turn, of one stream and of many that take turns, so that what a stream keeps does
 // not wait for it in the cache.
 import { Network } from '../dist/engine/network.js';
-import { defaultEncoder } from '../dist/model/audio2vec.js';
-import { encoderGraph } from '../dist/model/encoder-model.js';
-import { markdownTable } from '../dist/text-table.js';
-import { initialParameters } from '../dist/train/init.js';
+import { defaultEncoder } from '../dist/models/blocks.js';
+import { encoderGraph } from '../dist/models/encoder-model.js';
+import { initialParameters } from '../dist/models/initial-weights.js';
+import { markdownTable } from '../dist/util/text-table.js';
 import { median } from './ratios.mjs';
 
 const { frames, bands, embedding } = defaultEncoder;

@@ -1,9 +1,9 @@
 export * from './audio/index.js';
 export { demoDataset } from './demo/dataset.js';
 export { type DemoOptions, type DemoResult, runDemo } from './demo/demo.js';
-export { type EmbedOptions, Encoder, type EncoderOptions, type TimestampEmbeddings } from './encoder.js';
+export { type EmbedOptions, Encoder, type EncoderOptions, type TimestampEmbeddings } from './embed/encoder.js';
+export { type DueEmbeddings, EmbeddingStream, type StreamOptions } from './embed/streaming.js';
 export type { Arrays, Batch, BatchInput, Losses } from './engine/network.js';
-export * from './errors.js';
 export { type ClipFeatures, logMelStatistics, sceneFeatures, withBaselines } from './evaluate/clip-features.js';
 export {
   type Comparison,
@@ -38,7 +38,6 @@ export {
   readLabelledFolder,
 } from './evaluate/labelled-folder.js';
 export { fitLinearProbe, LinearProbe, type ProbeOptions, type ProbeParameters } from './evaluate/linear-probe.js';
-export * from './evaluate/metrics.js';
 export { type Projection, pca, type UmapOptions, umap } from './evaluate/projection.js';
 export { labelSubset, stratifiedFolds, stratifiedSplit } from './evaluate/splits.js';
 export { renderComparison, renderConfusion } from './evaluate/table.js';
@@ -56,9 +55,9 @@ export { type ExportTfliteOptions, exportTflite } from './export/export-tflite.j
 export type { Classifier } from './export/onnx.js';
 export type { Parity, ParityCase, ParityLimits } from './export/parity.js';
 export { type ProofOptions, proofCases } from './export/proof.js';
-export { type BuiltFeatureStore, buildFeatureStore, type FeatureStoreOptions } from './feature-build.js';
-export { type FeatureStore, MappedFeatureStore, openFeatureStore } from './feature-store.js';
-export { readWeights, type WeightFile, writeWeights } from './formats/weights.js';
+export { type BuiltFeatureStore, buildFeatureStore, type FeatureStoreOptions } from './features/feature-build.js';
+export { type FeatureStore, MappedFeatureStore, openFeatureStore } from './features/feature-store.js';
+export { defaultFrontEnd, type FrontEndConfig } from './features/front-end-config.js';
 export {
   checkFrontEnd,
   frameCount,
@@ -67,15 +66,17 @@ export {
   type LogMelSyncOptions,
   logMel,
   logMelSync,
-} from './log-mel.js';
-export { defaultEncoder, type EncoderConfig } from './model/audio2vec.js';
-export { type EncoderModel, loadEncoderModel, saveEncoderModel } from './model/encoder-model.js';
-export { defaultFrontEnd, type FrontEndConfig } from './model/front-end-config.js';
-export { formatLayerTable, type LayerTable, layerTable } from './model/table.js';
-export { type Capabilities, capabilities } from './native.js';
-export { Random, type RandomState } from './random.js';
+} from './features/log-mel.js';
+export { formatLayerTable, type LayerTable, layerTable } from './graph/layer-table.js';
+export { defaultEncoder, type EncoderConfig } from './models/blocks.js';
+export { type EncoderModel, loadEncoderModel, saveEncoderModel } from './models/encoder-model.js';
+export { capabilities } from './native/addon.js';
+export type { Capabilities } from './native/types.js';
 export type * from './report/data.js';
 export { type ReportOptions, renderReport, writeReport } from './report/report.js';
 export { type RunReportOptions, runReport } from './report/run-report.js';
-export { type DueEmbeddings, EmbeddingStream, type StreamOptions } from './streaming.js';
 export * from './train/index.js';
+export * from './util/errors.js';
+export * from './util/metrics.js';
+export { Random, type RandomState } from './util/random.js';
+export { readWeights, type WeightFile, writeWeights } from './util/weights.js';

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import type { Augmentation } from '../lib/engine/augmentation.js';
 import { Network } from '../lib/engine/network.js';
-import { Graph } from '../lib/model/graph.js';
-import { capabilities } from '../lib/native.js';
+import { Graph } from '../lib/graph/graph.js';
+import { capabilities } from '../lib/native/addon.js';
 import { memoryStore } from './helpers/memory-store.js';
 
 const [frames, bands] = [8, 12];

@@ -3,10 +3,10 @@ import { quantile, rate, timeCalls } from '../lib/bench/case.js';
 import { caseName, chooseCases, type Result, resultsTable, runLines } from '../lib/bench/index.js';
 import { describeMachine, OthersMeter } from '../lib/bench/machine.js';
 import { forwardFlops, noise, trainingFlops } from '../lib/bench/workload.js';
-import { defaultEncoder, encoder } from '../lib/model/audio2vec.js';
-import { Graph } from '../lib/model/graph.js';
-import { chooseTasks } from '../lib/tasks/index.js';
-import { trainingGraph } from '../lib/tasks/training-graph.js';
+import { Graph } from '../lib/graph/graph.js';
+import { defaultEncoder, encoder } from '../lib/models/blocks.js';
+import { chooseTasks } from '../lib/systems/audio2vec/index.js';
+import { trainingGraph } from '../lib/systems/audio2vec/training-graph.js';
 
 describe('operations counted', () => {
   it('of a slice through the encoder are 2 × 9,256,960', () => {

@@ -7,10 +7,10 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readAudio } from '../lib/audio/index.js';
 import { operations } from '../lib/cli/library.js';
 import { exitCodes, runCli } from '../lib/cli/run.js';
-import { Encoder } from '../lib/encoder.js';
-import { readNpy } from '../lib/formats/npy.js';
-import { logMel } from '../lib/log-mel.js';
-import { saveEncoderModel } from '../lib/model/encoder-model.js';
+import { Encoder } from '../lib/embed/encoder.js';
+import { logMel } from '../lib/features/log-mel.js';
+import { saveEncoderModel } from '../lib/models/encoder-model.js';
+import { readNpy } from '../lib/util/npy.js';
 import { randomModel } from './helpers/models.js';
 
 const samplesFolder = join(import.meta.dirname, '..', 'node_modules', 'supersonic-scsynth-samples', 'samples');

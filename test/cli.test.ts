@@ -7,11 +7,11 @@ import type { EmbeddedFile, Operations, PretrainRequest } from '../lib/cli/opera
 import { exitCodes, runCli } from '../lib/cli/run.js';
 import { clock } from '../lib/cli/session.js';
 import { version } from '../lib/cli/version.js';
-import { Audio2VecError } from '../lib/errors.js';
-import { readNpy } from '../lib/formats/npy.js';
-import { defaultEncoder } from '../lib/model/audio2vec.js';
-import { encoderGraph } from '../lib/model/encoder-model.js';
-import { layerTable } from '../lib/model/table.js';
+import { layerTable } from '../lib/graph/layer-table.js';
+import { defaultEncoder } from '../lib/models/blocks.js';
+import { encoderGraph } from '../lib/models/encoder-model.js';
+import { Audio2VecError } from '../lib/util/errors.js';
+import { readNpy } from '../lib/util/npy.js';
 
 const commands = ['features', 'pretrain', 'embed', 'evaluate', 'export', 'info', 'report', 'demo', 'bench'];
 

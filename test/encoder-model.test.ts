@@ -2,10 +2,10 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { readSafetensors, writeSafetensors } from '../lib/formats/safetensors.js';
-import { type EncoderModel, encoderGraph, loadEncoderModel, saveEncoderModel } from '../lib/model/encoder-model.js';
-import { Graph } from '../lib/model/graph.js';
-import { inferenceLayers } from '../lib/model/inference.js';
+import { Graph } from '../lib/graph/graph.js';
+import { inferenceLayers } from '../lib/graph/inference.js';
+import { type EncoderModel, encoderGraph, loadEncoderModel, saveEncoderModel } from '../lib/models/encoder-model.js';
+import { readSafetensors, writeSafetensors } from '../lib/util/safetensors.js';
 import { randomModel } from './helpers/models.js';
 
 let folder: string;

@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { demoDataset } from '../lib/demo/dataset.js';
-import { readNpy } from '../lib/formats/npy.js';
-import { loadEncoderModel } from '../lib/model/encoder-model.js';
+import { loadEncoderModel } from '../lib/models/encoder-model.js';
 import { readRunLog } from '../lib/train/run-log.js';
+import { readNpy } from '../lib/util/npy.js';
 import { BuiltPackage } from './helpers/built-package.js';
 
 const labels = ['ambi', 'bd', 'loop'];

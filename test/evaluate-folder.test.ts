@@ -4,13 +4,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import wavefile from 'wavefile';
-import { Encoder } from '../lib/encoder.js';
+import { Encoder } from '../lib/embed/encoder.js';
 import { type ClipFeatures, logMelStatistics } from '../lib/evaluate/clip-features.js';
 import { evaluate, folderFeatures } from '../lib/evaluate/evaluate-folder.js';
 import { readLabelledFolder } from '../lib/evaluate/labelled-folder.js';
-import { logMel } from '../lib/log-mel.js';
-import { defaultFrontEnd } from '../lib/model/front-end-config.js';
-import { Random } from '../lib/random.js';
+import { defaultFrontEnd } from '../lib/features/front-end-config.js';
+import { logMel } from '../lib/features/log-mel.js';
+import { Random } from '../lib/util/random.js';
 import { randomModel } from './helpers/models.js';
 
 /** Tones of the first label are low, of the second high; of each 12 to train and 6 to test. */

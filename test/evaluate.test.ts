@@ -9,7 +9,7 @@ import {
 import { fitLinearProbe } from '../lib/evaluate/linear-probe.js';
 import { renderComparison, renderConfusion } from '../lib/evaluate/table.js';
 import { shiftInTime } from '../lib/evaluate/time-shift.js';
-import { Random } from '../lib/random.js';
+import { Random } from '../lib/util/random.js';
 
 /** Clips of three classes, whose features say which class with some noise; optionally several slices a clip. */
 function features(name: string, noise: number, slices = 1): FeatureSet {

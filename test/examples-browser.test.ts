@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import wavefile from 'wavefile';
 import { pageServer } from '../examples/browser/serve.js';
 import { readAudio } from '../lib/audio/index.js';
-import { Encoder } from '../lib/encoder.js';
+import { Encoder } from '../lib/embed/encoder.js';
 import { exportEncoder } from '../lib/export/export-encoder.js';
 import { browserPath } from './helpers/browser.js';
 import { randomModel } from './helpers/models.js';

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { NeighbourIndex } from '../examples/service/neighbour-index.js';
 import { buildService } from '../examples/service/service.js';
 import { readAudio } from '../lib/audio/index.js';
-import { Encoder } from '../lib/encoder.js';
+import { Encoder } from '../lib/embed/encoder.js';
 import { randomModel } from './helpers/models.js';
 
 const clips = join(import.meta.dirname, '..', 'node_modules', 'supersonic-scsynth-samples', 'samples');

@@ -7,12 +7,12 @@ import { pathToFileURL } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import wavefile from 'wavefile';
 import { Network } from '../lib/engine/network.js';
-import { buildFeatureStore, type FeatureStoreOptions } from '../lib/feature-build.js';
-import { openFeatureStore } from '../lib/feature-store.js';
-import { logMelSync } from '../lib/log-mel.js';
-import { defaultFrontEnd } from '../lib/model/front-end-config.js';
-import { Graph } from '../lib/model/graph.js';
-import { Random } from '../lib/random.js';
+import { buildFeatureStore, type FeatureStoreOptions } from '../lib/features/feature-build.js';
+import { openFeatureStore } from '../lib/features/feature-store.js';
+import { defaultFrontEnd } from '../lib/features/front-end-config.js';
+import { logMelSync } from '../lib/features/log-mel.js';
+import { Graph } from '../lib/graph/graph.js';
+import { Random } from '../lib/util/random.js';
 import { compileLibrary } from './helpers/compile-library.js';
 
 let folder: string;

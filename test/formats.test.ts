@@ -3,10 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Audio2VecError } from '../lib/errors.js';
-import { writeFileAtomic } from '../lib/formats/atomic-write.js';
-import { readNpy, writeNpy } from '../lib/formats/npy.js';
-import { parseSafetensors, readSafetensors, type Tensor, writeSafetensors } from '../lib/formats/safetensors.js';
+import { writeFileAtomic } from '../lib/util/atomic-write.js';
+import { Audio2VecError } from '../lib/util/errors.js';
+import { readNpy, writeNpy } from '../lib/util/npy.js';
+import { parseSafetensors, readSafetensors, type Tensor, writeSafetensors } from '../lib/util/safetensors.js';
 
 let folder: string;
 beforeAll(async () => {

@@ -1,7 +1,7 @@
 // The recorded reference belongs to this model: same formula, same parameter names, same sizes.
 import { describe, expect, it } from 'vitest';
-import { decoder, defaultEncoder, encoder } from '../lib/model/audio2vec.js';
-import { Graph, sizeOf } from '../lib/model/graph.js';
+import { Graph, sizeOf } from '../lib/graph/graph.js';
+import { decoder, defaultEncoder, encoder } from '../lib/models/blocks.js';
 import {
   digestLike,
   type GoldenTask,

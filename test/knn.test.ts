@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { classifyByNeighbours, type Metric, nearestNeighbours, vote } from '../lib/evaluate/knn.js';
-import { Random } from '../lib/random.js';
+import { Random } from '../lib/util/random.js';
 
 function bruteForce(base: Float32Array, queries: Float32Array, dim: number, metric: Metric): number[][] {
   const row = (m: Float32Array, i: number) => [...m.subarray(i * dim, (i + 1) * dim)];

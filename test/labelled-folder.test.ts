@@ -3,10 +3,10 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Audio2VecError } from '../lib/errors.js';
 import { labelledFolder, readLabelledFolder } from '../lib/evaluate/labelled-folder.js';
 import { labelSubset, stratifiedFolds, stratifiedSplit } from '../lib/evaluate/splits.js';
-import { Random } from '../lib/random.js';
+import { Audio2VecError } from '../lib/util/errors.js';
+import { Random } from '../lib/util/random.js';
 
 const count = (values: Iterable<number>, wanted: number) => [...values].filter((v) => v === wanted).length;
 

@@ -3,7 +3,7 @@ import { Matrix, solve } from 'ml-matrix';
 import { describe, expect, it } from 'vitest';
 import type { LabelledFeatures } from '../lib/evaluate/features.js';
 import { fitLinearProbe, type LinearProbe } from '../lib/evaluate/linear-probe.js';
-import { Random } from '../lib/random.js';
+import { Random } from '../lib/util/random.js';
 
 /** Gaussian clouds: class c is centred at `distance` × a random direction; features differ in scale and offset. */
 function clouds(random: Random, classes: number, perClass: number, dim: number, distance: number): LabelledFeatures {

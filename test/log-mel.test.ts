@@ -2,10 +2,10 @@ import { createRequire } from 'node:module';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { readAudio } from '../lib/audio/index.js';
-import { checkFrontEnd, frameCount, LogMelStream, logMel, logMelSync } from '../lib/log-mel.js';
-import { defaultFrontEnd, type FrontEndConfig } from '../lib/model/front-end-config.js';
-import { capabilities } from '../lib/native.js';
-import { Random } from '../lib/random.js';
+import { defaultFrontEnd, type FrontEndConfig } from '../lib/features/front-end-config.js';
+import { checkFrontEnd, frameCount, LogMelStream, logMel, logMelSync } from '../lib/features/log-mel.js';
+import { capabilities } from '../lib/native/addon.js';
+import { Random } from '../lib/util/random.js';
 import { logMel64 } from './helpers/log-mel64.js';
 
 const { available: isas } = capabilities();

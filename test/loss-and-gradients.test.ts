@@ -2,9 +2,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { readWeights, writeWeights } from '../lib/formats/weights.js';
-import { Random } from '../lib/random.js';
 import { initialWeights, lossAndGradients, taskInputs, taskParameters } from '../lib/train/gradients.js';
+import { Random } from '../lib/util/random.js';
+import { readWeights, writeWeights } from '../lib/util/weights.js';
 import { memoryStore } from './helpers/memory-store.js';
 
 const encoder = { frames: 16, bands: 8, channels: [3, 4], embedding: 6 };

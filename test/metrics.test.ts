@@ -11,8 +11,8 @@ import {
   spearman,
   spearmanInterval,
   wilsonInterval,
-} from '../lib/evaluate/metrics.js';
-import { Random } from '../lib/random.js';
+} from '../lib/util/metrics.js';
+import { Random } from '../lib/util/random.js';
 
 describe('Wilson interval', () => {
   it('has the values of published examples', () => {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readAudio } from '../lib/audio/index.js';
-import { Encoder } from '../lib/encoder.js';
+import { Encoder } from '../lib/embed/encoder.js';
 import { exportEncoder } from '../lib/export/export-encoder.js';
 import { defaultLimits } from '../lib/export/export-onnx.js';
 import { beyondLimits, compareEmbeddings, measureParity, type ParityCase } from '../lib/export/parity.js';

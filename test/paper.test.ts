@@ -1,14 +1,14 @@
 import { describe, expect, test } from 'vitest';
-import { Encoder } from '../lib/encoder.js';
-import { defaultEncoder } from '../lib/model/audio2vec.js';
-import { encoderGraph } from '../lib/model/encoder-model.js';
-import { embedClips, logMelStatistics, shiftedStore } from '../lib/paper/clip-features.js';
-import { barsFigure, curvesFigure } from '../lib/paper/figures.js';
-import { encoderOfWidth, paperGrid } from '../lib/paper/grid.js';
-import { type Provenance, resultsPage } from '../lib/paper/page.js';
-import type { CellResult } from '../lib/paper/run-cell.js';
-import { summarise } from '../lib/paper/summary.js';
-import { initialParameters } from '../lib/train/init.js';
+import { embedClips, logMelStatistics, shiftedStore } from '../benchmarks/paper/clip-features.js';
+import { barsFigure, curvesFigure } from '../benchmarks/paper/figures.js';
+import { encoderOfWidth, paperGrid } from '../benchmarks/paper/grid.js';
+import { type Provenance, resultsPage } from '../benchmarks/paper/page.js';
+import type { CellResult } from '../benchmarks/paper/run-cell.js';
+import { summarise } from '../benchmarks/paper/summary.js';
+import { Encoder } from '../lib/embed/encoder.js';
+import { defaultEncoder } from '../lib/models/blocks.js';
+import { encoderGraph } from '../lib/models/encoder-model.js';
+import { initialParameters } from '../lib/models/initial-weights.js';
 import { memoryStore } from './helpers/memory-store.js';
 
 const tasks = ['drums', 'words'];

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { nearestNeighbours } from '../lib/evaluate/knn.js';
 import { pca, umap } from '../lib/evaluate/projection.js';
-import { Random } from '../lib/random.js';
+import { Random } from '../lib/util/random.js';
 
 describe('pca', () => {
   it('finds the axes of a stretched and turned cloud', async () => {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Random, type RandomState } from '../lib/random.js';
+import { Random, type RandomState } from '../lib/util/random.js';
 
 const draw = (random: Random, n = 20) => Array.from({ length: n }, () => random.bits());
 

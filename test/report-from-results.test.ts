@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { compareFeatures } from '../lib/evaluate/evaluate.js';
-import { defaultFrontEnd } from '../lib/model/front-end-config.js';
-import { Random } from '../lib/random.js';
+import { defaultFrontEnd } from '../lib/features/front-end-config.js';
 import {
   bandCentres,
   confusionOf,
@@ -14,6 +13,7 @@ import {
 import { renderReport } from '../lib/report/report.js';
 import { pretrainingConfig } from '../lib/train/config.js';
 import type { RunLog } from '../lib/train/run-log.js';
+import { Random } from '../lib/util/random.js';
 
 /** Two classes as clouds around two corners. */
 function clouds(n: number, seed: number) {

@@ -1,15 +1,15 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { defaultEncoder } from '../lib/model/audio2vec.js';
-import { Random } from '../lib/random.js';
-import { chooseTasks } from '../lib/tasks/index.js';
-import { slicesInput, trainingGraph } from '../lib/tasks/training-graph.js';
+import { defaultEncoder } from '../lib/models/blocks.js';
+import { initialParameters } from '../lib/models/initial-weights.js';
+import { chooseTasks } from '../lib/systems/audio2vec/index.js';
+import { slicesInput, trainingGraph } from '../lib/systems/audio2vec/training-graph.js';
 import { noAugmentation } from '../lib/train/augment.js';
 import { ClipDraw } from '../lib/train/clip-draw.js';
-import { initialParameters } from '../lib/train/init.js';
 import { BatchSampler } from '../lib/train/sampler.js';
 import { learningRate } from '../lib/train/schedule.js';
 import { splitClips } from '../lib/train/split.js';
+import { Random } from '../lib/util/random.js';
 
 const graphOf = (text: string) => trainingGraph(defaultEncoder, chooseTasks(text, defaultEncoder.frames));
 const startsOf = (lengths: readonly number[]) => {

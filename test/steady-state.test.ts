@@ -4,7 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { saveEncoderModel } from '../lib/model/encoder-model.js';
+import { saveEncoderModel } from '../lib/models/encoder-model.js';
 import { BuiltPackage } from './helpers/built-package.js';
 import { randomModel } from './helpers/models.js';
 import type { Allocated, Resident } from './helpers/steady-state.js';

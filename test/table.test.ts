@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { decoder, defaultEncoder, encoder } from '../lib/model/audio2vec.js';
-import { Graph } from '../lib/model/graph.js';
-import { formatLayerTable, layerTable } from '../lib/model/table.js';
-import { markdownTable, textTable } from '../lib/text-table.js';
+import { Graph } from '../lib/graph/graph.js';
+import { formatLayerTable, layerTable } from '../lib/graph/layer-table.js';
+import { decoder, defaultEncoder, encoder } from '../lib/models/blocks.js';
+import { markdownTable, textTable } from '../lib/util/text-table.js';
 
 function encoderNodes() {
   const g = new Graph();

@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { defaultEncoder, type EncoderConfig } from '../lib/model/audio2vec.js';
-import { sizeOf } from '../lib/model/graph.js';
-import { Random } from '../lib/random.js';
-import { chooseTasks, formatTasks, parseTasks, tasks } from '../lib/tasks/index.js';
-import type { Clip } from '../lib/tasks/task.js';
-import { trainingGraph } from '../lib/tasks/training-graph.js';
+import { sizeOf } from '../lib/graph/graph.js';
+import { defaultEncoder, type EncoderConfig } from '../lib/models/blocks.js';
+import { chooseTasks, formatTasks, parseTasks, tasks } from '../lib/systems/audio2vec/index.js';
+import type { Clip } from '../lib/systems/audio2vec/task.js';
+import { trainingGraph } from '../lib/systems/audio2vec/training-graph.js';
+import { Random } from '../lib/util/random.js';
 
 const frames = 96;
 /** The clip an example is drawn from, between two others, and a `rng`. */

@@ -1,8 +1,8 @@
 // Whitening of a trained encoder: lib/train/whiten.ts.
 import { EigenvalueDecomposition, Matrix } from 'ml-matrix';
 import { beforeAll, expect, test } from 'vitest';
-import { Encoder } from '../lib/encoder.js';
-import type { EncoderModel } from '../lib/model/encoder-model.js';
+import { Encoder } from '../lib/embed/encoder.js';
+import type { EncoderModel } from '../lib/models/encoder-model.js';
 import { whitened } from '../lib/train/whiten.js';
 import { memoryStore } from './helpers/memory-store.js';
 import { randomModel } from './helpers/models.js';

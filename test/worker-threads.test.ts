@@ -7,7 +7,7 @@ const model = join(import.meta.dirname, '..', 'models', 'audio2vec.safetensors')
 const script = `
 import { isMainThread, parentPort, Worker } from 'node:worker_threads';
 import { noise } from './bench/workload.js';
-import { Encoder } from './encoder.js';
+import { Encoder } from './embed/encoder.js';
 
 if (isMainThread) {
   for (let i = 0; i < 6; i++) {

@@ -2,10 +2,10 @@
 
 import { noiseBatch, startParameters } from '../../dist/bench/workload.js';
 import { Network } from '../../dist/engine/network.js';
-import { defaultEncoder, encoder } from '../../dist/model/audio2vec.js';
-import { Graph } from '../../dist/model/graph.js';
-import { chooseTasks } from '../../dist/tasks/index.js';
-import { trainingGraph } from '../../dist/tasks/training-graph.js';
+import { Graph } from '../../dist/graph/graph.js';
+import { defaultEncoder, encoder } from '../../dist/models/blocks.js';
+import { chooseTasks } from '../../dist/systems/audio2vec/index.js';
+import { trainingGraph } from '../../dist/systems/audio2vec/training-graph.js';
 
 const [name, isa, times] = process.argv.slice(2);
 const examples = 8;

@@ -1,6 +1,7 @@
 // PCM of any kind → mono float32 at 16 kHz, natively and off the event loop.
-import { Audio2VecError, argumentError } from '../errors.js';
-import { native } from '../native.js';
+
+import { native } from '../native/addon.js';
+import { Audio2VecError, argumentError } from '../util/errors.js';
 
 /** Every encoder of this package hears audio at this rate, in Hz. */
 export const SAMPLE_RATE = 16_000;

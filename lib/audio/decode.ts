@@ -1,7 +1,7 @@
 // FLAC, MP3, Vorbis and Opus → mono samples, by decoder packages that a user may leave out, on threads of their own.
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
-import { Audio2VecError } from '../errors.js';
+import { Audio2VecError } from '../util/errors.js';
 import type { ConvertOptions } from './convert.js';
 import type { CompressedFormat } from './format.js';
 

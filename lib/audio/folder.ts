@@ -4,7 +4,7 @@ import { stat } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { glob } from 'tinyglobby';
-import { Audio2VecError, argumentError } from '../errors.js';
+import { Audio2VecError, argumentError } from '../util/errors.js';
 import { readAudio } from './read.js';
 
 const EXTENSIONS = ['wav', 'wave', 'flac', 'mp3', 'ogg', 'oga', 'opus'];

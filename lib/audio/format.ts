@@ -1,5 +1,5 @@
 // Tells audio formats apart by their bytes; file names may lie.
-import { Audio2VecError } from '../errors.js';
+import { Audio2VecError } from '../util/errors.js';
 
 /** Formats that a separate decoder package reads. */
 export type CompressedFormat = 'flac' | 'mp3' | 'vorbis' | 'opus';

@@ -1,6 +1,6 @@
 // Audio in: a file or its bytes → mono float32 at 16 kHz.
 import { readFile, stat } from 'node:fs/promises';
-import { Audio2VecError, argumentError } from '../errors.js';
+import { Audio2VecError, argumentError } from '../util/errors.js';
 import { type ConvertOptions, checkSize, monoPcm, toMono16k } from './convert.js';
 import { decode } from './decode.js';
 import { recognise } from './format.js';

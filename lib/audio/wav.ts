@@ -5,7 +5,7 @@
 // header made of the `fmt ` chunk alone. Its IMA ADPCM decoder is not used either: it repeats the first sample of
 // every block and drops the last block (11.0.0); native/audio/ima_adpcm.cc follows the standard.
 import wavefile from 'wavefile';
-import { Audio2VecError } from '../errors.js';
+import { Audio2VecError } from '../util/errors.js';
 import type { Pcm } from './convert.js';
 
 /** What a WAV file holds. */

@@ -1,5 +1,5 @@
 // The process that measures one case: `node child.js "train_cbow b64 t1" SECONDS` prints a JSON line for each figure.
-import { capabilities, native } from '../native.js';
+import { capabilities, native } from '../native/addon.js';
 import { type BenchCase, caseName, type Measured, type Result } from './case.js';
 import { benchCases } from './cases.js';
 import { OthersMeter } from './machine.js';

@@ -1,7 +1,7 @@
 // The machine a benchmark ran on, and who else was using it.
 import { readFileSync } from 'node:fs';
 import { availableParallelism, cpus, totalmem } from 'node:os';
-import { capabilities } from '../native.js';
+import { capabilities } from '../native/addon.js';
 
 /** What a table of results must say about its origin. */
 export interface Machine {

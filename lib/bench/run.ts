@@ -1,7 +1,7 @@
 // Runs benchmark cases, each in a process of its own: its peak memory and its caches are its own.
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { argumentError } from '../errors.js';
+import { argumentError } from '../util/errors.js';
 import { type BenchCase, caseName, type Result } from './case.js';
 import { benchCases } from './cases.js';
 

@@ -1,5 +1,5 @@
 // Results as a table, for a terminal or a page.
-import { markdownTable, textTable } from '../text-table.js';
+import { markdownTable, textTable } from '../util/text-table.js';
 import type { Result } from './case.js';
 import type { Machine } from './machine.js';
 

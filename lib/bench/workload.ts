@@ -1,7 +1,7 @@
 // What the cases feed a network, and how much work a network is.
 import type { Batch } from '../engine/network.js';
-import type { Graph, Node } from '../model/graph.js';
-import { sizeOf } from '../model/graph.js';
+import type { Graph, Node } from '../graph/graph.js';
+import { sizeOf } from '../graph/graph.js';
 
 /** `count` values of white noise in ±1, always the same. */
 export function noise(count: number): Float32Array {

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
-import { writeFileAtomic } from '../formats/atomic-write.js';
-import { writeNpy } from '../formats/npy.js';
+import { writeFileAtomic } from '../util/atomic-write.js';
+import { writeNpy } from '../util/npy.js';
 import type { EmbeddedFile, EmbedResult, FailedFile, Operations } from './operations.js';
 import { finish, positive, type Runner } from './options.js';
 

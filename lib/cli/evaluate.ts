@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { writeFileAtomic } from '../formats/atomic-write.js';
+import { writeFileAtomic } from '../util/atomic-write.js';
 import type { Operations } from './operations.js';
 import { finish, integer, type Runner } from './options.js';
 

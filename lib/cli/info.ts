@@ -1,6 +1,6 @@
 import { arch, availableParallelism, cpus, platform } from 'node:os';
 import type { Command } from 'commander';
-import { formatLayerTable } from '../model/table.js';
+import { formatLayerTable } from '../graph/layer-table.js';
 import type { ModelInfo, Operations } from './operations.js';
 import { finish, type Runner } from './options.js';
 import { version } from './version.js';

@@ -4,13 +4,13 @@ import type { Operations } from './operations.js';
 
 export const operations: Operations = {
   async capabilities() {
-    const { capabilities } = await import('../native.js');
+    const { capabilities } = await import('../native/addon.js');
     return capabilities();
   },
 
   async info({ model, nodes }) {
-    const { loadEncoderModel, encoderGraph } = await import('../model/encoder-model.js');
-    const { layerTable } = await import('../model/table.js');
+    const { loadEncoderModel, encoderGraph } = await import('../models/encoder-model.js');
+    const { layerTable } = await import('../graph/layer-table.js');
     const { modelFile } = await import('./library/models.js');
     const file = await modelFile(model);
     const { config, frontEnd, provenance } = await loadEncoderModel(file);

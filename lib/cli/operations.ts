@@ -1,10 +1,10 @@
 // What the commands ask of the library: one function for each, with plain requests and results. Commands read flags and
 // print; these do the work. Tests of the commands pass their own.
 
-import type { Audio2VecError } from '../errors.js';
-import type { LayerTable } from '../model/table.js';
-import type { Capabilities } from '../native.js';
+import type { LayerTable } from '../graph/layer-table.js';
+import type { Capabilities } from '../native/types.js';
 import type { PretrainingOptions } from '../train/config.js';
+import type { Audio2VecError } from '../util/errors.js';
 import type { Progress } from './session.js';
 
 /** What an operation tells while it works, and when it must stop. A {@link Session} is one. */

@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander';
-import { textTable } from '../text-table.js';
 import type { PretrainingOptions } from '../train/config.js';
 import type { Schedule } from '../train/schedule.js';
+import { textTable } from '../util/text-table.js';
 import type { Operations, PretrainResult } from './operations.js';
 import { finish, integer, integerList, nonNegative, positive, type Runner } from './options.js';
 import { stepProgress } from './progress.js';

@@ -1,6 +1,6 @@
 // From a command line to an exit code. Kept apart from main.ts so that tests can run commands inside their process.
 import { Command, CommanderError } from 'commander';
-import { Audio2VecError } from '../errors.js';
+import { Audio2VecError } from '../util/errors.js';
 import { addBench } from './bench.js';
 import { addDemo } from './demo.js';
 import { addEmbed } from './embed.js';

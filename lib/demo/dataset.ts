@@ -3,7 +3,7 @@
 import { readdir } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { Audio2VecError } from '../errors.js';
+import { Audio2VecError } from '../util/errors.js';
 
 /** Prefix of a file name → label. Prefixes that name a recordist or a mixture (tbd, mehackit, misc) are no labels, and
  * arovane's beats are loops like the others. */

@@ -2,7 +2,7 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { readAudio } from '../audio/index.js';
-import { Encoder } from '../encoder.js';
+import { Encoder } from '../embed/encoder.js';
 import type { Comparison } from '../evaluate/evaluate.js';
 import { exportEncoder } from '../export/export-encoder.js';
 import type { Exported } from '../export/export-onnx.js';

@@ -1,5 +1,6 @@
 // How slices may be altered while they are gathered (native/engine/io.h does it).
-import { argumentError } from '../errors.js';
+import type { NativeAugmentation } from '../native/types.js';
+import { argumentError } from '../util/errors.js';
 
 /** Alterations of gathered slices, in this order; masks after normalisation, the rest before it. Every array goes slice
  * by slice, in the order of `frames`. */
@@ -10,14 +11,6 @@ export interface Augmentation {
   /** `[slices, bands]`, added to the log-mel values of every frame: ln of a power ratio. */
   gain?: Float32Array;
   /** `[t0, t1, f0, f1]` each: frames t0 … t1 - 1 and bands f0 … f1 - 1 become 0, the corpus mean. */
-  mask?: Int16Array;
-}
-
-/** The same as plain arrays for the addon. */
-export interface NativeAugmentation {
-  mixStarts?: Float64Array;
-  mixGain?: Float32Array;
-  gain?: Float32Array;
   mask?: Int16Array;
 }
 

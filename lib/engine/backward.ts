@@ -1,7 +1,7 @@
 // Backward steps: when each gradient is complete, who adds to it, which are computed where they are used.
-import type { Node } from '../model/graph.js';
+import type { Node } from '../graph/graph.js';
+import type { Plan, PlanStep } from '../native/plan.js';
 import { ForwardSchedule } from './forward.js';
-import type { Plan, PlanStep } from './plan.js';
 import type { Phase } from './plan-builder.js';
 
 type LossNode = Node & { op: 'loss' };

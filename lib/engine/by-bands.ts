@@ -1,5 +1,5 @@
 // Which maps have their bands innermost.
-import type { Node } from '../model/graph.js';
+import type { Node } from '../graph/graph.js';
 
 /** kMostColumns in native/engine/step.h: vectors that a channel's bands may fill. */
 const MOST_COLUMNS = 64;

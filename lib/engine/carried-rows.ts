@@ -1,7 +1,7 @@
 // What overlapping slices of a stream share beyond log-mel frames: rows of the maps that blocks end with. A row is the
 // same in both slices where poolings fall alike and the zeros that pad each slice at its own ends do not reach. A stream
 // keeps such rows (Network.bindForward with a hop) and computes only the others.
-import type { Plan, PlanStep } from './plan.js';
+import type { Plan, PlanStep } from '../native/plan.js';
 
 /** Frames from a row to the next, and rows at either end that depend on where the slice ends. */
 interface Rows {

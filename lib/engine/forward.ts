@@ -1,5 +1,5 @@
 // Forward steps, and the rule for which values are kept.
-import type { Node } from '../model/graph.js';
+import type { Node } from '../graph/graph.js';
 import { channels, type Phase, PlanBuilder } from './plan-builder.js';
 
 /** A convolution's output is kept when it takes at least this many multiplications a value to compute it. */

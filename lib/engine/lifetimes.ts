@@ -1,6 +1,6 @@
 // When the tensors that are kept for the whole batch are needed, so that those that never meet can share memory: most
 // gradients begin when deeper layers' values are no longer wanted.
-import { type Plan, tensorsOf } from './plan.js';
+import { type Plan, tensorsOf } from '../native/plan.js';
 
 /** Marks the first and last phase that touches each tensor, where nothing else reads it and its memory may hold something
  * else before and after. */

@@ -1,12 +1,13 @@
 // A graph made runnable: the native engine with its parameters, gradients and Adam state.
 import { availableParallelism } from 'node:os';
-import { Audio2VecError, argumentError } from '../errors.js';
-import type { FeatureStore } from '../feature-store.js';
-import type { Node } from '../model/graph.js';
-import { sizeOf } from '../model/graph.js';
-import { type NativeInput, type NativeNetwork, type NativeRun, native } from '../native.js';
+import type { FeatureStore } from '../features/feature-store.js';
+import type { Node } from '../graph/graph.js';
+import { sizeOf } from '../graph/graph.js';
+import { native } from '../native/addon.js';
+import type { Plan } from '../native/plan.js';
+import type { NativeInput, NativeNetwork, NativeRun } from '../native/types.js';
+import { Audio2VecError, argumentError } from '../util/errors.js';
 import { type Augmentation, nativeAugmentation } from './augmentation.js';
-import type { Plan } from './plan.js';
 import { parameterOffsets } from './plan-builder.js';
 import { schedule } from './schedule.js';
 

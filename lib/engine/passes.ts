@@ -1,6 +1,6 @@
 // Cuts the steps of a phase into passes, and each pass into strips of rows, so that what one step writes and the next
 // reads is still in cache.
-import { type Plan, type PlanPass, type PlanStep, tensorsOf } from './plan.js';
+import { type Plan, type PlanPass, type PlanStep, tensorsOf } from '../native/plan.js';
 
 /** Bytes that the tensors of a strip should stay below: more than an L1 cache holds, because a step touches only some of
  * them, and because shorter strips read and write the weight gradients' sums more often. */

@@ -1,10 +1,10 @@
 // The parts that both directions of the schedule share: the graph and who reads what, tensors, phases, steps.
-import { type Node, type Parameter, sizeOf } from '../model/graph.js';
+import { type Node, type Parameter, sizeOf } from '../graph/graph.js';
+import { type Plan, type PlanPhase, type PlanStep, tensorsOf } from '../native/plan.js';
 import { mapsByBands } from './by-bands.js';
 import { markCarriedRows } from './carried-rows.js';
 import { markLifetimes } from './lifetimes.js';
 import { cutIntoPasses, keepStripsOnly } from './passes.js';
-import { type Plan, type PlanPhase, type PlanStep, tensorsOf } from './plan.js';
 import { withoutUpsampling } from './upsampling.js';
 import { winogradOf } from './winograd.js';
 

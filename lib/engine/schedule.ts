@@ -10,9 +10,9 @@
 //
 // plan-builder.ts has what both directions share, forward.ts and backward.ts a direction each, upsampling.ts and
 // passes.ts what happens before and after.
-import type { Node } from '../model/graph.js';
+import type { Node } from '../graph/graph.js';
+import type { Plan } from '../native/plan.js';
 import { Schedule } from './backward.js';
-import type { Plan } from './plan.js';
 import type { Mode } from './plan-builder.js';
 
 /** The plan of a graph. `targets` are the nodes to be read after an inference run; only what they need is computed.

@@ -7,7 +7,7 @@
 //   convFrames(norm(convBands(x))) + up(norm(conv1x1(x))),
 // 2.35 times fewer multiplications in the decoder. Batch statistics are those of the upsampled maps, because every
 // value counts equally often; only the unbiased variance must know how many there are (`copies`).
-import type { Node } from '../model/graph.js';
+import type { Node } from '../graph/graph.js';
 
 type Conv = Node & { op: 'conv' };
 type Norm = Node & { op: 'batch-norm' };

@@ -1,5 +1,5 @@
 // Which convolutions are computed for pairs of outputs, with fewer multiplications (native/engine/winograd.h).
-import type { PlanConv } from './plan.js';
+import type { PlanConv } from '../native/plan.js';
 
 /** From so many channels on either side; fewer leave too little to be saved, or share vectors with neighbouring bands. */
 const LEAST_CHANNELS = 16;

@@ -1,8 +1,8 @@
 // Ways of turning a clip into one vector, to be compared on the same labels.
-import { Encoder, type EncoderOptions } from '../encoder.js';
-import { logMel } from '../log-mel.js';
-import type { FrontEndConfig } from '../model/front-end-config.js';
-import { untrainedModel } from '../train/init.js';
+import { Encoder, type EncoderOptions } from '../embed/encoder.js';
+import type { FrontEndConfig } from '../features/front-end-config.js';
+import { logMel } from '../features/log-mel.js';
+import { untrainedModel } from '../models/initial-weights.js';
 
 /** One vector of `dim` values for every clip. Add your own to compare another encoder with ours. */
 export interface ClipFeatures {

@@ -1,7 +1,7 @@
 // How good an encoder is for the labels of a folder of recordings: files → features → probe and neighbours.
 import { readFolder } from '../audio/index.js';
-import type { Encoder } from '../encoder.js';
-import { Audio2VecError } from '../errors.js';
+import type { Encoder } from '../embed/encoder.js';
+import { Audio2VecError } from '../util/errors.js';
 import { type ClipFeatures, sceneFeatures, withBaselines } from './clip-features.js';
 import { type Comparison, compareFeatures, type EvaluateOptions, type FeatureSet } from './evaluate.js';
 import { type LabelledFiles, type LabelledFolder, readLabelledFolder } from './labelled-folder.js';

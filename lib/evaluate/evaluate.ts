@@ -1,8 +1,5 @@
 // How good are embeddings for a labelling: linear probe and nearest neighbours, side by side for several encoders.
-import { Audio2VecError, argumentError } from '../errors.js';
-import { checkFeatures, clipsOf, type LabelledFeatures, takeRows } from './features.js';
-import { classifyByNeighbours, type Metric } from './knn.js';
-import { fitLinearProbe, type LinearProbe, type ProbeOptions, type StrengthScore } from './linear-probe.js';
+import { Audio2VecError, argumentError } from '../util/errors.js';
 import {
   accuracy,
   balancedAccuracy,
@@ -11,7 +8,10 @@ import {
   type Interval,
   type PairedComparison,
   wilsonInterval,
-} from './metrics.js';
+} from '../util/metrics.js';
+import { checkFeatures, clipsOf, type LabelledFeatures, takeRows } from './features.js';
+import { classifyByNeighbours, type Metric } from './knn.js';
+import { fitLinearProbe, type LinearProbe, type ProbeOptions, type StrengthScore } from './linear-probe.js';
 
 /** One way of turning clips into vectors, applied to a labelled data set. */
 export interface FeatureSet {

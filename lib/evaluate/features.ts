@@ -1,5 +1,5 @@
 // What every evaluation starts from: one row of features per clip (or several, one per slice) with its label.
-import { Audio2VecError, argumentError } from '../errors.js';
+import { Audio2VecError, argumentError } from '../util/errors.js';
 
 /** Features with labels. Row i of the matrix belongs to `labels[i]`. */
 export interface LabelledFeatures {

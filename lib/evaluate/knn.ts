@@ -1,8 +1,9 @@
 // Nearest neighbours, exactly: as a classifier that trains nothing, and to look at what lies next to what.
-import { argumentError } from '../errors.js';
-import { runCooperatively, type Steps } from './cooperative.js';
+
+import { runCooperatively, type Steps } from '../util/cooperative.js';
+import { argumentError } from '../util/errors.js';
+import { dot, timesTransposed } from '../util/matrix.js';
 import { checkFeatures, checkMatrix, type LabelledFeatures } from './features.js';
-import { dot, timesTransposed } from './matrix.js';
 
 export type Metric = 'euclidean' | 'cosine';
 

@@ -1,7 +1,7 @@
 // Labels from folder names: which recordings are for training a probe, which for testing it.
 import { listAudio } from '../audio/folder.js';
-import { Audio2VecError } from '../errors.js';
-import { Random } from '../random.js';
+import { Audio2VecError } from '../util/errors.js';
+import { Random } from '../util/random.js';
 import { stratifiedSplit } from './splits.js';
 
 /** Recordings with the index of each one's label. */

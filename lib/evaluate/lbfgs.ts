@@ -1,6 +1,6 @@
 // Minimises a smooth convex function by limited-memory BFGS (Nocedal and Wright, "Numerical Optimization", 2nd ed.,
 // algorithm 7.4), with a caller's preconditioner as the initial inverse Hessian.
-import type { Steps } from './cooperative.js';
+import type { Steps } from '../util/cooperative.js';
 
 export interface Objective {
   /** Value at `x`; fills `gradient`. */

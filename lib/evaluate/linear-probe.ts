@@ -1,10 +1,12 @@
 // The linear probe: how much of a labelling can be read from frozen embeddings by a linear classifier.
-import { argumentError } from '../errors.js';
-import { Random } from '../random.js';
-import { runCooperatively, type Steps } from './cooperative.js';
+
+import { runCooperatively, type Steps } from '../util/cooperative.js';
+import { argumentError } from '../util/errors.js';
+import { timesTransposed } from '../util/matrix.js';
+import { secondMoments } from '../util/principal-axes.js';
+import { Random } from '../util/random.js';
 import { checkFeatures, checkMatrix, clipsOf, type LabelledFeatures } from './features.js';
-import { timesTransposed } from './matrix.js';
-import { type Examples, fitSoftmax, secondMoments, softmaxRow, startingPoint } from './softmax-regression.js';
+import { type Examples, fitSoftmax, softmaxRow, startingPoint } from './softmax-regression.js';
 import { stratifiedFolds } from './splits.js';
 import { scaleOf, standardise } from './standardise.js';
 

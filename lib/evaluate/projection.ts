@@ -1,10 +1,11 @@
 // Embeddings on a plane, to look at.
-import { argumentError } from '../errors.js';
-import { Random } from '../random.js';
-import { runCooperatively } from './cooperative.js';
+
+import { runCooperatively } from '../util/cooperative.js';
+import { argumentError } from '../util/errors.js';
+import { principalAxes } from '../util/principal-axes.js';
+import { Random } from '../util/random.js';
 import { checkMatrix } from './features.js';
 import { neighbourSteps } from './knn.js';
-import { principalAxes } from './principal-axes.js';
 
 export interface Projection {
   /** `[rows, components]` */

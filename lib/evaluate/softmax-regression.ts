@@ -1,9 +1,9 @@
 // Multinomial logistic regression with an L2 penalty: what a linear probe minimises.
 //   F(W, b) = mean over rows of −ln softmax(W x + b)[label] + strength/2 · ‖W‖²
 // N rows, D features, C classes. Parameters are one vector: W [C, D], then b [C].
-import type { Steps } from './cooperative.js';
+import type { Steps } from '../util/cooperative.js';
+import { addTransposedTimes, timesTransposed } from '../util/matrix.js';
 import { type MinimiseOptions, type Minimum, minimise, type Objective } from './lbfgs.js';
-import { addTransposedTimes, timesTransposed } from './matrix.js';
 
 /** Standardised features with their labels. */
 export interface Examples {
@@ -30,7 +30,7 @@ export function startingPoint({ labels, dim, classes, ranges }: Examples): Float
 }
 
 /** Fits from `start` (see {@link startingPoint}; or an earlier fit on the same classes).
- * @param moments E[xxᵀ] of these features or of ones like them (see {@link secondMoments}): only speeds up. */
+ * @param moments E[xxᵀ] of these features or of ones like them (see `secondMoments` in principal-axes.ts): only speeds up. */
 export function* fitSoftmax(
   examples: Examples,
   strength: number,
@@ -124,18 +124,6 @@ export function softmaxRow(values: Float64Array, at: number, bias: Float64Array)
   }
   for (let c = 0; c < classes; c++) values[at + c] /= sum;
   return max + Math.log(sum);
-}
-
-/** E[xxᵀ] `[dim, dim]` over all rows. */
-export function* secondMoments({ x, rows, dim }: Pick<Examples, 'x' | 'rows' | 'dim'>): Steps<Float64Array> {
-  const sum = new Float64Array(dim * dim);
-  for (let first = 0; first < rows; first += BLOCK) {
-    const count = Math.min(BLOCK, rows - first);
-    addTransposedTimes(x.subarray(first * dim), dim, x, first, count, dim, sum);
-    yield;
-  }
-  for (let k = 0; k < sum.length; k++) sum[k] /= rows;
-  return sum;
 }
 
 /** Lower triangular L with L Lᵀ = the positive definite `matrix` `[n, n]`. */

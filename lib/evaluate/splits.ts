@@ -1,6 +1,6 @@
 // Who is in which part: cross-validation folds, train/test splits and small labelled subsets, each class treated alike.
-import { argumentError } from '../errors.js';
-import type { Random } from '../random.js';
+import { argumentError } from '../util/errors.js';
+import type { Random } from '../util/random.js';
 
 /** Indices of each class's members, in shuffled order. */
 function shuffledClasses(labels: Int32Array, random: Random): Int32Array[] {

@@ -1,7 +1,8 @@
 // Evaluations as plain text for a terminal.
-import { textTable } from '../text-table.js';
+
+import type { Interval } from '../util/metrics.js';
+import { textTable } from '../util/text-table.js';
 import type { Comparison } from './evaluate.js';
-import type { Interval } from './metrics.js';
 
 const percent = (x: number) => (100 * x).toFixed(1);
 const numeric = (title: string) => ({ title, numeric: true });

@@ -1,5 +1,5 @@
 // How much an embedding depends on where in the clip a sound starts: queries are moved in time and looked up again.
-import { argumentError } from '../errors.js';
+import { argumentError } from '../util/errors.js';
 
 /** A log-mel `[frames, bands]` as if its clip had started `shift` frames later (earlier when negative). Its length stays;
  * frames that come in are `fill`, the log-mel of silence: ln(10⁻⁶) with the default front end. */

@@ -1,6 +1,6 @@
 // Finds the range of every activation on real input: what static quantisation needs to know.
 import { clone } from '@bufbuild/protobuf';
-import { argumentError } from '../errors.js';
+import { argumentError } from '../util/errors.js';
 import { type ModelProto, ModelProtoSchema } from './gen/onnx_pb.js';
 import { onnxBytes, valueInfo } from './onnx-builder.js';
 import { onnxRuntime } from './onnx-runtime.js';

@@ -2,10 +2,10 @@
 import { constants } from 'node:fs';
 import { access } from 'node:fs/promises';
 import { dirname, extname } from 'node:path';
-import { Audio2VecError, argumentError } from '../errors.js';
-import { timesTransposed } from '../evaluate/matrix.js';
 import { softmaxRow } from '../evaluate/softmax-regression.js';
-import type { EncoderModel } from '../model/encoder-model.js';
+import type { EncoderModel } from '../models/encoder-model.js';
+import { Audio2VecError, argumentError } from '../util/errors.js';
+import { timesTransposed } from '../util/matrix.js';
 import { type Exported, exportOnnx, type Precision } from './export-onnx.js';
 import { exportPacked } from './export-packed.js';
 import { exportTflite } from './export-tflite.js';

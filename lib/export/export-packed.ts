@@ -1,15 +1,15 @@
 // Writes an encoder with 8-bit weights for `Encoder.load`, after proving that it does what the float one does.
-import { Encoder } from '../encoder.js';
-import { writeFileAtomic } from '../formats/atomic-write.js';
-import { safetensorsBytes, type Tensor } from '../formats/safetensors.js';
+import { Encoder } from '../embed/encoder.js';
+import { inferenceLayers } from '../graph/inference.js';
 import {
   type EncoderModel,
   encoderGraph,
   encoderMetadata,
   normalizationTensors,
   parseEncoderModel,
-} from '../model/encoder-model.js';
-import { inferenceLayers } from '../model/inference.js';
+} from '../models/encoder-model.js';
+import { writeFileAtomic } from '../util/atomic-write.js';
+import { safetensorsBytes, type Tensor } from '../util/safetensors.js';
 import { defaultLimits, type Exported } from './export-onnx.js';
 import { checkParity, type ModelRunner, measureParity, type ParityCase, type ParityLimits } from './parity.js';
 import { quantizeWeight } from './quantization.js';
@@ -23,7 +23,7 @@ export interface ExportPackedOptions {
   signal?: AbortSignal;
 }
 
-/** Exports to a `.safetensors` file (lib/model/packed-weights.ts says what is in it). It is first read back and run on
+/** Exports to a `.safetensors` file (lib/models/packed-weights.ts says what is in it). It is first read back and run on
  * all cases; errors are stored in the metadata under `parity`. Beyond the limits the file is kept as
  * `….rejected.safetensors` and `ERR_PARITY` is thrown. */
 export async function exportPacked(file: string, model: EncoderModel, options: ExportPackedOptions): Promise<Exported> {

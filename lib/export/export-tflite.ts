@@ -1,8 +1,8 @@
 // Writes a .tflite file, after proving that it does what the native encoder does.
 import { extname } from 'node:path';
-import { argumentError } from '../errors.js';
-import { writeFileAtomic } from '../formats/atomic-write.js';
-import type { EncoderModel } from '../model/encoder-model.js';
+import type { EncoderModel } from '../models/encoder-model.js';
+import { writeFileAtomic } from '../util/atomic-write.js';
+import { argumentError } from '../util/errors.js';
 import { defaultLimits, type Exported } from './export-onnx.js';
 import { openTflite } from './litert-runtime.js';
 import { checkParity, measureParity, type ParityCase, type ParityLimits } from './parity.js';

@@ -6,7 +6,7 @@
 // with a minus, in every sine). And seen from a quarter of the DFT, sample fftSize/2 - k meets sample k: alike in the
 // cosines of even bins and with a minus in those of odd bins, the other way round for sines. So 400 samples × 2 × 248
 // bins become four products of 129 × 124.
-import type { FrontEndConfig } from '../model/front-end-config.js';
+import type { FrontEndConfig } from '../features/front-end-config.js';
 
 /** The operators used, as ONNX names them; each appends one and returns the name of its output. */
 export interface FrontEndWriter {

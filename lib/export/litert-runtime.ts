@@ -5,7 +5,7 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import vm from 'node:vm';
-import { Audio2VecError, argumentError } from '../errors.js';
+import { Audio2VecError, argumentError } from '../util/errors.js';
 import type { ModelRunner } from './parity.js';
 
 type LiteRt = typeof import('@litertjs/core');

@@ -1,7 +1,8 @@
 // Layers → ONNX nodes: one emitter per operation. Maps [T, F, C] become [N, C, T, F], vectors [N, C]; N counts examples
 // times rows.
-import { argumentError } from '../errors.js';
-import type { Layer, LayerOp } from '../model/inference.js';
+
+import type { Layer, LayerOp } from '../graph/inference.js';
+import { argumentError } from '../util/errors.js';
 import type { OnnxBuilder } from './onnx-builder.js';
 
 /** `from` is the layer whose value is the first input. */

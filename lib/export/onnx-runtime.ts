@@ -1,5 +1,5 @@
 // onnxruntime-node is an optional peer: only exporting needs it, and it is large.
-import { Audio2VecError, argumentError } from '../errors.js';
+import { Audio2VecError, argumentError } from '../util/errors.js';
 import type { ModelRunner } from './parity.js';
 
 export type OnnxRuntime = typeof import('onnxruntime-node');

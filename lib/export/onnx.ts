@@ -1,8 +1,9 @@
 // An encoder model → an ONNX graph.
-import { argumentError } from '../errors.js';
-import { checkEncoderModel, type EncoderModel, encoderGraph } from '../model/encoder-model.js';
-import { inferenceLayers } from '../model/inference.js';
-import { checkHop, samplesOf } from '../slices.js';
+
+import { checkHop, samplesOf } from '../features/slices.js';
+import { inferenceLayers } from '../graph/inference.js';
+import { checkEncoderModel, type EncoderModel, encoderGraph } from '../models/encoder-model.js';
+import { argumentError } from '../util/errors.js';
 import { emitLogMel } from './front-end.js';
 import type { ModelProto } from './gen/onnx_pb.js';
 import { type Dim, OnnxBuilder } from './onnx-builder.js';

@@ -1,7 +1,7 @@
 // The proof beside every export: the exported file, run by ONNX Runtime, against what the native encoder gives.
 import { extname } from 'node:path';
-import { Audio2VecError, argumentError } from '../errors.js';
-import { writeFileAtomic } from '../formats/atomic-write.js';
+import { writeFileAtomic } from '../util/atomic-write.js';
+import { Audio2VecError, argumentError } from '../util/errors.js';
 
 /** One input of the exported model and the embeddings that the native encoder gives for it. */
 export interface ParityCase {

@@ -1,9 +1,9 @@
 // What an export is proved on: real clips cut into the inputs of the exported model, with the native encoder's answers.
-import { Encoder } from '../encoder.js';
-import { logMel } from '../log-mel.js';
-import type { EncoderModel } from '../model/encoder-model.js';
-import { Random } from '../random.js';
-import { checkHop, samplesOf } from '../slices.js';
+import { Encoder } from '../embed/encoder.js';
+import { logMel } from '../features/log-mel.js';
+import { checkHop, samplesOf } from '../features/slices.js';
+import type { EncoderModel } from '../models/encoder-model.js';
+import { Random } from '../util/random.js';
 import type { ParityCase } from './parity.js';
 
 export interface ProofOptions {

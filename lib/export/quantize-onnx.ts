@@ -1,7 +1,7 @@
 // Static int8 quantisation in the form every runtime understands: QuantizeLinear / DequantizeLinear (QDQ) pairs around
 // the operators, which runtimes fuse into integer ones. Weights per output channel and symmetric, activations unsigned.
 import { clone } from '@bufbuild/protobuf';
-import { argumentError } from '../errors.js';
+import { argumentError } from '../util/errors.js';
 import { type CalibrationInput, type CalibrationMethod, calibrate } from './calibrate.js';
 import { type ModelProto, ModelProtoSchema, type NodeProto, type TensorProto } from './gen/onnx_pb.js';
 import { floats, makeNode, tensor } from './onnx-builder.js';

@@ -1,9 +1,10 @@
 // An encoder model → a LiteRT (TensorFlow Lite) file, in float32 or int8: Android's default runtime. Maps are [N, T, F, C].
-import { argumentError } from '../errors.js';
-import { checkEncoderModel, type EncoderModel, encoderGraph } from '../model/encoder-model.js';
-import type { FrontEndConfig } from '../model/front-end-config.js';
-import { inferenceLayers, type Layer, type LayerOp } from '../model/inference.js';
-import { samplesOf } from '../slices.js';
+
+import type { FrontEndConfig } from '../features/front-end-config.js';
+import { samplesOf } from '../features/slices.js';
+import { inferenceLayers, type Layer, type LayerOp } from '../graph/inference.js';
+import { checkEncoderModel, type EncoderModel, encoderGraph } from '../models/encoder-model.js';
+import { argumentError } from '../util/errors.js';
 import { type CalibrationInput, type CalibrationMethod, calibrate } from './calibrate.js';
 import { emitLogMel, type FrontEndWriter } from './front-end.js';
 import { buildOnnx, type Classifier, checkClassifier, modelMetadata } from './onnx.js';

@@ -1,6 +1,6 @@
 // What a report shows, as plain data. Every part but the title is optional: a section without data is left out.
 import type { Score } from '../evaluate/evaluate.js';
-import type { Interval } from '../evaluate/metrics.js';
+import type { Interval } from '../util/metrics.js';
 
 export interface ReportData {
   title: string;

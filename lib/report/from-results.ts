@@ -2,7 +2,7 @@
 import type { Comparison, Evaluation } from '../evaluate/evaluate.js';
 import { nearestNeighbours } from '../evaluate/knn.js';
 import { pca, umap } from '../evaluate/projection.js';
-import type { FrontEndConfig } from '../model/front-end-config.js';
+import type { FrontEndConfig } from '../features/front-end-config.js';
 import type { Reconstruction, TaskReport } from '../train/held-out.js';
 import type { RunLog } from '../train/run-log.js';
 import type { ConfusionMatrix, EmbeddingMap, Fact, LossChart, ProbeTable, Reconstructions } from './data.js';

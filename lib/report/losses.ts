@@ -1,6 +1,6 @@
 // Loss curves. The drawing is done in the page (uPlot), so that a reader can zoom and read values; the same numbers
 // stand below it as a table for print, screen readers and copying.
-import { argumentError } from '../errors.js';
+import { argumentError } from '../util/errors.js';
 import type { Curve, LossChart } from './data.js';
 import { type Html, html } from './html.js';
 import { short } from './numbers.js';

@@ -1,5 +1,5 @@
 // The embedding map: every clip a mark, drawn here; hovering, playing and neighbours are the page script's.
-import { argumentError } from '../errors.js';
+import { argumentError } from '../util/errors.js';
 import { labelStyle } from './colours.js';
 import type { EmbeddedClip, EmbeddingMap } from './data.js';
 import { type Html, html, name, trusted } from './html.js';

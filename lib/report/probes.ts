@@ -1,5 +1,5 @@
 // Probe results: accuracies as bars with their 95 % intervals inside a table, and confusion matrices.
-import { argumentError } from '../errors.js';
+import { argumentError } from '../util/errors.js';
 import type { ConfusionMatrix, ProbeScore, ProbeTable } from './data.js';
 import { type Html, html, name } from './html.js';
 import { percent } from './numbers.js';

@@ -1,6 +1,6 @@
 // Held-out slices beside their reconstructions: heatmaps with time to the right and frequency upwards, one colour scale
 // for all of them.
-import { argumentError } from '../errors.js';
+import { argumentError } from '../util/errors.js';
 import { heatColours } from './colours.js';
 import type { Reconstructions } from './data.js';
 import { type Html, html, name } from './html.js';

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { writeFileAtomic } from '../formats/atomic-write.js';
+import { writeFileAtomic } from '../util/atomic-write.js';
 import { type ClipAudioOptions, clipAudio } from './audio-clips.js';
 import type { ReportData } from './data.js';
 import { glanceSection } from './glance.js';

@@ -1,6 +1,6 @@
 // A run's folder, and labelled recordings if there are some, to what its report shows.
 import { basename, join, resolve } from 'node:path';
-import { Encoder } from '../encoder.js';
+import { Encoder } from '../embed/encoder.js';
 import { withBaselines } from '../evaluate/clip-features.js';
 import { type Comparison, compareFeatures, type FeatureSet } from '../evaluate/evaluate.js';
 import { type FolderFeaturesOptions, folderFeatures } from '../evaluate/evaluate-folder.js';

@@ -1,9 +1,9 @@
 // A run's state between two steps, as one safetensors file. Unless the run is given minutes, nothing in it depends on
 // the clock, so two runs that took the same steps have the same bytes.
 import type { Arrays, NetworkState } from '../engine/network.js';
-import { Audio2VecError } from '../errors.js';
-import { readSafetensors, type Tensor, type TensorData, writeSafetensors } from '../formats/safetensors.js';
-import type { Parameter } from '../model/graph.js';
+import type { Parameter } from '../graph/graph.js';
+import { Audio2VecError } from '../util/errors.js';
+import { readSafetensors, type Tensor, type TensorData, writeSafetensors } from '../util/safetensors.js';
 import type { TrainableNetwork } from './engine.js';
 import type { History } from './history.js';
 

@@ -1,9 +1,9 @@
 // Everything that decides the result of a training run. Stored in its checkpoint as JSON, so that a run can be
 // continued from its folder alone.
 import { availableParallelism } from 'node:os';
-import { argumentError } from '../errors.js';
-import { checkEncoder, defaultEncoder, type EncoderConfig } from '../model/audio2vec.js';
-import { chooseTasks, formatTasks, type TaskSpec } from '../tasks/index.js';
+import { checkEncoder, defaultEncoder, type EncoderConfig } from '../models/blocks.js';
+import { chooseTasks, formatTasks, type TaskSpec } from '../systems/audio2vec/index.js';
+import { argumentError } from '../util/errors.js';
 import { type AugmentationOptions, checkAugmentation, noAugmentation, recipeAugmentation } from './augment.js';
 import { checkSchedule, type Schedule } from './schedule.js';
 

@@ -1,7 +1,7 @@
 // What a run remembers of its corpus: enough to tell whether it is still the same when the run is continued.
 import { createHash } from 'node:crypto';
-import type { FeatureStore } from '../feature-store.js';
-import type { FrontEndConfig } from '../model/front-end-config.js';
+import type { FeatureStore } from '../features/feature-store.js';
+import type { FrontEndConfig } from '../features/front-end-config.js';
 
 export interface CorpusFacts {
   /** Folder of the recordings, if the run was given one. */

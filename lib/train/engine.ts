@@ -1,5 +1,5 @@
 import { Network, type NetworkOptions } from '../engine/network.js';
-import type { Node } from '../model/graph.js';
+import type { Node } from '../graph/graph.js';
 
 /** What training uses of a network. */
 export type TrainableNetwork = Pick<Network, 'step' | 'evaluate' | 'forward' | 'getState' | 'setState'>;

@@ -2,19 +2,19 @@
 
 import type { Augmentation } from '../engine/augmentation.js';
 import type { Batch } from '../engine/network.js';
-import { argumentError } from '../errors.js';
-import type { FeatureStore } from '../feature-store.js';
-import { type EncoderConfig, encoder } from '../model/audio2vec.js';
-import { checkTrainable, type EncoderModel } from '../model/encoder-model.js';
-import { Graph } from '../model/graph.js';
-import { Random } from '../random.js';
-import { slicesInput } from '../tasks/training-graph.js';
+import type { FeatureStore } from '../features/feature-store.js';
+import { Graph } from '../graph/graph.js';
+import { type EncoderConfig, encoder } from '../models/blocks.js';
+import { checkTrainable, type EncoderModel } from '../models/encoder-model.js';
+import { encoderWeights, initialParameters } from '../models/initial-weights.js';
+import { slicesInput } from '../systems/audio2vec/training-graph.js';
+import { argumentError } from '../util/errors.js';
+import { Random } from '../util/random.js';
 import { augments, drawAugmentation } from './augment.js';
 import { ClipDraw } from './clip-draw.js';
 import { type TrainingConfig, type TrainingOptions, trainingConfig } from './config.js';
 import { type NetworkFactory, nativeNetwork, type TrainableNetwork } from './engine.js';
 import { emptyHistory } from './history.js';
-import { encoderWeights, initialParameters } from './init.js';
 import { type Step, trainLoop } from './loop.js';
 import { padShortClips } from './pad-clips.js';
 

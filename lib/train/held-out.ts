@@ -1,8 +1,9 @@
 // Does a pretext task really learn? Its held-out loss beside what answers without any learning would get.
-import { type Interval, spearmanInterval } from '../evaluate/metrics.js';
-import type { FeatureStore } from '../feature-store.js';
-import type { Example } from '../tasks/task.js';
-import type { TaskNodes, TrainingGraph } from '../tasks/training-graph.js';
+
+import type { FeatureStore } from '../features/feature-store.js';
+import type { Example } from '../systems/audio2vec/task.js';
+import type { TaskNodes, TrainingGraph } from '../systems/audio2vec/training-graph.js';
+import { type Interval, spearmanInterval } from '../util/metrics.js';
 import type { TrainableNetwork } from './engine.js';
 import type { BatchSampler } from './sampler.js';
 

@@ -1,5 +1,6 @@
-export { findTask, parseTasks, type TaskChoice, type TaskSpec, tasks } from '../tasks/index.js';
-export type { Clip, Example, Task } from '../tasks/task.js';
+export { untrainedModel } from '../models/initial-weights.js';
+export { findTask, parseTasks, type TaskChoice, type TaskSpec, tasks } from '../systems/audio2vec/index.js';
+export type { Clip, Example, Task } from '../systems/audio2vec/task.js';
 export { type AugmentationOptions, noAugmentation, recipeAugmentation } from './augment.js';
 export type { PretrainingOptions, TrainingOptions } from './config.js';
 export { type FineTuned, type FineTuneOptions, fineTune, runToEnd } from './fine-tune.js';
@@ -12,7 +13,6 @@ export {
   taskParameters,
 } from './gradients.js';
 export type { Reconstruction, TaskReport } from './held-out.js';
-export { untrainedModel } from './init.js';
 export type { Step } from './loop.js';
 export { type PretrainOptions, pretrain, type ResumeOptions, resumePretraining } from './pretrain.js';
 export { readReconstructions } from './reconstructions.js';

@@ -1,6 +1,6 @@
 // The training loop, the same for every task: take a step, measure now and then, save now and then, stop well.
 import type { Batch, Losses } from '../engine/network.js';
-import { Audio2VecError } from '../errors.js';
+import { Audio2VecError } from '../util/errors.js';
 import type { Checkpoint } from './checkpoint.js';
 import type { TrainingConfig } from './config.js';
 import type { TrainableNetwork } from './engine.js';

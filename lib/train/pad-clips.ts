@@ -1,5 +1,5 @@
 // Labelled clips may be shorter than a slice (a drum hit, a word), and none of them may be dropped.
-import type { FeatureStore } from '../feature-store.js';
+import type { FeatureStore } from '../features/feature-store.js';
 
 /** A store in which every clip has at least `frames` frames: shorter ones are followed by digital silence,
  * ln(logOffset). The store itself if there are none; otherwise a copy in memory, with the same statistics. */

@@ -1,19 +1,19 @@
 // Pretraining: a corpus and a pretext task in, a run folder with an encoder out.
 import { mkdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Audio2VecError, argumentError } from '../errors.js';
-import { type BuiltFeatureStore, buildFeatureStore, type FeatureStoreOptions } from '../feature-build.js';
-import type { FeatureStore, MappedFeatureStore } from '../feature-store.js';
-import { type EncoderModel, saveEncoderModel } from '../model/encoder-model.js';
-import { chooseTasks } from '../tasks/index.js';
-import { type TrainingGraph, trainingGraph } from '../tasks/training-graph.js';
+import { type BuiltFeatureStore, buildFeatureStore, type FeatureStoreOptions } from '../features/feature-build.js';
+import type { FeatureStore, MappedFeatureStore } from '../features/feature-store.js';
+import { type EncoderModel, saveEncoderModel } from '../models/encoder-model.js';
+import { encoderWeights, initialParameters } from '../models/initial-weights.js';
+import { chooseTasks } from '../systems/audio2vec/index.js';
+import { type TrainingGraph, trainingGraph } from '../systems/audio2vec/training-graph.js';
+import { Audio2VecError, argumentError } from '../util/errors.js';
 import { type Checkpoint, loadCheckpoint, restoreNetwork, saveCheckpoint } from './checkpoint.js';
 import { type PretrainingConfig, type PretrainingOptions, pretrainingConfig } from './config.js';
 import { type CorpusFacts, corpusFacts } from './corpus.js';
 import { type NetworkFactory, nativeNetwork, type TrainableNetwork } from './engine.js';
 import { type HeldOutOptions, reconstruct, reportHeldOut } from './held-out.js';
 import { curve, emptyHistory } from './history.js';
-import { encoderWeights, initialParameters } from './init.js';
 import { type Step, trainLoop } from './loop.js';
 import { saveReconstructions } from './reconstructions.js';
 import { type RunLog, readRunLog, runFiles, writeRunLog } from './run-log.js';

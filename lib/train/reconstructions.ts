@@ -2,8 +2,8 @@
 // decoder nor the corpus.
 import { join } from 'node:path';
 import { z } from 'zod';
-import { Audio2VecError } from '../errors.js';
-import { readSafetensors, type Tensor, writeSafetensors } from '../formats/safetensors.js';
+import { Audio2VecError } from '../util/errors.js';
+import { readSafetensors, type Tensor, writeSafetensors } from '../util/safetensors.js';
 import type { Reconstruction } from './held-out.js';
 import { runFiles } from './run-log.js';
 

@@ -2,8 +2,8 @@
 // beside it is what continues the run; this file is what tells about it.
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Audio2VecError } from '../errors.js';
-import { writeFileAtomic } from '../formats/atomic-write.js';
+import { writeFileAtomic } from '../util/atomic-write.js';
+import { Audio2VecError } from '../util/errors.js';
 import type { PretrainingConfig } from './config.js';
 import type { CorpusFacts } from './corpus.js';
 import type { TaskReport } from './held-out.js';

@@ -1,9 +1,9 @@
 // Training batches. Batch k is a function of the seed and k alone: there is no state that a checkpoint would have to
 // store, and sampling ahead while a step runs changes nothing.
 import type { Batch, BatchInput } from '../engine/network.js';
-import { Random } from '../random.js';
-import type { Example } from '../tasks/task.js';
-import { slicesInput, type TaskNodes, type TrainingGraph } from '../tasks/training-graph.js';
+import type { Example } from '../systems/audio2vec/task.js';
+import { slicesInput, type TaskNodes, type TrainingGraph } from '../systems/audio2vec/training-graph.js';
+import { Random } from '../util/random.js';
 import { type AugmentationOptions, augments, drawAugmentation, noAugmentation } from './augment.js';
 import { ClipDraw } from './clip-draw.js';
 

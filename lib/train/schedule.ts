@@ -1,5 +1,5 @@
 // The learning rate over a run: a straight warm-up, then a half cosine down to a small fraction of the peak.
-import { argumentError } from '../errors.js';
+import { argumentError } from '../util/errors.js';
 
 export interface Schedule {
   /** Learning rate after the warm-up. */

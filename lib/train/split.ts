@@ -1,5 +1,5 @@
 // Which clips train and which are held out. Split by clip, never inside one, so that no recording is on both sides.
-import { Random } from '../random.js';
+import { Random } from '../util/random.js';
 
 export interface Split {
   /** Indices of clips, ascending. */

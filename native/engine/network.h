@@ -7,25 +7,12 @@
 #include <vector>
 
 #include "kernel_table.h"
-#include "threads.h"
+#include "platform/memory.h"
+#include "platform/threads.h"
 
 namespace audio2vec {
 
-// Zeroed memory, page-aligned, with huge pages where the system has them.
-class Memory {
- public:
-  explicit Memory(size_t bytes);
-  ~Memory();
-  Memory(const Memory&) = delete;
-  Memory& operator=(const Memory&) = delete;
-  char* data() const { return data_; }
-
- private:
-  char* data_;
-  size_t bytes_;
-};
-
-// The plan as lib/engine/plan.ts describes it.
+// The plan as lib/native/plan.ts describes it.
 struct TensorSpec {
   int t, f, c, vector, by_bands, rows, group, strip;
   int from, to;  // phases that need it, so that its memory may be another's otherwise; -1: its own
@@ -45,7 +32,7 @@ struct StepSpec {
 };
 struct PassSpec {
   int strips;
-  int edge, stride;  // what streams may carry of the last step's result: see PlanPass in lib/engine/plan.ts
+  int edge, stride;  // what streams may carry of the last step's result: see PlanPass in lib/native/plan.ts
   std::vector<StepSpec> steps;
 };
 struct PhaseSpec {

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <cstdint>
 
-#include "frontend/flush_denormals.h"
+#include "platform/flush_denormals.h"
 
 namespace audio2vec {
 namespace {

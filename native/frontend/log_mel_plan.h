@@ -10,7 +10,7 @@
 
 namespace audio2vec {
 
-// As in lib/log-mel.ts, which documents and checks it.
+// As in lib/features/log-mel.ts, which documents and checks it.
 struct FrontEnd {
   double sample_rate, low_hz, high_hz, log_offset;
   int window, hop, fft, bands;

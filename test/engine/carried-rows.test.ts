@@ -2,9 +2,9 @@
 import { describe, expect, it } from 'vitest';
 import { Network } from '../../lib/engine/network.js';
 import { schedule } from '../../lib/engine/schedule.js';
-import { defaultEncoder, type EncoderConfig } from '../../lib/model/audio2vec.js';
-import { encoderGraph } from '../../lib/model/encoder-model.js';
-import { capabilities } from '../../lib/native.js';
+import { defaultEncoder, type EncoderConfig } from '../../lib/models/blocks.js';
+import { encoderGraph } from '../../lib/models/encoder-model.js';
+import { capabilities } from '../../lib/native/addon.js';
 import { randomModel, uniform } from '../helpers/models.js';
 
 const tall: EncoderConfig = { frames: 64, bands: 8, channels: [4, 20], embedding: 16 };

@@ -2,8 +2,8 @@
 // running statistics, embeddings and ten steps of training, on every instruction set that this machine has.
 import { describe, expect, it } from 'vitest';
 import { Network } from '../../lib/engine/network.js';
-import { capabilities } from '../../lib/native.js';
-import { Random } from '../../lib/random.js';
+import { capabilities } from '../../lib/native/addon.js';
+import { Random } from '../../lib/util/random.js';
 import { type Digest, digestLike, type GoldenTask, goldenSlices, readGolden } from '../helpers/golden.js';
 import { goldenBatch, goldenGraph, goldenWeights } from '../helpers/tasks.js';
 

@@ -3,8 +3,8 @@
 // chosen to reach every layout: channels below, at and above the vector length, odd sizes, folded bands.
 import { describe, expect, it } from 'vitest';
 import { type Batch, Network } from '../../lib/engine/network.js';
-import { Graph, type Node, type Ref, sizeOf } from '../../lib/model/graph.js';
-import { capabilities } from '../../lib/native.js';
+import { Graph, type Node, type Ref, sizeOf } from '../../lib/graph/graph.js';
+import { capabilities } from '../../lib/native/addon.js';
 import { uniform } from '../helpers/golden.js';
 
 type Build = (g: Graph) => void;

@@ -1,7 +1,7 @@
 // What Network refuses, and that a refusal leaves it usable.
 import { expect, it } from 'vitest';
 import { Network } from '../../lib/engine/network.js';
-import { capabilities } from '../../lib/native.js';
+import { capabilities } from '../../lib/native/addon.js';
 import { goldenBatch, goldenGraph, goldenWeights } from '../helpers/tasks.js';
 
 const nodes = goldenGraph('gap');

@@ -1,11 +1,11 @@
 // What the scheduler promises about its plans.
 import { describe, expect, it } from 'vitest';
-import type { Plan } from '../../lib/engine/plan.js';
-import { tensorsOf } from '../../lib/engine/plan.js';
 import { schedule } from '../../lib/engine/schedule.js';
 import { withoutUpsampling } from '../../lib/engine/upsampling.js';
 import { winogradOf } from '../../lib/engine/winograd.js';
-import { defaultEncoder } from '../../lib/model/audio2vec.js';
+import { defaultEncoder } from '../../lib/models/blocks.js';
+import type { Plan } from '../../lib/native/plan.js';
+import { tensorsOf } from '../../lib/native/plan.js';
 import { goldenGraph } from '../helpers/tasks.js';
 
 const steps = (plan: Plan) => plan.phases.flatMap((phase) => phase.passes.flatMap((pass) => pass.steps));

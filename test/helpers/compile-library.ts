@@ -9,7 +9,7 @@ const root = join(import.meta.dirname, '..', '..');
 export async function compileLibrary(): Promise<string> {
   const out = join(root, 'build', 'test-js');
   const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
-  const files = ['lib/train/pretrain.ts', 'lib/feature-build.ts', 'test/helpers/memory-store.ts'].map((f) =>
+  const files = ['lib/train/pretrain.ts', 'lib/features/feature-build.ts', 'test/helpers/memory-store.ts'].map((f) =>
     join(root, f),
   );
   const flags = [

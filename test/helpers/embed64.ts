@@ -1,4 +1,4 @@
-import { type EncoderModel, encoderGraph } from '../../lib/model/encoder-model.js';
+import { type EncoderModel, encoderGraph } from '../../lib/models/encoder-model.js';
 import { forward64 } from './forward64.js';
 import { logMel64 } from './log-mel64.js';
 

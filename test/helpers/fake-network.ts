@@ -2,7 +2,7 @@
 // Every parameter is pulled to a value computed from all frames of the batch, by a real Adam in float32, so that a
 // batch, a moment or a step count that went astray changes the bits.
 import type { AdamOptions, Arrays, Batch, Losses, NetworkState } from '../../lib/engine/network.js';
-import { sizeOf } from '../../lib/model/graph.js';
+import { sizeOf } from '../../lib/graph/graph.js';
 import type { NetworkFactory, TrainableNetwork } from '../../lib/train/engine.js';
 
 export interface FakeNetworkOptions {

@@ -1,6 +1,6 @@
 // An independent forward pass of a graph, in plain double-precision loops and in inference mode: what exports and the
 // native engine are compared with. Nothing is folded here, and nothing is shared with lib/ but the graph itself.
-import type { Node } from '../../lib/model/graph.js';
+import type { Node } from '../../lib/graph/graph.js';
 
 type Weights = ReadonlyMap<string, ArrayLike<number>>;
 

@@ -1,6 +1,6 @@
 // An independent log-mel in double precision: the definition, with a plain DFT.
-import type { FrontEndConfig } from '../../lib/model/front-end-config.js';
-import { defaultFrontEnd } from '../../lib/model/front-end-config.js';
+import type { FrontEndConfig } from '../../lib/features/front-end-config.js';
+import { defaultFrontEnd } from '../../lib/features/front-end-config.js';
 
 /** Samples → log-mel `[frames, bands]`, `1 + floor((n - windowLength) / hop)` frames. */
 export function logMel64(samples: Float32Array, config: FrontEndConfig = defaultFrontEnd): Float64Array {

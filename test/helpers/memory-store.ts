@@ -1,7 +1,7 @@
 // A feature store in memory: clips of smoothly varying "log-mel", decided by the seed.
-import type { FeatureStore } from '../../lib/feature-store.js';
-import { defaultFrontEnd } from '../../lib/model/front-end-config.js';
-import { Random } from '../../lib/random.js';
+import type { FeatureStore } from '../../lib/features/feature-store.js';
+import { defaultFrontEnd } from '../../lib/features/front-end-config.js';
+import { Random } from '../../lib/util/random.js';
 
 /** @param lengths frames of each clip */
 export function memoryStore(lengths: readonly number[], bands = 64, seed = 1): FeatureStore {

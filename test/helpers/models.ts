@@ -1,8 +1,9 @@
 // Encoder models for tests: random weights with running statistics that fit them, so that folding is put to the test.
-import { defaultEncoder, type EncoderConfig } from '../../lib/model/audio2vec.js';
-import { type EncoderModel, encoderGraph } from '../../lib/model/encoder-model.js';
-import { defaultFrontEnd } from '../../lib/model/front-end-config.js';
-import { sizeOf } from '../../lib/model/graph.js';
+
+import { defaultFrontEnd } from '../../lib/features/front-end-config.js';
+import { sizeOf } from '../../lib/graph/graph.js';
+import { defaultEncoder, type EncoderConfig } from '../../lib/models/blocks.js';
+import { type EncoderModel, encoderGraph } from '../../lib/models/encoder-model.js';
 
 /** mulberry32: uniform in [0, 1). */
 export function uniform(seed: number): () => number {

@@ -7,9 +7,9 @@ import { PerformanceObserver } from 'node:perf_hooks';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { noise } from '../../lib/bench/workload.js';
-import { Encoder } from '../../lib/encoder.js';
-import { openFeatureStore } from '../../lib/feature-store.js';
-import { loadEncoderModel } from '../../lib/model/encoder-model.js';
+import { Encoder } from '../../lib/embed/encoder.js';
+import { openFeatureStore } from '../../lib/features/feature-store.js';
+import { loadEncoderModel } from '../../lib/models/encoder-model.js';
 import { pretrain } from '../../lib/train/pretrain.js';
 
 /** What a round of work allocated. */

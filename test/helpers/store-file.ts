@@ -1,6 +1,6 @@
 // A feature store file of any size, written without computing any log-mel.
 import { open } from 'node:fs/promises';
-import { storeHead } from '../../lib/feature-store.js';
+import { storeHead } from '../../lib/features/feature-store.js';
 import { memoryStore } from './memory-store.js';
 
 /** Clips of `frames` frames, the same few over and over. */

@@ -1,7 +1,7 @@
 // The three pretext tasks exactly as the recorded reference has them, and batches made of its inputs.
 import type { Batch } from '../../lib/engine/network.js';
-import { decoder, defaultEncoder, encoder } from '../../lib/model/audio2vec.js';
-import { Graph, type Node } from '../../lib/model/graph.js';
+import { Graph, type Node } from '../../lib/graph/graph.js';
+import { decoder, defaultEncoder, encoder } from '../../lib/models/blocks.js';
 import { type GoldenTask, goldenDelta, goldenParameter, goldenSlices, splitMiddle } from './golden.js';
 
 export function goldenGraph(task: GoldenTask, config = defaultEncoder): Node[] {

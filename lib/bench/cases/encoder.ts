@@ -1,7 +1,7 @@
 // Slices to embeddings with a trained encoder: the throughput of large calls, the latency of single ones.
 import { Network } from '../../engine/network.js';
-import { defaultEncoder, encoder } from '../../model/audio2vec.js';
-import { Graph } from '../../model/graph.js';
+import { Graph } from '../../graph/graph.js';
+import { defaultEncoder, encoder } from '../../models/blocks.js';
 import { type BenchCase, type Measured, peakMemory, quantile, rate, timeCalls } from '../case.js';
 import { threadCounts } from '../machine.js';
 import { forwardFlops, noiseBatch, startParameters } from '../workload.js';
@@ -23,7 +23,7 @@ export const encoderCases: BenchCase[] = [1, 8, 32, 256].flatMap((batch) =>
         const network = new Network(graph.nodes, { maxExamples: batch, threads });
         network.setParameters(startParameters(graph));
         const slices = noiseBatch(graph, batch);
-        // One slice at a time is what a live stream computes, on the calling thread (lib/streaming.ts).
+        // One slice at a time is what a live stream computes, on the calling thread (lib/embed/streaming.ts).
         const out = new Float32Array(defaultEncoder.embedding);
         const one = batch === 1 ? network.bindForward(slices, embeddings.name, out) : undefined;
         const times = await timeCalls(() => (one ? one() : network.forward(slices, embeddings.name)), seconds);

@@ -3,10 +3,10 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Network } from '../../engine/network.js';
-import { defaultEncoder, encoder } from '../../model/audio2vec.js';
-import { Graph } from '../../model/graph.js';
-import { chooseTasks } from '../../tasks/index.js';
-import { trainingGraph } from '../../tasks/training-graph.js';
+import { Graph } from '../../graph/graph.js';
+import { defaultEncoder, encoder } from '../../models/blocks.js';
+import { chooseTasks } from '../../systems/audio2vec/index.js';
+import { trainingGraph } from '../../systems/audio2vec/training-graph.js';
 import { type BenchCase, peakMemory, rate, timeCalls } from '../case.js';
 import { threadCounts } from '../machine.js';
 import { noise, startParameters, trainingFlops } from '../workload.js';
@@ -55,7 +55,7 @@ const embeddings = threadCounts.map(
     measure: (seconds) =>
       withRecordings(async (_, names) => {
         const { readAudio } = await import('../../audio/index.js');
-        const { logMel } = await import('../../log-mel.js');
+        const { logMel } = await import('../../features/log-mel.js');
         const slicesInClip = Math.floor((1 + Math.floor((clipSeconds * 16000 - 400) / 160)) / frames);
         const graph = new Graph();
         const z = encoder(graph, graph.input('slices', [frames, bands, 1]), defaultEncoder);
@@ -80,7 +80,7 @@ const store = threadCounts.map(
     quick: false,
     measure: (seconds) =>
       withRecordings(async (folder) => {
-        const { buildFeatureStore } = await import('../../feature-build.js');
+        const { buildFeatureStore } = await import('../../features/feature-build.js');
         const out = join(folder, 'features');
         const times = await timeCalls(async () => {
           await rm(out, { force: true });
@@ -99,7 +99,7 @@ const training = threadCounts.map(
     quick: true,
     measure: (seconds) =>
       withRecordings(async (folder) => {
-        const { buildFeatureStore } = await import('../../feature-build.js');
+        const { buildFeatureStore } = await import('../../features/feature-build.js');
         const { pretrain } = await import('../../train/pretrain.js');
         const batch = 64;
         const { store: corpus } = await buildFeatureStore(folder, join(folder, 'features'), { concurrency: threads });

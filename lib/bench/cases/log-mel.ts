@@ -1,6 +1,7 @@
 // Samples to log-mel: a long recording in one call, many 10-second clips, and a live stream of 10 ms chunks.
-import { frameCount, LogMelStream, logMel, logMelSync } from '../../log-mel.js';
-import { defaultFrontEnd } from '../../model/front-end-config.js';
+
+import { defaultFrontEnd } from '../../features/front-end-config.js';
+import { frameCount, LogMelStream, logMel, logMelSync } from '../../features/log-mel.js';
 import { type BenchCase, type Measured, quantile, rate, timeCalls } from '../case.js';
 import { threadCounts } from '../machine.js';
 import { noise } from '../workload.js';

@@ -1,5 +1,5 @@
 // The machine's limit: nothing but multiply-adds.
-import { capabilities, native } from '../../native.js';
+import { capabilities, native } from '../../native/addon.js';
 import type { BenchCase } from '../case.js';
 import { threadCounts } from '../machine.js';
 

@@ -1,7 +1,8 @@
 // How many live streams one core holds: each pushes 20 ms of audio at a time and gets an embedding every hop. The
 // latency is that of a push that gives one.
-import { defaultEncoder } from '../../model/audio2vec.js';
-import { defaultFrontEnd } from '../../model/front-end-config.js';
+
+import { defaultFrontEnd } from '../../features/front-end-config.js';
+import { defaultEncoder } from '../../models/blocks.js';
 import { type BenchCase, quantile } from '../case.js';
 import { forwardFlops, noise, startParameters } from '../workload.js';
 
@@ -14,8 +15,8 @@ export const streamCases: BenchCase[] = [48, 10].map((hop) => ({
   threads: 1,
   quick: hop === 48,
   async measure(seconds) {
-    const { Encoder } = await import('../../encoder.js'); // here and not above: see end-to-end.ts
-    const { encoderGraph } = await import('../../model/encoder-model.js');
+    const { Encoder } = await import('../../embed/encoder.js'); // here and not above: see end-to-end.ts
+    const { encoderGraph } = await import('../../models/encoder-model.js');
     const { graph } = encoderGraph(defaultEncoder);
     const bands = defaultEncoder.bands;
     const encoder = Encoder.fromModel(

@@ -1,7 +1,7 @@
 import { runDemo } from '../../demo/demo.js';
 import { renderComparison } from '../../evaluate/table.js';
 import { trivialPredictors } from '../../report/from-results.js';
-import { textTable } from '../../text-table.js';
+import { textTable } from '../../util/text-table.js';
 import type { Operations } from '../operations.js';
 import { stepProgress } from '../progress.js';
 

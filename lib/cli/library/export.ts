@@ -1,7 +1,6 @@
 import { extname, join } from 'node:path';
 import { listAudio, readFolder } from '../../audio/index.js';
-import type { Encoder } from '../../encoder.js';
-import { Audio2VecError } from '../../errors.js';
+import type { Encoder } from '../../embed/encoder.js';
 import { sceneFeatures } from '../../evaluate/clip-features.js';
 import { folderFeatures } from '../../evaluate/evaluate-folder.js';
 import { readLabelledFolder } from '../../evaluate/labelled-folder.js';
@@ -9,6 +8,7 @@ import { fitLinearProbe } from '../../evaluate/linear-probe.js';
 import { exportEncoder } from '../../export/export-encoder.js';
 import type { Classifier } from '../../export/onnx.js';
 import { readRunLog } from '../../train/run-log.js';
+import { Audio2VecError } from '../../util/errors.js';
 import type { During, ExportRequest, Operations } from '../operations.js';
 import { chosenEncoder, modelFile } from './models.js';
 import { warnSkipped } from './skipped.js';

@@ -1,9 +1,9 @@
 // What `--model` may name: a model file, the folder of a run, or nothing for the encoder that ships with the package.
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Encoder } from '../../encoder.js';
-import { Audio2VecError } from '../../errors.js';
+import { Encoder } from '../../embed/encoder.js';
 import { runFiles } from '../../train/run-log.js';
+import { Audio2VecError } from '../../util/errors.js';
 
 /** The encoder that a command was given. */
 export async function chosenEncoder(model: string | undefined, threads?: number): Promise<Encoder> {

@@ -2,11 +2,11 @@
 import { mkdir, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { listAudio, readFolder, SAMPLE_RATE } from '../../audio/index.js';
-import { Audio2VecError, argumentError } from '../../errors.js';
-import { writeNpy } from '../../formats/npy.js';
-import { frameCount, logMel } from '../../log-mel.js';
-import { loadEncoderModel } from '../../model/encoder-model.js';
-import { defaultFrontEnd, type FrontEndConfig } from '../../model/front-end-config.js';
+import { defaultFrontEnd, type FrontEndConfig } from '../../features/front-end-config.js';
+import { frameCount, logMel } from '../../features/log-mel.js';
+import { loadEncoderModel } from '../../models/encoder-model.js';
+import { Audio2VecError, argumentError } from '../../util/errors.js';
+import { writeNpy } from '../../util/npy.js';
 import type {
   During,
   EmbeddedFile,

@@ -1,0 +1,32 @@
+// Which slices a recording is cut into, and what time they stand for.
+import { argumentError } from '../util/errors.js';
+import type { FrontEndConfig } from './front-end-config.js';
+
+/** First frames of the slices of a recording: one every `hop` frames. If frames are left over at the end, one more
+ * slice ends with the last of them, so that nothing is missed; not so when `hop` is longer than a slice, because then
+ * frames are left out on purpose. A recording shorter than a slice has one that starts with it. */
+export function sliceStarts(frames: number, slice: number, hop: number): Float64Array {
+  const whole = frames < slice ? 1 : 1 + Math.floor((frames - slice) / hop);
+  const covered = (whole - 1) * hop + slice;
+  const last = covered < frames && hop <= slice ? 1 : 0;
+  return Float64Array.from({ length: whole + last }, (_, i) => (i < whole ? i * hop : frames - slice));
+}
+
+/** Middle of a slice in milliseconds from the start of the recording. */
+export function sliceMiddle(start: number, slice: number, { hop, windowLength, sampleRate }: FrontEndConfig): number {
+  return (1000 * (start * hop + ((slice - 1) * hop + windowLength) / 2)) / sampleRate;
+}
+
+/** Samples that `frames` frames take. */
+export function samplesOf(frames: number, { hop, windowLength }: FrontEndConfig): number {
+  return (frames - 1) * hop + windowLength;
+}
+
+/** Frames from slice to slice: what was asked for, or half a slice. */
+export function checkHop(hop: number | undefined, slice: number): number {
+  if (hop === undefined) return Math.max(1, slice / 2);
+  if (!Number.isInteger(hop) || hop < 1 || hop > 2 ** 20) {
+    throw argumentError('hop', `an integer from 1 to ${2 ** 20} (frames)`, hop);
+  }
+  return hop;
+}

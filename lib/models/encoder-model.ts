@@ -1,0 +1,154 @@
+// The model file: an encoder with all that is needed to use it (its front end, the normalisation of its input), as a
+// safetensors file that other tools can open.
+import { z } from 'zod';
+import type { FrontEndConfig } from '../features/front-end-config.js';
+import { Graph, type Ref, sizeOf } from '../graph/graph.js';
+import { Audio2VecError, argumentError } from '../util/errors.js';
+import { readWholeFile } from '../util/read-file.js';
+import { parseSafetensors, type Tensor, writeSafetensors } from '../util/safetensors.js';
+import { checkEncoder, type EncoderConfig, encoder } from './blocks.js';
+import { unpackWeights } from './packed-weights.js';
+import { TensorReader } from './tensor-reader.js';
+
+export interface EncoderModel {
+  config: EncoderConfig;
+  frontEnd: FrontEndConfig;
+  /** Per band: the encoder sees (log-mel - mean) / std. */
+  mean: Float32Array;
+  std: Float32Array;
+  /** Parameters and running statistics, named as in {@link encoderGraph}. */
+  weights: ReadonlyMap<string, Float32Array>;
+  /** How it was made (task, corpus, steps, seed …): JSON, for people and reports. */
+  provenance: Record<string, unknown>;
+  /** Read from a packed file: the norms' statistics are folded into the weights. Embeds and exports like any other, but
+   * training would need them. */
+  folded?: true;
+}
+
+/** The encoder alone: normalised slices `[T, F, 1]` at node `input`, embeddings at `output`. */
+export function encoderGraph(config: EncoderConfig): { graph: Graph; input: Ref; output: Ref } {
+  checkEncoder(config);
+  const graph = new Graph();
+  const input = graph.input('slices', [config.frames, config.bands, 1]);
+  return { graph, input, output: encoder(graph, input, config) };
+}
+
+const format = 'audio2vec-encoder';
+const version = '1';
+const size = z.int().positive();
+
+const configSchema = z.object({ frames: size, bands: size, channels: z.array(size), embedding: size });
+const frontEndSchema = z
+  .object({
+    sampleRate: size,
+    windowLength: size,
+    hop: size,
+    fftSize: size,
+    bands: size,
+    lowHz: z.number().nonnegative(),
+    highHz: z.number().positive(),
+    logOffset: z.number().positive(),
+  })
+  .refine((c) => c.windowLength <= c.fftSize, 'windowLength is larger than fftSize')
+  .refine((c) => c.lowHz < c.highHz && c.highHz <= c.sampleRate / 2, 'lowHz < highHz <= sampleRate / 2 does not hold');
+
+/** Writes the model to `file` (safetensors, atomic). Throws `ERR_ARGUMENT` if an array is missing, of another size or
+ * not finite, and for a folded model. */
+export async function saveEncoderModel(file: string, model: EncoderModel): Promise<void> {
+  checkEncoderModel(model);
+  checkTrainable('model', model);
+  const tensors = normalizationTensors(model);
+  for (const { name, shape } of encoderGraph(model.config).graph.params) {
+    tensors.set(name, { shape, data: model.weights.get(name)! });
+  }
+  await writeSafetensors(file, tensors, encoderMetadata(model));
+}
+
+/** What every model file holds besides weights. */
+export function normalizationTensors({ config: { bands }, mean, std }: EncoderModel): Map<string, Tensor> {
+  return new Map([
+    ['normalization.mean', { shape: [bands], data: mean }],
+    ['normalization.std', { shape: [bands], data: std }],
+  ]);
+}
+
+export function encoderMetadata({ config, frontEnd, provenance }: EncoderModel): Record<string, string> {
+  return {
+    format,
+    version,
+    config: JSON.stringify(configSchema.parse(config)),
+    front_end: JSON.stringify(frontEndSchema.parse(frontEnd)),
+    provenance: JSON.stringify(provenance),
+  };
+}
+
+/** Reads what {@link saveEncoderModel} or an export to 8-bit safetensors wrote. Throws `ERR_FILE` if there is no such
+ * file, and `ERR_MODEL_FORMAT`, with the reason, if it is damaged or something else. */
+export async function loadEncoderModel(file: string): Promise<EncoderModel> {
+  return parseEncoderModel(await readWholeFile(file), file);
+}
+
+/** {@link loadEncoderModel} of bytes in memory; `file` stands in errors. */
+export function parseEncoderModel(bytes: Buffer, file: string): EncoderModel {
+  const { tensors, metadata } = parseSafetensors(bytes, file);
+  const bad = (reason: string, cause?: unknown) =>
+    new Audio2VecError('ERR_MODEL_FORMAT', `${file} is not an encoder of this version: ${reason}.`, { cause });
+  if (metadata.format !== format) throw bad(`its metadata does not say format "${format}"`);
+  if (metadata.version !== version) throw bad(`it has version ${metadata.version}, this package reads ${version}`);
+
+  const parse = <T>(key: string, schema: z.ZodType<T>): T => {
+    try {
+      return schema.parse(JSON.parse(metadata[key] ?? ''));
+    } catch (error) {
+      const why = error instanceof z.ZodError ? z.prettifyError(error).replaceAll('\n', ' ') : (error as Error).message;
+      throw bad(`its metadata ${key} is wrong (${why})`, error);
+    }
+  };
+  const config = parse('config', configSchema);
+  const frontEnd = parse('front_end', frontEndSchema);
+  const provenance = parse('provenance', z.record(z.string(), z.unknown()));
+  const { precision = 'float32' } = metadata;
+  if (precision !== 'float32' && precision !== 'int8') throw bad(`its weights are of precision "${precision}"`);
+  try {
+    const { nodes, params } = encoderGraph(config).graph;
+    const reader = new TensorReader(tensors);
+    const mean = reader.floats('normalization.mean', [config.bands]);
+    const std = reader.floats('normalization.std', [config.bands]);
+    const folded = precision === 'int8' || undefined;
+    const weights = folded
+      ? unpackWeights(nodes, reader)
+      : new Map(params.map(({ name, shape }) => [name, reader.floats(name, shape)]));
+    reader.end();
+    const model = { config, frontEnd, mean, std, weights, provenance, folded };
+    checkEncoderModel(model);
+    return model;
+  } catch (error) {
+    throw bad((error as Error).message.replace(/\.$/, ''), error);
+  }
+}
+
+/** Throws `ERR_ARGUMENT` unless the model is whole: every array there, of the right size, finite; nothing unknown. */
+export function checkEncoderModel(model: EncoderModel): void {
+  if (!(model?.config && model.frontEnd && model.weights))
+    throw argumentError('model', 'an EncoderModel', typeof model);
+  const { config, frontEnd } = model;
+  const parameters = encoderGraph(config).graph.params;
+  if (frontEnd.bands !== config.bands) {
+    throw argumentError('bands of the front end', `those of the encoder (${config.bands})`, frontEnd.bands);
+  }
+  const checkArray = (name: string, data: Float32Array | undefined, length: number, positive = false) => {
+    if (data?.length !== length) throw argumentError(name, `an array of ${length} values`, data?.length ?? 'nothing');
+    const wrong = data.find((v) => !Number.isFinite(v) || (positive && v <= 0));
+    if (wrong !== undefined) throw argumentError(name, positive ? 'positive' : 'finite', wrong);
+  };
+  checkArray('normalization.mean', model.mean, config.bands);
+  checkArray('normalization.std', model.std, config.bands, true);
+  for (const { name, shape } of parameters) checkArray(name, model.weights.get(name), sizeOf(shape));
+  const known = new Set(parameters.map((p) => p.name));
+  for (const name of model.weights.keys()) if (!known.has(name)) throw argumentError('weights', 'of the encoder', name);
+}
+
+/** Throws `ERR_ARGUMENT` for a model that was read from a packed file. */
+export function checkTrainable(name: string, { folded }: EncoderModel): void {
+  if (folded) throw argumentError(name, 'an encoder with its norms', 'a packed one, for embedding and export only');
+}

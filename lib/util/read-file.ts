@@ -1,0 +1,11 @@
+import { readFile } from 'node:fs/promises';
+import { Audio2VecError } from './errors.js';
+
+/** The whole file, or `ERR_FILE` naming it. */
+export async function readWholeFile(file: string): Promise<Buffer> {
+  try {
+    return await readFile(file);
+  } catch (error) {
+    throw new Audio2VecError('ERR_FILE', `Cannot read ${file}: ${(error as Error).message}.`, { cause: error });
+  }
+}

@@ -1,0 +1,69 @@
+// The JavaScript face of audio/: toMono16k.
+#include "addon/audio_addon.h"
+
+#include "audio/convert.h"
+
+namespace audio2vec {
+namespace {
+
+// Converts on a thread of libuv's pool. All memory it touches belongs to JavaScript arrays that the references keep
+// alive; lib/audio/convert.ts sees to it that nobody else writes to them meanwhile.
+class ConvertWorker : public Napi::AsyncWorker {
+ public:
+  explicit ConvertWorker(const Napi::CallbackInfo& info)
+      : Napi::AsyncWorker(info.Env()), deferred_(Napi::Promise::Deferred::New(info.Env())) {
+    auto layout = info[0].As<Napi::Object>();
+    auto bytes = layout.Get("bytes").As<Napi::Uint8Array>();
+    auto expanded = layout.Get("expanded").As<Napi::Float32Array>();
+    auto output = info[2].As<Napi::Float32Array>();
+    auto cancel = info[3].As<Napi::Int32Array>();
+    pcm_.bytes = bytes.Data();
+    pcm_.encoding = static_cast<Encoding>(layout.Get("encoding").As<Napi::Number>().Int32Value());
+    pcm_.big_endian = layout.Get("bigEndian").As<Napi::Boolean>();
+    pcm_.channels = layout.Get("channels").As<Napi::Number>();
+    pcm_.frames = layout.Get("frames").As<Napi::Number>().Int64Value();
+    pcm_.expanded = expanded.Data();
+    pcm_.block_bytes = layout.Get("blockBytes").As<Napi::Number>();
+    rate_ = info[1].As<Napi::Number>();
+    output_ = output.Data();
+    outputs_ = static_cast<long long>(output.ElementLength());
+    cancel_ = cancel.Data();
+    auto kept = Napi::Array::New(info.Env());
+    uint32_t n = 0;
+    for (Napi::Value value : {Napi::Value(bytes), Napi::Value(expanded), Napi::Value(output), Napi::Value(cancel)})
+      kept.Set(n++, value);
+    kept_ = Napi::Persistent(kept.As<Napi::Object>());
+  }
+
+  Napi::Promise promise() const { return deferred_.Promise(); }
+
+  void Execute() override { result_ = convert(pcm_, rate_, output_, outputs_, cancel_); }
+  void OnOK() override { deferred_.Resolve(Napi::Number::New(Env(), static_cast<double>(result_))); }
+  void OnError(const Napi::Error& error) override { deferred_.Reject(error.Value()); }
+
+ private:
+  Napi::Promise::Deferred deferred_;
+  Napi::ObjectReference kept_;
+  Pcm pcm_;
+  int rate_;
+  float* output_;
+  long long outputs_;
+  const int32_t* cancel_;
+  long long result_ = 0;
+};
+
+// toMono16k(layout, rate, output, cancel) → Promise of convert()'s result.
+Napi::Value to_mono_16k(const Napi::CallbackInfo& info) {
+  auto* worker = new ConvertWorker(info);  // deletes itself when done
+  Napi::Promise promise = worker->promise();
+  worker->Queue();
+  return promise;
+}
+
+}  // namespace
+
+void register_audio(Napi::Env env, Napi::Object exports) {
+  exports.Set("toMono16k", Napi::Function::New(env, to_mono_16k));
+}
+
+}  // namespace audio2vec

@@ -1,0 +1,321 @@
+// Network as a JavaScript class. lib/engine/network.ts checks arguments; here they are only unpacked.
+#include <napi.h>
+
+#include <exception>
+#include <memory>
+#include <optional>
+
+#include "addon/bindings.h"
+#include "engine/network.h"
+#include "addon/feature_store_addon.h"
+
+namespace audio2vec {
+namespace {
+
+constexpr const char* kStepNames[] = {
+#define X(name) #name,
+    A2V_STEPS(X)
+#undef X
+};
+
+int step_kind(const std::string& name) {
+  for (int i = 0; i < STEP_COUNT; i++)
+    if (name == kStepNames[i]) return i;
+  throw std::runtime_error("no native step \"" + name + "\"");
+}
+
+double number(const Napi::Object& o, const char* key) { return o.Get(key).ToNumber().DoubleValue(); }
+int integer(const Napi::Object& o, const char* key) { return int(number(o, key)); }
+
+template <typename T, typename Fn>
+std::vector<T> list(const Napi::Object& o, const char* key, Fn fn) {
+  Napi::Array a = o.Get(key).As<Napi::Array>();
+  std::vector<T> out;
+  for (uint32_t i = 0; i < a.Length(); i++) out.push_back(fn(a.Get(i)));
+  return out;
+}
+
+StepSpec step_spec(Napi::Value v) {
+  Napi::Object o = v.As<Napi::Object>();
+  StepSpec s{};
+  s.kind = step_kind(o.Get("kind").ToString());
+  s.x = integer(o, "x");
+  s.b = integer(o, "b");
+  s.g = integer(o, "g");
+  s.y = integer(o, "y");
+  s.y2 = integer(o, "y2");
+  s.conv = integer(o, "conv");
+  s.norm = integer(o, "norm");
+  s.norm2 = integer(o, "norm2");
+  s.relu = integer(o, "relu");
+  s.accumulate = integer(o, "accumulate");
+  s.rows = integer(o, "rows");
+  s.first = integer(o, "first");
+  s.loss = integer(o, "loss");
+  s.weight = number(o, "weight");
+  s.margin = number(o, "margin");
+  return s;
+}
+
+PlanSpec plan_spec(const Napi::Object& o, bool training) {
+  PlanSpec p;
+  p.training = training;
+  p.losses = int(o.Get("losses").As<Napi::Array>().Length());
+  p.tensors = list<TensorSpec>(o, "tensors", [](Napi::Value v) {
+    Napi::Object t = v.As<Napi::Object>();
+    return TensorSpec{integer(t, "t"),       integer(t, "f"),    integer(t, "c"),     integer(t, "vector"),
+                      integer(t, "byBands"), integer(t, "rows"), integer(t, "group"), integer(t, "strip"),
+                      integer(t, "from"),    integer(t, "to")};
+  });
+  p.convs = list<ConvSpec>(o, "convs", [](Napi::Value v) {
+    Napi::Object c = v.As<Napi::Object>();
+    return ConvSpec{integer(c, "dense"),       integer(c, "kt"),        integer(c, "kf"),
+                    integer(c, "upsampled"),   integer(c, "cin"),       integer(c, "cout"),
+                    integer(c, "fIn"),         integer(c, "fOut"),      integer(c, "byBands"),
+                    long(number(c, "weight")), long(number(c, "bias")), integer(c, "backward"),
+                    integer(c, "foldedNorm"),  integer(c, "winograd"),  integer(c, "winogradWeights")};
+  });
+  p.norms = list<NormSpec>(o, "norms", [](Napi::Value v) {
+    Napi::Object n = v.As<Napi::Object>();
+    return NormSpec{
+        integer(n, "c"),         integer(n, "f"),         integer(n, "byBands"),      integer(n, "relu"),
+        integer(n, "copies"),    integer(n, "single"),    integer(n, "tapGradients"), long(number(n, "weight")),
+        long(number(n, "bias")), long(number(n, "mean")), long(number(n, "var")),     long(number(n, "count"))};
+  });
+  const auto index = [](Napi::Value v) { return v.ToNumber().Int32Value(); };
+  p.phases = list<PhaseSpec>(o, "phases", [&](Napi::Value v) {
+    Napi::Object ph = v.As<Napi::Object>();
+    PhaseSpec s;
+    s.rows = integer(ph, "rows");
+    s.group = integer(ph, "group");
+    s.passes = list<PassSpec>(ph, "passes", [](Napi::Value w) {
+      Napi::Object pass = w.As<Napi::Object>();
+      return PassSpec{integer(pass, "strips"), integer(pass, "edge"), integer(pass, "stride"),
+                      list<StepSpec>(pass, "steps", step_spec)};
+    });
+    s.statistics = list<int>(ph, "statistics", index);
+    s.reduced = list<int>(ph, "reduced", index);
+    return s;
+  });
+  return p;
+}
+
+// What a run reads, and where it leaves what it found. A network keeps it from run to run, so that a run allocates
+// nothing.
+struct Run {
+  int plan = 0;
+  long examples = 0;
+  std::vector<Input> inputs;
+  std::vector<std::shared_ptr<const FeatureStore>> stores;  // that inputs are gathered from: mapped until the run ends
+  bool update = false;
+  AdamArgs adam{};
+  std::optional<Carry> carry;
+  double *losses = nullptr, *gradients = nullptr;
+  int output = -1;
+  float* values = nullptr;
+
+  void execute(Network& network) const {
+    network.run(plan, examples, inputs, update ? &adam : nullptr, carry ? &*carry : nullptr, losses);
+    if (gradients) network.get_gradients(gradients);
+    if (values) network.read_output(plan, output, examples, values);
+  }
+};
+
+class NetworkClass : public Napi::ObjectWrap<NetworkClass> {
+ public:
+  static Napi::Function define(Napi::Env env) {
+    return DefineClass(env, "Network",
+                       {
+                           InstanceMethod<&NetworkClass::add_plan>("addPlan"),
+                           InstanceMethod<&NetworkClass::carried_bytes>("carriedBytes"),
+                           InstanceMethod<&NetworkClass::run>("run"),
+                           InstanceMethod<&NetworkClass::run_sync>("runSync"),
+                           InstanceMethod<&NetworkClass::set_parameters>("setParameters"),
+                           InstanceMethod<&NetworkClass::get_parameters>("getParameters"),
+                           InstanceMethod<&NetworkClass::set_moments>("setMoments"),
+                           InstanceMethod<&NetworkClass::get_moments>("getMoments"),
+                           InstanceMethod<&NetworkClass::bytes>("bytes"),
+                           InstanceAccessor<&NetworkClass::lanes>("lanes"),
+                       });
+  }
+
+  // (isa, threads, maxExamples, parameters, ranges: Float64Array of [offset, size, decays] triples)
+  explicit NetworkClass(const Napi::CallbackInfo& info) : Napi::ObjectWrap<NetworkClass>(info) {
+    const std::string isa = info[0].ToString();
+    const KernelTable* table = isa.empty() ? &kernels() : find_kernels(isa.c_str());
+    if (!table) throw Napi::Error::New(info.Env(), "no instruction set " + isa);
+    Napi::Float64Array ranges = info[4].As<Napi::Float64Array>();
+    std::vector<TrainableRange> trainable;
+    for (size_t i = 0; i + 2 < ranges.ElementLength(); i += 3)
+      trainable.push_back({long(ranges[i]), long(ranges[i + 1]), ranges[i + 2] != 0});
+    try {
+      network_ = std::make_unique<Network>(*table, info[1].ToNumber().Int32Value(), info[2].ToNumber().Int64Value(),
+                                           info[3].ToNumber().Int64Value(), std::move(trainable));
+    } catch (const std::exception& e) {
+      throw Napi::Error::New(info.Env(), e.what());
+    }
+  }
+
+ private:
+  Napi::Value add_plan(const Napi::CallbackInfo& info) {
+    try {
+      const PlanSpec spec = plan_spec(info[0].As<Napi::Object>(), info[1].ToBoolean());
+      return Napi::Number::New(info.Env(), network_->add_plan(spec));
+    } catch (const std::bad_alloc&) {
+      throw Napi::Error::New(info.Env(), "out of memory");
+    } catch (const std::runtime_error& e) {
+      throw Napi::Error::New(info.Env(), e.what());
+    }
+  }
+
+  // (plan, hop)
+  Napi::Value carried_bytes(const Napi::CallbackInfo& info) {
+    const size_t bytes = network_->carried_bytes(info[0].ToNumber().Int32Value(), info[1].ToNumber().Int64Value());
+    return Napi::Number::New(info.Env(), double(bytes));
+  }
+
+  // A run on another thread. Lives in its network, which it keeps alive, because runs of a network do not overlap; the
+  // references keep the arrays that it reads and writes alive and in their place.
+  class RunWorker : public Napi::AsyncWorker {
+   public:
+    RunWorker(NetworkClass& network, const Napi::CallbackInfo& info)
+        : Napi::AsyncWorker(info.Env()),
+          network_(network),
+          deferred_(Napi::Promise::Deferred::New(info.Env())),
+          inputs_(Napi::Persistent(info[2].As<Napi::Object>())),
+          options_(Napi::Persistent(info[3].As<Napi::Object>())) {
+      network_.Ref();
+    }
+    Napi::Promise promise() { return deferred_.Promise(); }
+
+   protected:
+    void Execute() override { network_.run_.execute(*network_.network_); }
+    void OnOK() override { deferred_.Resolve(Env().Undefined()); }
+    void OnError(const Napi::Error& e) override { deferred_.Reject(e.Value()); }
+    void Destroy() override {
+      NetworkClass& network = network_;
+      network.run_.stores.clear();
+      network.worker_.reset();  // this
+      network.Unref();
+    }
+
+   private:
+    NetworkClass& network_;
+    Napi::Promise::Deferred deferred_;
+    Napi::ObjectReference inputs_, options_;
+  };
+
+  // (plan, examples, inputs: [{tensor, values | starts, store, mean, inverseStd}], {losses, adam?, gradients?, output?,
+  // values?}), see lib/native/addon.ts
+  Napi::Value run(const Napi::CallbackInfo& info) {
+    unpack_run(info);
+    RunWorker& worker = worker_.emplace(*this, info);
+    worker.Queue();
+    return worker.promise();
+  }
+
+  // The same on the calling thread, for calls so small that a trip to another one would cost more than they do.
+  Napi::Value run_sync(const Napi::CallbackInfo& info) {
+    unpack_run(info);
+    run_.execute(*network_);
+    run_.stores.clear();
+    return info.Env().Undefined();
+  }
+
+  void unpack_run(const Napi::CallbackInfo& info) {
+    run_.plan = info[0].ToNumber().Int32Value();
+    run_.examples = info[1].ToNumber().Int64Value();
+    run_.inputs.clear();
+    run_.stores.clear();
+    Napi::Array inputs = info[2].As<Napi::Array>();
+    for (uint32_t i = 0; i < inputs.Length(); i++)
+      run_.inputs.push_back(unpack_input(inputs.Get(i).As<Napi::Object>()));
+    Napi::Object options = info[3].As<Napi::Object>();
+    run_.losses = options.Get("losses").As<Napi::Float64Array>().Data();
+    run_.update = options.Has("adam");
+    if (run_.update) {
+      Napi::Object a = options.Get("adam").As<Napi::Object>();
+      run_.adam = {number(a, "learningRate"),
+                   number(a, "beta1"),
+                   number(a, "beta2"),
+                   number(a, "epsilon"),
+                   number(a, "weightDecay"),
+                   0,
+                   0};
+    }
+    run_.carry.reset();
+    if (options.Has("carry")) {
+      Napi::Object c = options.Get("carry").As<Napi::Object>();
+      char* rows = reinterpret_cast<char*>(c.Get("rows").As<Napi::Uint8Array>().Data());
+      run_.carry = Carry{rows, integer(c, "hop"), c.Get("filled").ToBoolean()};
+    }
+    run_.gradients = options.Has("gradients") ? options.Get("gradients").As<Napi::Float64Array>().Data() : nullptr;
+    run_.values = options.Has("values") ? options.Get("values").As<Napi::Float32Array>().Data() : nullptr;
+    if (run_.values) run_.output = integer(options, "output");
+  }
+
+  // {tensor, values} or {tensor, starts, store, mean, inverseStd, augment?}
+  Input unpack_input(const Napi::Object& o) {
+    Input input{integer(o, "tensor"), {}};
+    if (o.Has("values")) {
+      input.args.values = o.Get("values").As<Napi::Float32Array>().Data();
+      return input;
+    }
+    input.args.starts = o.Get("starts").As<Napi::Float64Array>().Data();
+    input.args.store = frames_of(o.Get("store"));
+    input.args.mean = o.Get("mean").As<Napi::Float32Array>().Data();
+    input.args.inverse_std = o.Get("inverseStd").As<Napi::Float32Array>().Data();
+    if (o.Has("augment")) input.args.augment = augmentation(o.Get("augment").As<Napi::Object>());
+    return input;
+  }
+
+  // {mixStarts?, mixGain?, gain?, mask?}
+  static AugmentArgs augmentation(const Napi::Object& o) {
+    AugmentArgs a{};
+    if (o.Has("mixStarts")) a.mix_starts = o.Get("mixStarts").As<Napi::Float64Array>().Data();
+    if (o.Has("mixGain")) a.mix_gain = o.Get("mixGain").As<Napi::Float32Array>().Data();
+    if (o.Has("gain")) a.gain = o.Get("gain").As<Napi::Float32Array>().Data();
+    if (o.Has("mask")) a.mask = o.Get("mask").As<Napi::Int16Array>().Data();
+    return a;
+  }
+
+  void set_parameters(const Napi::CallbackInfo& info) {
+    network_->set_parameters(info[0].As<Napi::Float64Array>().Data());
+  }
+  Napi::Value get_parameters(const Napi::CallbackInfo& info) {
+    Napi::Float64Array out = Napi::Float64Array::New(info.Env(), network_->parameter_count());
+    network_->get_parameters(out.Data());
+    return out;
+  }
+  void set_moments(const Napi::CallbackInfo& info) {
+    network_->set_moments(info[0].As<Napi::Float64Array>().Data(), info[1].As<Napi::Float64Array>().Data(),
+                          info[2].ToNumber().Int64Value());
+  }
+  // Fills two arrays; returns the number of steps taken.
+  Napi::Value get_moments(const Napi::CallbackInfo& info) {
+    network_->get_moments(info[0].As<Napi::Float64Array>().Data(), info[1].As<Napi::Float64Array>().Data());
+    return Napi::Number::New(info.Env(), double(network_->steps()));
+  }
+  Napi::Value lanes(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), network_->lanes()); }
+  Napi::Value bytes(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), double(network_->bytes())); }
+
+  // Log-mel frames: of an open feature store, or an array in memory.
+  const float* frames_of(Napi::Value v) {
+    if (v.IsTypedArray()) return v.As<Napi::Float32Array>().Data();
+    auto store = FeatureStoreObject::Unwrap(v.As<Napi::Object>())->store();
+    if (!store) throw Napi::Error::New(v.Env(), "the feature store has been closed");
+    const float* frames = store->data();
+    run_.stores.push_back(std::move(store));
+    return frames;
+  }
+
+  std::unique_ptr<Network> network_;
+  Run run_;
+  std::optional<RunWorker> worker_;
+};
+
+}  // namespace
+
+void register_engine(Napi::Env env, Napi::Object exports) { exports.Set("Network", NetworkClass::define(env)); }
+
+}  // namespace audio2vec
