@@ -59,13 +59,13 @@ class Values {
 };
 
 // Seconds of each of some kinds of step of a layer.
-std::vector<double> measure(const KernelTable& table, const Layer& l, int units, bool by_bands,
+std::vector<double> measure(const KernelTable& table, const Layer& l, int units, bool planar,
                             const std::vector<int>& kinds) {
   const int V = table.lanes;
-  Tensor x = audio2vec::map_layout(l.t, l.f, l.cin, V, by_bands),
-         y = audio2vec::map_layout(l.t, l.f, l.cout, V, by_bands);
+  Tensor x = audio2vec::map_layout(l.t, l.f, l.cin, V, planar),
+         y = audio2vec::map_layout(l.t, l.f, l.cout, V, planar);
   // As lib/engine/winograd.ts has it.
-  const int winograd = by_bands || l.kt * l.kf != 3 || std::min(l.cin, l.cout) < 16 ? 0 : l.kt == 3 ? 1 : 2;
+  const int winograd = planar || l.kt * l.kf != 3 || std::min(l.cin, l.cout) < 16 ? 0 : l.kt == 3 ? 1 : 2;
   const bool winograd_weights = l.cin * l.cout >= 20 * (l.cin + l.cout);
   Conv conv{};
   conv.forward = audio2vec::conv_shape(x, y, l.kt, l.kf, 0, 0, V, table.accumulators, winograd);
@@ -73,13 +73,13 @@ std::vector<double> measure(const KernelTable& table, const Layer& l, int units,
   conv.weights = audio2vec::conv_shape(x, y, l.kt, l.kf, 0, 0, V, table.accumulators, winograd_weights ? winograd : 0);
   conv.bias = -1;
   Values xs(audio2vec::values_of(x, units, V)), ys(audio2vec::values_of(y, units, V)), w(conv.forward.size),
-      wb(conv.backward.size), dw(conv.weights.size * V), planes(audio2vec::winograd_planes(conv, true));
+      wb(conv.backward.size), dw(conv.weights.size * V), tiles(audio2vec::winograd_tiles_size(conv, true));
   x.data = reinterpret_cast<char*>(xs.get());
   y.data = reinterpret_cast<char*>(ys.get());
   conv.packed = w.get();
   conv.packed_backward = wb.get();
   conv.gradient = dw.get();
-  conv.planes = planes.get();
+  conv.tiles = tiles.get();
 
   std::vector<double> seconds;
   for (const int kind : kinds) {

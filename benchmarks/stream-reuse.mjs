@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // node benchmarks/stream-reuse.mjs
 //
-// What streams save by keeping the rows of the encoder's maps that overlapping slices share (lib/engine/carried-rows.ts):
+// What streams save by keeping the rows of the encoder's maps that overlapping slices share (lib/engine/cached-rows.ts):
 // embeddings with and without, in turn, of one stream and of many that take turns, so that what a stream keeps does
 // not wait for it in the cache.
 import { Network } from '../dist/engine/network.js';

@@ -1,6 +1,6 @@
 // Embeddings of audio as it comes in. Features are computed when a slice becomes due, all its new frames in one call
 // (sixteen frames cost the kernel hardly more than one), and no frame is computed twice. Nor are the rows of the
-// encoder's maps that a slice shares with the one before it (engine/carried-rows.ts).
+// encoder's maps that a slice shares with the one before it (engine/cached-rows.ts).
 import type { Network } from '../engine/network.js';
 import { frameCount, kernelFor, NOT_FINITE } from '../features/log-mel.js';
 import { checkHop, samplesOf, sliceMiddle } from '../features/slices.js';

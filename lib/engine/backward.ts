@@ -9,7 +9,7 @@ type LossNode = Node & { op: 'loss' };
 export class Schedule extends ForwardSchedule {
   /** When and where a node's gradient is complete, where it is kept, and the steps that add to it. */
   private readonly gradientReady = new Map<string, { level: number; domain: string }>();
-  private readonly gradientKept = new Map<string, number>();
+  private readonly savedGradients = new Map<string, number>();
   private readonly contributions = new Map<string, { level: number; step: PlanStep }[]>();
 
   plan(): Plan {
@@ -18,17 +18,17 @@ export class Schedule extends ForwardSchedule {
       this.levels.set(node.name, level);
       if (node.op === 'input') {
         this.out.inputs[node.name] = this.newTensor(node, 0);
-        this.kept.set(node.name, this.out.inputs[node.name]!);
+        this.saved.set(node.name, this.out.inputs[node.name]!);
       } else if (node.op === 'loss') {
         if (this.lossInPlace(node)) this.lossOfMap(node);
         else this.loss(node);
       } else if (this.isSingleChannel(node)) {
         this.takeStatistics(node, this.phase(level, node));
-      } else if (this.isKept(node) || this.hasStatistics(node)) {
+      } else if (this.isSaved(node) || this.hasStatistics(node)) {
         this.value(node, this.phase(level, node));
       }
     }
-    for (const name of this.targets) if (this.kept.has(name)) this.out.outputs[name] = this.kept.get(name)!;
+    for (const name of this.targets) if (this.saved.has(name)) this.out.outputs[name] = this.saved.get(name)!;
     if (this.mode === 'train') this.backward();
     this.finishAccumulation();
     this.finishPhases();
@@ -39,14 +39,18 @@ export class Schedule extends ForwardSchedule {
   private loss(node: LossNode): void {
     const index = this.out.losses.push(node.name) - 1;
     const inputs = node.inputs.map((i) => this.byName.get(i)!);
-    const [x, b = -1] = inputs.map((i) => this.kept.get(i.name)!);
+    const [x, b = -1] = inputs.map((i) => this.saved.get(i.name)!);
     const level = Math.max(...inputs.filter((i) => i.op !== 'input').map((i) => this.levels.get(i.name)!)) + 1;
     this.levels.set(node.name, level);
     const first = inputs[0]!;
     const rows = node.loss === 'triplet' ? 1 : first.rows;
     const phase = this.phaseOf(level, rows, `${rows}loss`);
-    const fields = { x, b, rows, weight: node.weight, margin: node.margin ?? 0, loss: index };
-    const gradient = (of: Node, at: Phase) => (this.mode === 'train' ? this.keptGradient(of, at) : -1);
+    const fields = { x, b, rows, weight: node.weight, number: node.margin ?? 0, loss: index, scratch: -1 };
+    const gradient = (of: Node, at: Phase) => (this.mode === 'train' ? this.savedGradient(of, at) : -1);
+    if (node.loss === 'contrastive' || node.loss === 'nt-xent') {
+      const pairs = node.loss === 'contrastive' ? 1 : 4; // rows of one example: one, or two
+      fields.scratch = this.out.scratches.push({ perExample: 0, perPair: pairs }) - 1;
+    }
     if (node.loss === 'contrastive') {
       this.contribute(first, phase, this.push(phase, 'contrastive_rows', { ...fields, y: gradient(first, phase) }));
       if (this.mode === 'train') {
@@ -76,20 +80,20 @@ export class Schedule extends ForwardSchedule {
     const phase = this.phase(level, map);
     const x = this.value(map, phase);
     const y = this.mode === 'train' ? this.passingGradient(map, phase) : -1;
-    const fields = { x, b: this.kept.get(target.name)!, y, rows: map.rows, weight: node.weight, loss: index };
+    const fields = { x, b: this.saved.get(target.name)!, y, rows: map.rows, weight: node.weight, loss: index };
     this.push(phase, node.loss, fields);
     if (this.mode === 'train') this.inputReady(map, level, phase.domain);
   }
 
-  private keptGradient(node: Node, phase: Phase): number {
+  private savedGradient(node: Node, phase: Phase): number {
     const ready = this.gradientReady.get(node.name);
     if (!ready || ready.level < phase.level) {
       this.gradientReady.set(node.name, { level: phase.level, domain: phase.domain });
     }
-    let tensor = this.gradientKept.get(node.name);
+    let tensor = this.savedGradients.get(node.name);
     if (tensor === undefined) {
       tensor = this.newTensor(node, 0);
-      this.gradientKept.set(node.name, tensor);
+      this.savedGradients.set(node.name, tensor);
     }
     return tensor;
   }
@@ -190,29 +194,29 @@ export class Schedule extends ForwardSchedule {
       case 'select': {
         // Runs over all units of its input, so that those not picked get a zero.
         const all = this.phaseOf(level + 1, input.rows, this.domain(input));
-        const y = this.keptGradient(input, all);
-        const x = this.keptGradient(node, phase);
-        const fields = { x, y, rows: input.rows, first: node.first, margin: node.rows };
+        const y = this.savedGradient(input, all);
+        const x = this.savedGradient(node, phase);
+        const fields = { x, y, rows: input.rows, first: node.first, count: node.rows };
         this.contribute(input, all, this.push(all, 'select_backward', fields));
         break;
       }
       case 'upsample':
       case 'reshape': {
-        const y = this.keptGradient(input, phase);
+        const y = this.savedGradient(input, phase);
         const kind = node.op === 'upsample' ? 'upsample_backward' : 'reshape_backward';
         const step = this.push(phase, kind, { x: this.gradient(node, phase), y, rows: input.rows / node.rows });
         this.contribute(input, phase, step);
         break;
       }
       case 'relu': {
-        const y = this.keptGradient(input, phase);
+        const y = this.savedGradient(input, phase);
         const fields = { x: this.value(input, phase), b: this.gradient(node, phase), y };
         this.contribute(input, phase, this.push(phase, 'relu_backward', fields));
         break;
       }
       case 'l2-normalize': {
-        const y = this.keptGradient(input, phase);
-        const fields = { x: this.value(input, phase), b: this.gradient(node, phase), y, margin: node.length };
+        const y = this.savedGradient(input, phase);
+        const fields = { x: this.value(input, phase), b: this.gradient(node, phase), y, number: node.length };
         this.contribute(input, phase, this.push(phase, 'l2_normalize_backward', fields));
         break;
       }
@@ -232,25 +236,25 @@ export class Schedule extends ForwardSchedule {
       return this.passingGradient(input, phase); // the norm's own backward step reads it, strip by strip
     }
     this.reuseOwnValue(node, input);
-    return this.keptGradient(input, phase);
+    return this.savedGradient(input, phase);
   }
 
   /** A normalised convolution's output is last read when its norm's gradient is taken, just before the convolution's
    * own backward steps in the same strip. If these read no other rows and the input has the same shape, its gradient
    * can take the output's place: less memory, and lines that are in cache already. */
   private reuseOwnValue(node: Node, input: Node): void {
-    const own = this.kept.get(node.name);
+    const own = this.saved.get(node.name);
     const only = (n: Node) => this.consumers.get(n.name)!.length === 1;
     if (own === undefined || node.op !== 'conv' || node.kernel[0] !== 1 || node.upsampled) return;
     if (!only(node) || !only(input) || this.consumers.get(node.name)![0]!.op !== 'batch-norm') return;
     if (node.rows !== input.rows || node.shape.some((n, i) => n !== input.shape[i])) return;
-    this.gradientKept.set(input.name, own);
+    this.savedGradients.set(input.name, own);
   }
 
   /** The tensor that holds the gradient of a node's value in a phase. */
   private gradient(node: Node, phase: Phase): number {
     const key = `d ${node.name}`;
-    const done = this.gradientKept.get(node.name) ?? phase.local.get(key);
+    const done = this.savedGradients.get(node.name) ?? phase.local.get(key);
     if (done !== undefined) return done;
     const consumers = this.consumers.get(node.name)!;
     const consumer = consumers[0]!;

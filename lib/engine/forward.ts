@@ -8,7 +8,7 @@ const KEEP_FROM_MACS = 24;
 type NormNode = Node & { op: 'batch-norm' };
 
 export class ForwardSchedule extends PlanBuilder {
-  protected readonly kept = new Map<string, number>(); // node → tensor, once emitted
+  protected readonly saved = new Map<string, number>(); // node → tensor, once emitted
   private readonly counted = new Set<string>(); // convolutions whose statistics are taken
 
   protected hasStatistics(node: Node): boolean {
@@ -16,7 +16,7 @@ export class ForwardSchedule extends PlanBuilder {
   }
 
   /** Whether a node's value is kept for the whole batch. */
-  protected isKept(node: Node): boolean {
+  protected isSaved(node: Node): boolean {
     if (this.targets.includes(node.name)) return true;
     const consumers = this.consumers.get(node.name) ?? [];
     if (consumers.some((c) => c.op === 'loss' && this.lossInPlace(c))) return false; // which is its only consumer
@@ -47,12 +47,12 @@ export class ForwardSchedule extends PlanBuilder {
 
   /** The tensor that holds a node's value in a phase. */
   protected value(node: Node, phase: Phase): number {
-    const done = this.kept.get(node.name) ?? phase.local.get(node.name);
+    const done = this.saved.get(node.name) ?? phase.local.get(node.name);
     if (done !== undefined) return done;
     if (this.folds(node)) {
       const tensor = this.value(this.input(node), phase);
       phase.local.set(node.name, tensor);
-      if (this.isKept(node)) this.kept.set(node.name, tensor);
+      if (this.isSaved(node)) this.saved.set(node.name, tensor);
       return tensor;
     }
     const branches = this.residual(node);
@@ -62,7 +62,7 @@ export class ForwardSchedule extends PlanBuilder {
     const operands = branches ? this.branchOperands(node) : (sum?.operands ?? inputs());
     const [x, b = -1] = operands.map((operand) => this.value(operand, phase));
     const folded = node.op === 'conv' ? (this.consumers.get(node.name) ?? []).find((c) => this.folds(c)) : undefined;
-    const keep = this.isKept(folded ?? node);
+    const keep = this.isSaved(folded ?? node);
     const y = keep ? this.newTensor(node, 0) : this.newScratch(node.name, node);
     if (branches) this.push(phase, 'residual_pool', { x, b, y, norm: branches.norms[0], norm2: branches.norms[1] });
     else if (single)
@@ -70,7 +70,7 @@ export class ForwardSchedule extends PlanBuilder {
     else if (sum) this.push(phase, 'max_pool', { x, b, y, conv: sum.conv });
     else this.forwardStep(node, phase, x!, b, y, folded as NormNode | undefined);
     if (this.hasStatistics(node) && !this.counted.has(node.name)) this.takeStatistics(node, phase, y);
-    (keep ? this.kept : phase.local).set(node.name, y);
+    (keep ? this.saved : phase.local).set(node.name, y);
     return y;
   }
 
@@ -88,15 +88,15 @@ export class ForwardSchedule extends PlanBuilder {
     }
   }
 
-  /** Training: a convolution by bands of a single channel over time that only a norm reads. What its statistics and
+  /** Training: a convolution planar of a single channel over time that only a norm reads. What its statistics and
    * gradients are follows from sums over its few taps, and the norm is computed along with it: see
    * native/engine/single_channel.h. */
   protected isSingleChannel(node: Node): boolean {
-    if (node.op !== 'conv' || node.bias || node.upsampled || this.isKept(node)) return false;
+    if (node.op !== 'conv' || node.bias || node.upsampled || this.isSaved(node)) return false;
     const [kt, kf] = node.kernel;
     const consumers = this.consumers.get(node.name) ?? [];
     const normed = consumers.length === 1 && consumers[0]!.op === 'batch-norm' && this.hasStatistics(node);
-    return normed && this.isByBands(node) && channels(this.input(node)) === 1 && kt <= 3 && kf === 1;
+    return normed && this.isPlanar(node) && channels(this.input(node)) === 1 && kt <= 3 && kf === 1;
   }
 
   /** Training: whether a max-pool ends a residual block, pool(ReLU(norm(·)) + ReLU(norm(·))), which is one step then. */
@@ -136,19 +136,19 @@ export class ForwardSchedule extends PlanBuilder {
   private pooledSum(pool: Node): { operands: Node[]; conv: number } | undefined {
     if (this.mode !== 'infer' || pool.op !== 'max-pool') return undefined;
     const add = this.input(pool);
-    if (add.op !== 'add' || this.isKept(add) || this.consumers.get(add.name)!.length > 1) return undefined;
+    if (add.op !== 'add' || this.isSaved(add) || this.consumers.get(add.name)!.length > 1) return undefined;
     const [a, b] = add.inputs.map((name) => this.byName.get(name)!) as [Node, Node];
-    if (!this.isThin(b)) return { operands: [a, b], conv: -1 };
+    if (!this.isSmallShortcut(b)) return { operands: [a, b], conv: -1 };
     const conv = this.input(b);
     return { operands: [a, this.input(conv)], conv: this.convOf.get(conv.name)! };
   }
 
   /** Inference: a 1×1 convolution of a single channel, its norm and ReLU: one multiplication a value, which takes less time
    * than to store and load it. */
-  private isThin(node: Node): boolean {
-    if (node.op !== 'batch-norm' || !node.relu || !this.folds(node) || !this.isByBands(node)) return false;
+  private isSmallShortcut(node: Node): boolean {
+    if (node.op !== 'batch-norm' || !node.relu || !this.folds(node) || !this.isPlanar(node)) return false;
     const conv = this.input(node) as Node & { op: 'conv' };
-    const alone = !this.isKept(node) && this.consumers.get(node.name)!.length === 1;
+    const alone = !this.isSaved(node) && this.consumers.get(node.name)!.length === 1;
     return alone && conv.kernel[0] * conv.kernel[1] === 1 && channels(this.input(conv)) === 1;
   }
 
@@ -188,10 +188,10 @@ export class ForwardSchedule extends PlanBuilder {
         this.push(phase, 'reshape', { x, y, rows: this.input(node).rows / node.rows });
         break;
       case 'select':
-        this.push(phase, 'select', { x, y, rows: this.input(node).rows, first: node.first, margin: node.rows });
+        this.push(phase, 'select', { x, y, rows: this.input(node).rows, first: node.first, count: node.rows });
         break;
       case 'l2-normalize':
-        this.push(phase, 'l2_normalize', { x, y, margin: node.length });
+        this.push(phase, 'l2_normalize', { x, y, number: node.length });
         break;
       default:
         throw new Error(`no step for operator ${node.op}`);

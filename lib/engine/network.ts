@@ -162,15 +162,15 @@ export class Network {
     checkOut(out, this.outputSize(batch, node));
     const { id, plan, losses } = this.plan('infer', [node]);
     const inputs = this.inputs(batch, plan);
-    const bytes = hop === undefined ? 0 : this.handle.carriedBytes(id, hop);
-    const carry = hop !== undefined && bytes > 0 ? { rows: new Uint8Array(bytes), hop, filled: false } : undefined;
-    if (carry && (batch.examples !== 1 || this.threads !== 1)) {
+    const bytes = hop === undefined ? 0 : this.handle.cachedBytes(id, hop);
+    const cache = hop !== undefined && bytes > 0 ? { rows: new Uint8Array(bytes), hop, filled: false } : undefined;
+    if (cache && (batch.examples !== 1 || this.threads !== 1)) {
       throw argumentError('hop', 'given only for one example on one thread', hop);
     }
-    const run: NativeRun = { losses, output: plan.outputs[node]!, values: out, ...(carry && { carry }) };
+    const run: NativeRun = { losses, output: plan.outputs[node]!, values: out, ...(cache && { cache }) };
     return (later = false) => {
       if (this.busy) throw overlap();
-      if (carry) carry.filled = later;
+      if (cache) cache.filled = later;
       this.handle.runSync(id, batch.examples, inputs, run);
     };
   }

@@ -1,10 +1,10 @@
 // The parts that both directions of the schedule share: the graph and who reads what, tensors, phases, steps.
 import { type Node, type Parameter, sizeOf } from '../graph/graph.js';
-import { type Plan, type PlanPhase, type PlanStep, tensorsOf } from '../native/plan.js';
-import { mapsByBands } from './by-bands.js';
-import { markCarriedRows } from './carried-rows.js';
-import { markLifetimes } from './lifetimes.js';
+import { convKinds, emptyStep, type Plan, type PlanPhase, type PlanStep, tensorsOf } from '../native/plan.js';
+import { markCachedRows } from './cached-rows.js';
+import { markLiveRanges } from './live-ranges.js';
 import { cutIntoPasses, keepStripsOnly } from './passes.js';
+import { planarMaps } from './planar.js';
 import { withoutUpsampling } from './upsampling.js';
 import { winogradOf } from './winograd.js';
 
@@ -38,8 +38,18 @@ export class PlanBuilder {
   protected readonly consumers = new Map<string, Node[]>();
   protected readonly trainable = new Set<string>(); // nodes that a parameter influences
   protected readonly nodes: readonly Node[];
-  private readonly byBands: ReadonlySet<string>;
-  protected readonly out: Plan = { tensors: [], convs: [], norms: [], phases: [], inputs: {}, outputs: {}, losses: [] };
+  private readonly planar: ReadonlySet<string>;
+  protected readonly out: Plan = {
+    tensors: [],
+    convs: [],
+    norms: [],
+    phases: [],
+    scratches: [],
+    scalars: [],
+    inputs: {},
+    outputs: {},
+    losses: [],
+  };
   protected readonly convOf = new Map<string, number>();
   protected readonly normOf = new Map<string, number>();
   protected readonly levels = new Map<string, number>();
@@ -61,7 +71,7 @@ export class PlanBuilder {
       for (const input of node.inputs) this.consumers.set(input, [...(this.consumers.get(input) ?? []), node]);
       if (node.params.length > 0 || node.inputs.some((i) => this.trainable.has(i))) this.trainable.add(node.name);
     }
-    this.byBands = mapsByBands(this.nodes, this.consumers, mode, lanes);
+    this.planar = planarMaps(this.nodes, this.consumers, mode, lanes);
     this.layers();
   }
 
@@ -79,7 +89,8 @@ export class PlanBuilder {
         this.out.norms.push({
           c: channels(node),
           f,
-          byBands: this.byBands.has(node.name),
+          planar: this.planar.has(node.name),
+          folded: true,
           relu: node.relu,
           single: -1,
           tapGradients: false,
@@ -99,15 +110,21 @@ export class PlanBuilder {
         this.convOf.set(node.name, this.out.convs.length);
         const [kt, kf] = node.op === 'conv' ? node.kernel : [1, 1];
         const conv = {
-          dense: node.op === 'dense',
+          kind: convKinds.indexOf(node.op === 'dense' ? 'dense' : 'taps'),
           kt,
           kf,
+          strideT: 1,
+          strideF: 1,
+          dilationT: 1,
+          dilationF: 1,
+          padT: (kt - 1) / 2,
+          padF: (kf - 1) / 2,
           upsampled: node.op === 'conv' && node.upsampled ? (node.upsampled === 'frames' ? 1 : 2) : 0,
           cin: channels(this.input(node)),
           cout: channels(node),
           fIn: size(this.input(node))[1],
           fOut: f,
-          byBands: this.byBands.has(node.name),
+          planar: this.planar.has(node.name),
           weight: this.offset(node, 'weight'),
           bias: this.offset(node, 'bias'),
           backward: this.mode === 'train' && this.trainable.has(node.inputs[0]!),
@@ -125,8 +142,8 @@ export class PlanBuilder {
     return input.op === 'conv' && !input.bias && this.consumers.get(input.name)!.length === 1;
   }
 
-  protected isByBands(node: Node): boolean {
-    return this.byBands.has(node.name);
+  protected isPlanar(node: Node): boolean {
+    return this.planar.has(node.name);
   }
 
   protected input(node: Node, i = 0): Node {
@@ -175,8 +192,8 @@ export class PlanBuilder {
       .sort((a, b) => a.level - b.level)
       .map((p) => this.finishPhase(p));
     keepStripsOnly(this.out);
-    if (this.mode === 'infer') markCarriedRows(this.out);
-    else markLifetimes(this.out);
+    if (this.mode === 'infer') markCachedRows(this.out);
+    else markLiveRanges(this.out);
   }
 
   private finishPhase(phase: Phase): PlanPhase {
@@ -206,7 +223,8 @@ export class PlanBuilder {
       f,
       c,
       vector: node.shape.length === 1,
-      byBands: this.byBands.has(node.name),
+      planar: this.planar.has(node.name),
+      folded: true,
       rows: node.rows,
       group,
       strip: false,
@@ -227,25 +245,7 @@ export class PlanBuilder {
   }
 
   protected push(phase: Phase, kind: string, fields: Partial<PlanStep>): PlanStep {
-    const step: PlanStep = {
-      kind,
-      x: -1,
-      b: -1,
-      g: -1,
-      y: -1,
-      y2: -1,
-      conv: -1,
-      norm: -1,
-      norm2: -1,
-      relu: false,
-      accumulate: false,
-      rows: 1,
-      first: 0,
-      weight: 0,
-      margin: 0,
-      loss: -1,
-      ...fields,
-    };
+    const step: PlanStep = { ...emptyStep, kind, ...fields };
     phase.steps.push(step);
     return step;
   }

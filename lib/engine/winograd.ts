@@ -14,7 +14,7 @@ export function winogradOf(
 ): Pick<PlanConv, 'winograd' | 'winogradWeights'> {
   const { kt, kf, cin, cout } = conv;
   const direct = { winograd: 0, winogradWeights: false } as const;
-  if (kt * kf !== 3 || conv.upsampled || conv.byBands || Math.min(cin, cout) < LEAST_CHANNELS) return direct;
+  if (kt * kf !== 3 || conv.upsampled || conv.planar || Math.min(cin, cout) < LEAST_CHANNELS) return direct;
   if ((kt === 3 ? frames : conv.fOut) % 2 !== 0) return direct;
   return { winograd: kt === 3 ? 1 : 2, winogradWeights: cin * cout >= LEAST_PRODUCTS * (cin + cout) };
 }

@@ -3,6 +3,7 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Audio2VecError } from '../util/errors.js';
+import { checkPlanFormat } from './plan.js';
 import type { Capabilities, Native } from './types.js';
 
 // From lib/native (tests) and from dist/native the package root is two levels up.
@@ -34,6 +35,7 @@ function load(): Native {
 }
 
 export const native: Native = load();
+checkPlanFormat(native.planFormat);
 
 const asked = process.env.AUDIO2VEC_ISA;
 if (asked && !native.capabilities().available.includes(asked)) {

@@ -1,5 +1,5 @@
 // What the addon offers, as types. It receives only plain data that was checked before: C++ does not look again.
-import type { Plan } from './plan.js';
+import type { Plan, PlanFormat } from './plan.js';
 
 /** What this machine and build offer. */
 export interface Capabilities {
@@ -50,11 +50,11 @@ export interface NativeRun {
   /** The value of tensor `output`. */
   output?: number;
   values?: Float32Array;
-  carry?: NativeCarry;
+  cache?: NativeRowCache;
 }
 
-/** What a stream keeps from slice to slice: `carriedBytes` of map rows. `filled`: by the slice `hop` frames before. */
-export interface NativeCarry {
+/** What a stream keeps from slice to slice: `cachedBytes` of map rows. `filled`: by the slice `hop` frames before. */
+export interface NativeRowCache {
   rows: Uint8Array;
   hop: number;
   filled: boolean;
@@ -63,7 +63,7 @@ export interface NativeCarry {
 /** native/engine/binding.cc. Runs of one network must not overlap; their arrays must stay as they are until the end. */
 export interface NativeNetwork {
   addPlan(plan: Plan, training: boolean): number;
-  carriedBytes(plan: number, hop: number): number;
+  cachedBytes(plan: number, hop: number): number;
   run(plan: number, examples: number, inputs: NativeInput[], run: NativeRun): Promise<void>;
   /** The same on the calling thread. */
   runSync(plan: number, examples: number, inputs: NativeInput[], run: NativeRun): void;
@@ -91,6 +91,7 @@ export interface NativeLogMel {
 /** The addon's functions. Internal: the public API wraps each of them. */
 export interface Native {
   capabilities(): Capabilities;
+  planFormat: PlanFormat;
   LogMel: new (frontEnd: object, isa: string) => NativeLogMel;
   FeatureStore: new (
     path: string,

@@ -6,8 +6,8 @@
 #include <optional>
 
 #include "addon/bindings.h"
-#include "engine/network.h"
 #include "addon/feature_store_addon.h"
+#include "engine/network.h"
 
 namespace audio2vec {
 namespace {
@@ -35,25 +35,31 @@ std::vector<T> list(const Napi::Object& o, const char* key, Fn fn) {
   return out;
 }
 
+template <typename T>
+T field(const Napi::Object& o, const char* key) {
+  return T(number(o, key));
+}
+
+// A record whose fields are listed in engine/plan_spec.h.
+#define A2V_READ(type, name) s.name = field<type>(o, #name);
+#define A2V_READER(Spec, read, FIELDS)     \
+  Spec read(Napi::Value v) {               \
+    Napi::Object o = v.As<Napi::Object>(); \
+    Spec s{};                              \
+    FIELDS(A2V_READ)                       \
+    return s;                              \
+  }
+A2V_READER(TensorSpec, tensor_spec, A2V_TENSOR_FIELDS)
+A2V_READER(ConvSpec, conv_spec, A2V_CONV_FIELDS)
+A2V_READER(NormSpec, norm_spec, A2V_NORM_FIELDS)
+A2V_READER(ScratchSpec, scratch_spec, A2V_SCRATCH_FIELDS)
+
+// `kind` is a name in JavaScript.
 StepSpec step_spec(Napi::Value v) {
   Napi::Object o = v.As<Napi::Object>();
   StepSpec s{};
+  A2V_STEP_FIELDS(A2V_READ)
   s.kind = step_kind(o.Get("kind").ToString());
-  s.x = integer(o, "x");
-  s.b = integer(o, "b");
-  s.g = integer(o, "g");
-  s.y = integer(o, "y");
-  s.y2 = integer(o, "y2");
-  s.conv = integer(o, "conv");
-  s.norm = integer(o, "norm");
-  s.norm2 = integer(o, "norm2");
-  s.relu = integer(o, "relu");
-  s.accumulate = integer(o, "accumulate");
-  s.rows = integer(o, "rows");
-  s.first = integer(o, "first");
-  s.loss = integer(o, "loss");
-  s.weight = number(o, "weight");
-  s.margin = number(o, "margin");
   return s;
 }
 
@@ -61,27 +67,12 @@ PlanSpec plan_spec(const Napi::Object& o, bool training) {
   PlanSpec p;
   p.training = training;
   p.losses = int(o.Get("losses").As<Napi::Array>().Length());
-  p.tensors = list<TensorSpec>(o, "tensors", [](Napi::Value v) {
-    Napi::Object t = v.As<Napi::Object>();
-    return TensorSpec{integer(t, "t"),       integer(t, "f"),    integer(t, "c"),     integer(t, "vector"),
-                      integer(t, "byBands"), integer(t, "rows"), integer(t, "group"), integer(t, "strip"),
-                      integer(t, "from"),    integer(t, "to")};
-  });
-  p.convs = list<ConvSpec>(o, "convs", [](Napi::Value v) {
-    Napi::Object c = v.As<Napi::Object>();
-    return ConvSpec{integer(c, "dense"),       integer(c, "kt"),        integer(c, "kf"),
-                    integer(c, "upsampled"),   integer(c, "cin"),       integer(c, "cout"),
-                    integer(c, "fIn"),         integer(c, "fOut"),      integer(c, "byBands"),
-                    long(number(c, "weight")), long(number(c, "bias")), integer(c, "backward"),
-                    integer(c, "foldedNorm"),  integer(c, "winograd"),  integer(c, "winogradWeights")};
-  });
-  p.norms = list<NormSpec>(o, "norms", [](Napi::Value v) {
-    Napi::Object n = v.As<Napi::Object>();
-    return NormSpec{
-        integer(n, "c"),         integer(n, "f"),         integer(n, "byBands"),      integer(n, "relu"),
-        integer(n, "copies"),    integer(n, "single"),    integer(n, "tapGradients"), long(number(n, "weight")),
-        long(number(n, "bias")), long(number(n, "mean")), long(number(n, "var")),     long(number(n, "count"))};
-  });
+  p.tensors = list<TensorSpec>(o, "tensors", tensor_spec);
+  p.convs = list<ConvSpec>(o, "convs", conv_spec);
+  p.norms = list<NormSpec>(o, "norms", norm_spec);
+  p.scratches = list<ScratchSpec>(o, "scratches", scratch_spec);
+  p.scalars = list<double>(o, "scalars",
+                           [](Napi::Value v) { return v.As<Napi::Object>().Get("value").ToNumber().DoubleValue(); });
   const auto index = [](Napi::Value v) { return v.ToNumber().Int32Value(); };
   p.phases = list<PhaseSpec>(o, "phases", [&](Napi::Value v) {
     Napi::Object ph = v.As<Napi::Object>();
@@ -100,6 +91,25 @@ PlanSpec plan_spec(const Napi::Object& o, bool training) {
   return p;
 }
 
+// What lib/native/plan.ts compares its own records and steps with.
+Napi::Object plan_format(Napi::Env env) {
+  Napi::Object out = Napi::Object::New(env);
+#define A2V_NAME(type, name) #name,
+  const auto names = [&](const char* key, std::vector<const char*> list) {
+    Napi::Array a = Napi::Array::New(env, list.size());
+    for (uint32_t i = 0; i < list.size(); i++) a.Set(i, list[i]);
+    out.Set(key, a);
+  };
+  names("tensor", {A2V_TENSOR_FIELDS(A2V_NAME)});
+  names("conv", {A2V_CONV_FIELDS(A2V_NAME)});
+  names("norm", {A2V_NORM_FIELDS(A2V_NAME)});
+  names("scratch", {A2V_SCRATCH_FIELDS(A2V_NAME)});
+  names("step", {A2V_STEP_FIELDS(A2V_NAME)});
+  names("convKinds", {"taps", "dense", "window", "depthwise"});  // ConvKind in engine/step.h
+  names("stepKinds", std::vector<const char*>(kStepNames, kStepNames + STEP_COUNT));
+  return out;
+}
+
 // What a run reads, and where it leaves what it found. A network keeps it from run to run, so that a run allocates
 // nothing.
 struct Run {
@@ -109,13 +119,13 @@ struct Run {
   std::vector<std::shared_ptr<const FeatureStore>> stores;  // that inputs are gathered from: mapped until the run ends
   bool update = false;
   AdamArgs adam{};
-  std::optional<Carry> carry;
+  std::optional<RowCache> cache;
   double *losses = nullptr, *gradients = nullptr;
   int output = -1;
   float* values = nullptr;
 
   void execute(Network& network) const {
-    network.run(plan, examples, inputs, update ? &adam : nullptr, carry ? &*carry : nullptr, losses);
+    network.run(plan, examples, inputs, update ? &adam : nullptr, cache ? &*cache : nullptr, losses);
     if (gradients) network.get_gradients(gradients);
     if (values) network.read_output(plan, output, examples, values);
   }
@@ -127,7 +137,7 @@ class NetworkClass : public Napi::ObjectWrap<NetworkClass> {
     return DefineClass(env, "Network",
                        {
                            InstanceMethod<&NetworkClass::add_plan>("addPlan"),
-                           InstanceMethod<&NetworkClass::carried_bytes>("carriedBytes"),
+                           InstanceMethod<&NetworkClass::cached_bytes>("cachedBytes"),
                            InstanceMethod<&NetworkClass::run>("run"),
                            InstanceMethod<&NetworkClass::run_sync>("runSync"),
                            InstanceMethod<&NetworkClass::set_parameters>("setParameters"),
@@ -169,8 +179,8 @@ class NetworkClass : public Napi::ObjectWrap<NetworkClass> {
   }
 
   // (plan, hop)
-  Napi::Value carried_bytes(const Napi::CallbackInfo& info) {
-    const size_t bytes = network_->carried_bytes(info[0].ToNumber().Int32Value(), info[1].ToNumber().Int64Value());
+  Napi::Value cached_bytes(const Napi::CallbackInfo& info) {
+    const size_t bytes = network_->cached_bytes(info[0].ToNumber().Int32Value(), info[1].ToNumber().Int64Value());
     return Napi::Number::New(info.Env(), double(bytes));
   }
 
@@ -243,11 +253,11 @@ class NetworkClass : public Napi::ObjectWrap<NetworkClass> {
                    0,
                    0};
     }
-    run_.carry.reset();
-    if (options.Has("carry")) {
-      Napi::Object c = options.Get("carry").As<Napi::Object>();
+    run_.cache.reset();
+    if (options.Has("cache")) {
+      Napi::Object c = options.Get("cache").As<Napi::Object>();
       char* rows = reinterpret_cast<char*>(c.Get("rows").As<Napi::Uint8Array>().Data());
-      run_.carry = Carry{rows, integer(c, "hop"), c.Get("filled").ToBoolean()};
+      run_.cache = RowCache{rows, integer(c, "hop"), c.Get("filled").ToBoolean()};
     }
     run_.gradients = options.Has("gradients") ? options.Get("gradients").As<Napi::Float64Array>().Data() : nullptr;
     run_.values = options.Has("values") ? options.Get("values").As<Napi::Float32Array>().Data() : nullptr;
@@ -316,6 +326,9 @@ class NetworkClass : public Napi::ObjectWrap<NetworkClass> {
 
 }  // namespace
 
-void register_engine(Napi::Env env, Napi::Object exports) { exports.Set("Network", NetworkClass::define(env)); }
+void register_engine(Napi::Env env, Napi::Object exports) {
+  exports.Set("Network", NetworkClass::define(env));
+  exports.Set("planFormat", plan_format(env));
+}
 
 }  // namespace audio2vec

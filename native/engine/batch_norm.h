@@ -13,11 +13,11 @@ namespace {
 
 constexpr double kNormEpsilon = 1e-5, kNormMomentum = 0.1;
 
-A2V_INLINE int channel_of(const Norm& norm, int lane) { return channel_of(norm.by_bands, norm.Cp, lane); }
+A2V_INLINE int channel_of(const Norm& norm, int lane) { return channel_of(norm.planar, norm.Cp, lane); }
 
 // Adds per-lane partial sums of one column position to the thread's per-channel doubles.
 A2V_INLINE void add_lanes(double* sums, const Norm& norm, int u, vec v) {
-  if (norm.by_bands) {
+  if (norm.planar) {
     sums[u / V] += sum(v);
     return;
   }
@@ -34,7 +34,7 @@ void step_norm_statistics(const Step& s, const Range& r) {
   const Tensor& x = *s.x;
   double* sums = s.norm->sums + long(r.thread) * 2 * s.norm->C;
   const long r0 = first_row(x, r), r1 = last_row(x, r);
-  for (int u = 0; u < x.unit; u += V) {
+  for (int u = 0; u < x.column; u += V) {
     const Run run(x, u);
     vec total[4] = {}, squares[4] = {};  // chains that hide the latency of an addition
     for (long n = r.n0; n < r.n1; n++)
@@ -49,7 +49,7 @@ void step_norm_statistics(const Step& s, const Range& r) {
         for (; c + 4 <= run.count; c += 4) A2V_UNROLL for (int i = 0; i < 4; i++) add(i, c + i);
         for (; c < run.count; c++) add(0, c);
       }
-    ask(r.ahead, 2 * run.count * (r1 - r0) * (r.n1 - r.n0));
+    prefetch_due(r.prefetch, 2 * run.count * (r1 - r0) * (r.n1 - r.n0));
     add_lanes(sums, *s.norm, u, (total[0] + total[1]) + (total[2] + total[3]));
     add_lanes(sums + s.norm->C, *s.norm, u, (squares[0] + squares[1]) + (squares[2] + squares[3]));
   }
@@ -80,7 +80,7 @@ void step_norm_reduce(const Step& s, const Range& r) {
   double* sums = norm.sums + long(r.thread) * 2 * norm.C;
   const real *scale = static_cast<const real*>(norm.scale), *shift = static_cast<const real*>(norm.shift);
   const long r0 = first_row(x, r), r1 = last_row(x, r);
-  for (int u = 0; u < x.unit; u += V) {
+  for (int u = 0; u < x.column; u += V) {
     const Run run(x, u);
     const vec a = load(scale + u), b = load(shift + u);
     vec total{}, product{};
@@ -95,7 +95,7 @@ void step_norm_reduce(const Step& s, const Range& r) {
           total += gv;
           product += gv * xv;
         }
-        ask(r.ahead, 5 * run.count);
+        prefetch_due(r.prefetch, 5 * run.count);
       }
     add_lanes(sums, norm, u, total);
     add_lanes(sums + norm.C, norm, u, product);
@@ -108,16 +108,16 @@ struct ApplyConstants {
 struct Applies {
   Scales scales;
   const real* apply;
-  long unit;
-  explicit Applies(const Norm& n) : scales(n), apply(static_cast<const real*>(n.apply)), unit(n.unit) {}
+  long column;
+  explicit Applies(const Norm& n) : scales(n), apply(static_cast<const real*>(n.apply)), column(n.column) {}
   A2V_INLINE ApplyConstants operator()(long u) const {
     const ScaleShift k = scales(u);
-    return {k.scale, k.shift, load(apply + u), load(apply + unit + u), load(apply + 2 * unit + u)};
+    return {k.scale, k.shift, load(apply + u), load(apply + column + u), load(apply + 2 * column + u)};
   }
   // With ReLU, for one value of channel c.
   A2V_INLINE real scalar(long c, real x, real g) const {
     const real gated = x * scales.scale[c] + scales.shift[c] > 0 ? g : 0;
-    return apply[c] * gated + (apply[unit + c] * x + apply[2 * unit + c]);
+    return apply[c] * gated + (apply[column + c] * x + apply[2 * column + c]);
   }
 };
 
@@ -132,7 +132,7 @@ void step_norm_apply(const Step& s, const Range& r) {
 
 void set_scale(const Norm& norm, const real* p, const double* mean, const double* inverse) {
   real *scale = static_cast<real*>(norm.scale), *shift = static_cast<real*>(norm.shift);
-  for (int l = 0; l < norm.unit; l++) {
+  for (int l = 0; l < norm.column; l++) {
     const int c = channel_of(norm, l);
     const double k = c < norm.C ? p[norm.weight + c] * inverse[c] : 0;
     scale[l] = k;
@@ -197,11 +197,11 @@ void finish_reduce(const Norm& norm, const void* parameters, void* gradients, in
     g[norm.bias + c] += db;
     const double a = p[norm.weight + c] * inverse, b = -a * inverse * dg / norm.count;
     if (norm.tap_gradients) add_weight_gradient(norm, threads, c, a, b, -a * db / norm.count - b * mean, g);
-    const int from = norm.by_bands ? c * V : c, end = norm.by_bands ? from + V : norm.unit;
-    for (int l = from; l < end; l += norm.by_bands ? 1 : norm.Cp) {
+    const int from = norm.planar ? c * V : c, end = norm.planar ? from + V : norm.column;
+    for (int l = from; l < end; l += norm.planar ? 1 : norm.Cp) {
       apply[l] = a;
-      apply[norm.unit + l] = b;
-      apply[2 * norm.unit + l] = -a * db / norm.count - b * mean;
+      apply[norm.column + l] = b;
+      apply[2 * norm.column + l] = -a * db / norm.count - b * mean;
     }
   }
 }

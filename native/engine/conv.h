@@ -5,8 +5,8 @@
 // a step in pack.h; the loops below know nothing of taps or folding. The input gradient is the same convolution with
 // the weights transposed and flipped. The weight gradient is the outer product of the same runs with the columns.
 #pragma once
-#include "engine/conv_by_bands.h"
 #include "engine/conv_folded.h"
+#include "engine/conv_planar.h"
 #include "engine/conv_tile.h"
 #include "engine/single_channel.h"
 #include "engine/tensor.h"
@@ -15,15 +15,15 @@
 namespace {
 
 // This thread's working memory.
-A2V_INLINE real* planes_of(const Conv& conv, const Range& r) {
-  return static_cast<real*>(conv.planes) + r.thread * conv.planes_size;
+A2V_INLINE real* tiles_of(const Conv& conv, const Range& r) {
+  return static_cast<real*>(conv.tiles) + r.thread * conv.tiles_size;
 }
 
 void run_conv(const Conv& conv, const ConvShape& shape, const void* packed, const void* packed_bias, const Tensor& x,
               const Tensor& y, int relu, int accumulate, const Range& r) {
   const real *weights = static_cast<const real*>(packed), *bias = static_cast<const real*>(packed_bias);
-  if (shape.by_bands) return run_conv_by_bands(shape, weights, bias, x, y, relu, accumulate, r);
-  if (shape.winograd) return run_winograd(shape, weights, bias, x, y, relu, accumulate, planes_of(conv, r), r);
+  if (shape.planar) return run_conv_planar(shape, weights, bias, x, y, relu, accumulate, r);
+  if (shape.winograd) return run_winograd(shape, weights, bias, x, y, relu, accumulate, tiles_of(conv, r), r);
   if (shape.fold > 1) return run_conv_folded(shape, weights, bias, x, y, relu, accumulate, r);
   const long r0 = first_row(y, r) / shape.y_row_step, r1 = last_row(y, r) / shape.y_row_step;
   TileArgs a;
@@ -33,12 +33,12 @@ void run_conv(const Conv& conv, const ConvShape& shape, const void* packed, cons
   a.segments = shape.segments;
   a.K = shape.K;
   a.y_row = shape.y_row_step * y.pitch;
-  a.y_column = shape.y_column_step * y.unit;
+  a.y_column = shape.y_column_step * y.column;
   a.relu = relu;
   a.accumulate = accumulate;
-  a.ahead = r.ahead;
+  a.prefetch = r.prefetch;
   a.w = weights;
-  for (int phase = 0; phase < shape.phases; phase++)
+  for (int phase = 0; phase < shape.polyphase; phase++)
     for (int v = 0; v < shape.vectors; v += shape.block, a.w += long(shape.segments) * shape.K * shape.block * V) {
       a.bias = bias ? bias + v * V : nullptr;
       for (long n = r.n0; n < r.n1; n++) {
@@ -55,15 +55,15 @@ void run_dense(const ConvShape& shape, const real* weights, const real* bias, co
   for (int v = 0; v < shape.vectors; v += shape.block) {
     TileArgs a;
     a.x_row = a.x_segment = a.y_row = 0;
-    a.x_column = x.slice;
+    a.x_column = x.unit_stride;
     a.w = weights + long(v) * shape.K * V;
     a.segments = 1;
     a.K = shape.K;
-    a.y_column = y.slice;
+    a.y_column = y.unit_stride;
     a.bias = bias ? bias + v * V : nullptr;
     a.relu = relu;
     a.accumulate = accumulate;
-    a.ahead = r.ahead;
+    a.prefetch = r.prefetch;
     a.x = at(x, r, r.n0);
     a.y = at_mut(y, r, r.n0) + v * V;
     conv_block(shape.block, a, 1, r.n1 - r.n0);
@@ -95,9 +95,9 @@ void step_dense_data(const Step& s, const Range& r) {
 void step_conv_weights(const Step& s, const Range& r) {
   const ConvShape& shape = s.conv->weights;
   const Tensor &x = *s.x, &dy = *s.b;
-  real* dw = static_cast<real*>(s.conv->gradient) + r.thread * shape.size * (shape.by_bands ? V : 1);
-  if (shape.by_bands) return run_gradient_by_bands(shape, x, dy, dw, r);
-  if (shape.winograd) return run_winograd_gradient(shape, x, dy, dw, planes_of(*s.conv, r), r);
+  real* dw = static_cast<real*>(s.conv->gradient) + r.thread * shape.size * (shape.planar ? V : 1);
+  if (shape.planar) return run_gradient_planar(shape, x, dy, dw, r);
+  if (shape.winograd) return run_winograd_gradient(shape, x, dy, dw, tiles_of(*s.conv, r), r);
   if (shape.fold > 1) return run_folded_gradient(shape, x, dy, dw, r);
   const long r0 = first_row(dy, r) / shape.y_row_step, r1 = last_row(dy, r) / shape.y_row_step;
   GradientArgs a;
@@ -105,14 +105,14 @@ void step_conv_weights(const Step& s, const Range& r) {
   a.x_segment = x.pitch;
   a.x_column = shape.in_stride;
   a.dy_row = shape.y_row_step * dy.pitch;
-  a.dy_column = shape.y_column_step * dy.unit;
+  a.dy_column = shape.y_column_step * dy.column;
   a.rows = r1 - r0;
   a.columns = dy.columns / shape.y_column_step;
   a.dw_segment = long(shape.K) * shape.block * V;
   a.dw_k = shape.block * V;
   a.dw = dw;
-  a.ahead = r.ahead;
-  for (int phase = 0; phase < shape.phases; phase++)
+  a.prefetch = r.prefetch;
+  for (int phase = 0; phase < shape.polyphase; phase++)
     for (int v = 0; v < shape.vectors; v += shape.block, a.dw += shape.segments * a.dw_segment)
       for (long n = r.n0; n < r.n1; n++) {
         a.x = at(x, r, n) + first_run(shape, phase, x, r0);
@@ -125,13 +125,13 @@ void step_dense_weights(const Step& s, const Range& r) {
   const ConvShape& shape = s.conv->forward;
   GradientArgs a;
   a.x_row = a.x_segment = a.dy_row = 0;
-  a.x_column = s.x->slice;
-  a.dy_column = s.b->slice;
+  a.x_column = s.x->unit_stride;
+  a.dy_column = s.b->unit_stride;
   a.rows = 1;
   a.columns = r.n1 - r.n0;
   a.dw_segment = 0;
   a.dw_k = shape.block * V;
-  a.ahead = r.ahead;
+  a.prefetch = r.prefetch;
   real* dw = static_cast<real*>(s.conv->gradient) + r.thread * shape.size;
   for (int v = 0; v < shape.vectors; v += shape.block) {
     a.x = at(*s.x, r, r.n0);
@@ -147,7 +147,7 @@ void step_bias_gradient(const Step& s, const Range& r) {
   const long r0 = first_row(dy, r), r1 = last_row(dy, r);
   real* db = static_cast<real*>(s.conv->bias_gradient) + long(r.thread) * s.conv->forward.vectors * V;
   for (long n = r.n0; n < r.n1; n++)
-    for (int u = 0; u < dy.unit; u += V) {
+    for (int u = 0; u < dy.column; u += V) {
       const Run run(dy, u);
       vec acc = load(db + u);
       for (long t = r0; t < r1; t++) {

@@ -77,7 +77,7 @@ __attribute__((noinline)) void folded_tile(const FoldedArgs& a) {
 }
 
 template <int P, int PARITIES, int QR>
-void folded_columns(FoldedArgs a, long columns, Ahead* ahead) {
+void folded_columns(FoldedArgs a, long columns, Prefetch* prefetch) {
   constexpr int fits = A2V_ACCUMULATORS / (QR * P), most = fits >= 4 ? 4 : fits >= 2 ? 2 : 1;
   long c = 0;
   const auto tiles = [&](auto tile, int size) {
@@ -85,7 +85,7 @@ void folded_columns(FoldedArgs a, long columns, Ahead* ahead) {
       tile(a);
       a.x += size * P / PARITIES * a.x_band;
       a.y += size * V;
-      ask(ahead, long(a.segments) * a.steps * QR * size * P);
+      prefetch_due(prefetch, long(a.segments) * a.steps * QR * size * P);
     }
   };
   tiles(folded_tile<P, PARITIES, QR, most>, most);
@@ -93,11 +93,11 @@ void folded_columns(FoldedArgs a, long columns, Ahead* ahead) {
 }
 
 template <int P, int PARITIES>
-void folded_rows(FoldedArgs a, long rows, long columns, Ahead* ahead) {
+void folded_rows(FoldedArgs a, long rows, long columns, Prefetch* prefetch) {
   long t = 0;
   const auto tiles = [&](auto tile, int size) {
     for (; t + size <= rows; t += size) {
-      tile(a, columns, ahead);
+      tile(a, columns, prefetch);
       a.x += size * a.x_row;
       a.y += size * a.y_row;
     }
@@ -155,12 +155,12 @@ void folded_gradient_tile(const FoldedGradientArgs& a) {
 }
 
 template <int P, int PARITIES, int S>
-void folded_gradient_steps(FoldedGradientArgs a, int steps, Ahead* ahead) {
+void folded_gradient_steps(FoldedGradientArgs a, int steps, Prefetch* prefetch) {
   int k = 0;
   const auto tiles = [&](auto tile, int size) {
     for (; k + size <= steps; k += size) {
       tile(a);
-      ask(ahead, a.rows * a.columns * S * size * P);
+      prefetch_due(prefetch, a.rows * a.columns * S * size * P);
       a.x += size * P;
       a.dw += size * PARITIES * V;
     }
@@ -181,11 +181,11 @@ void folded_gradient_steps(FoldedGradientArgs a, int steps, Ahead* ahead) {
 }
 
 template <int P, int PARITIES>
-void folded_gradient(FoldedGradientArgs a, int segments, int steps, Ahead* ahead) {
-  if (segments == 3) return folded_gradient_steps<P, PARITIES, 3>(a, steps, ahead);
-  if (segments == 2) return folded_gradient_steps<P, PARITIES, 2>(a, steps, ahead);
+void folded_gradient(FoldedGradientArgs a, int segments, int steps, Prefetch* prefetch) {
+  if (segments == 3) return folded_gradient_steps<P, PARITIES, 3>(a, steps, prefetch);
+  if (segments == 2) return folded_gradient_steps<P, PARITIES, 2>(a, steps, prefetch);
   for (int s = 0; s < segments; s++, a.x += a.x_segment, a.dw += a.dw_segment)
-    folded_gradient_steps<P, PARITIES, 1>(a, steps, ahead);
+    folded_gradient_steps<P, PARITIES, 1>(a, steps, prefetch);
 }
 
 // ---------------------------------------------------------------- maps
@@ -213,12 +213,12 @@ void run_conv_folded(const ConvShape& s, const real* weights, const real* bias, 
   a.bias = bias;
   a.relu = relu;
   a.accumulate = accumulate;
-  for (int phase = 0; phase < s.phases; phase++, a.w += s.size / s.phases)
+  for (int phase = 0; phase < s.polyphase; phase++, a.w += s.size / s.polyphase)
     for (long n = r.n0; n < r.n1; n++) {
       a.x = at(x, r, n) + first_run(s, phase, x, r0);
       a.y = at_mut(y, r, n) + first_output(s, phase, y, r0);
       with_fold(s, [&](auto fold, auto parities) {
-        folded_rows<fold.value, parities.value>(a, r1 - r0, y.columns, r.ahead);
+        folded_rows<fold.value, parities.value>(a, r1 - r0, y.columns, r.prefetch);
       });
     }
 }
@@ -235,12 +235,12 @@ void run_folded_gradient(const ConvShape& s, const Tensor& x, const Tensor& dy, 
   a.columns = dy.columns;
   a.dw = dw;
   a.dw_segment = long(s.K / s.fold) * s.parities * V;
-  for (int phase = 0; phase < s.phases; phase++, a.dw += s.size / s.phases)
+  for (int phase = 0; phase < s.polyphase; phase++, a.dw += s.size / s.polyphase)
     for (long n = r.n0; n < r.n1; n++) {
       a.x = at(x, r, n) + first_run(s, phase, x, r0);
       a.dy = at(dy, r, n) + first_output(s, phase, dy, r0);
       with_fold(s, [&](auto fold, auto parities) {
-        folded_gradient<fold.value, parities.value>(a, s.segments, s.K / s.fold, r.ahead);
+        folded_gradient<fold.value, parities.value>(a, s.segments, s.K / s.fold, r.prefetch);
       });
     }
 }

@@ -24,14 +24,14 @@ struct TileArgs {
   long y_row, y_column;
   const real* bias;  // [R * V] or null
   int relu, accumulate;
-  Ahead* ahead;
+  Prefetch* prefetch;
 };
 
 template <int QR, int QC, int R>
 void conv_tile(const TileArgs& a) {
   constexpr int Q = QR * QC;
-  constexpr long kAskEvery = 8 * R * V;  // weights
-  Ahead::Lines due = due_lines(a.ahead, long(a.segments) * a.K * Q * R);
+  constexpr long kPrefetchEvery = 8 * R * V;  // weights
+  Prefetch::Lines due = due_lines(a.prefetch, long(a.segments) * a.K * Q * R);
   vec acc[Q][R];
   if (a.accumulate) {
     A2V_UNROLL for (int q = 0; q < Q; q++) A2V_UNROLL for (int r = 0; r < R; r++) acc[q][r] =
@@ -54,7 +54,7 @@ void conv_tile(const TileArgs& a) {
     const real* row[QR];
     A2V_UNROLL for (int t = 0; t < QR; t++) row[t] = a.x + s * a.x_segment + t * a.x_row;
     for (const real* end = w + long(a.K) * R * V; w != end;) {
-      for (const real* stop = end - w > kAskEvery ? w + kAskEvery : end; w != stop; w += R * V) {
+      for (const real* stop = end - w > kPrefetchEvery ? w + kPrefetchEvery : end; w != stop; w += R * V) {
         vec wv[R];
         A2V_UNROLL for (int r = 0; r < R; r++) wv[r] = load(w + r * V);
         A2V_UNROLL for (int q = 0; q < Q; q++) {
@@ -66,12 +66,12 @@ void conv_tile(const TileArgs& a) {
           A2V_OPAQUE(row[t]);
         }
       }
-      ask_some(due);
+      prefetch_some(due);
     }
   }
   A2V_UNROLL for (int q = 0; q < Q; q++) A2V_UNROLL for (int r = 0; r < R; r++)
       store(a.y + (q / QC) * a.y_row + (q % QC) * a.y_column + r * V, a.relu ? vmax(acc[q][r], vec{}) : acc[q][r]);
-  ask_rest(due);
+  prefetch_rest(due);
 }
 
 // The widest tiles first; what is left over is done with narrower ones.
@@ -128,7 +128,7 @@ void conv_rows(TileArgs a, long rows, long columns) {
 // 1×1 convolutions of few channels: all K weights of an output vector stay in registers, and columns pass by. A tile's
 // beginning and end would take as long as its few multiplications.
 template <int K, int R>
-void conv_thin_rows(TileArgs a, long rows, long columns) {
+void conv_small_k_rows(TileArgs a, long rows, long columns) {
   constexpr int Q = 8;
   const vec start = a.bias ? load(a.bias) : vec{};
   vec w[K];
@@ -143,28 +143,28 @@ void conv_thin_rows(TileArgs a, long rows, long columns) {
           splat(x[k]) * w[k];
       A2V_UNROLL for (int q = 0; q < Q; q++, y += a.y_column) store(y, a.relu ? vmax(acc[q], vec{}) : acc[q]);
     }
-    ask(a.ahead, columns * K);
+    prefetch_due(a.prefetch, columns * K);
   }
 }
 
 template <int K>
-void conv_thin(int block, TileArgs a, long rows, long columns) {
+void conv_small_k(int block, TileArgs a, long rows, long columns) {
   for (int r = 0; r < block; r++, a.w += V, a.y += V, a.bias += a.bias ? V : 0)
-    block == 1 ? conv_thin_rows<K, 1>(a, rows, columns) : conv_thin_rows<K, 2>(a, rows, columns);
+    block == 1 ? conv_small_k_rows<K, 1>(a, rows, columns) : conv_small_k_rows<K, 2>(a, rows, columns);
 }
 
 // Other processors have too few registers for those, or too few lanes for it to be worth it.
-constexpr bool kThin = V == 16 && A2V_ACCUMULATORS == 24;
+constexpr bool kSmallK = V == 16 && A2V_ACCUMULATORS == 24;
 
-A2V_INLINE bool is_thin(int block, const TileArgs& a, long columns) {
+A2V_INLINE bool is_small_k(int block, const TileArgs& a, long columns) {
   return (a.K == 8 || a.K == 16) && a.segments == 1 && !a.accumulate && columns % 8 == 0 && block <= 2;
 }
 
 // All rows and columns of one block of output vectors.
 void conv_block(int block, const TileArgs& a, long rows, long columns) {
-  if constexpr (kThin)
-    if (is_thin(block, a, columns))
-      return a.K == 8 ? conv_thin<8>(block, a, rows, columns) : conv_thin<16>(block, a, rows, columns);
+  if constexpr (kSmallK)
+    if (is_small_k(block, a, columns))
+      return a.K == 8 ? conv_small_k<8>(block, a, rows, columns) : conv_small_k<16>(block, a, rows, columns);
   with_block(block, [&](auto R) { conv_rows<R.value>(a, rows, columns); });
 }
 
@@ -178,13 +178,13 @@ struct GradientArgs {
   long rows, columns;
   real* dw;
   long dw_segment, dw_k;
-  Ahead* ahead;
+  Prefetch* prefetch;
 };
 
 template <int S, int KB, int R>
 void gradient_tile(const GradientArgs& a) {
-  constexpr long kAskEvery = 8;  // columns
-  Ahead::Lines due = due_lines(a.ahead, a.rows * a.columns * S * KB * R);
+  constexpr long kPrefetchEvery = 8;  // columns
+  Prefetch::Lines due = due_lines(a.prefetch, a.rows * a.columns * S * KB * R);
   vec acc[S * KB][R];
   A2V_UNROLL for (int i = 0; i < S * KB; i++) A2V_UNROLL for (int r = 0; r < R; r++) acc[i][r] =
       load(a.dw + (i / KB) * a.dw_segment + (i % KB) * a.dw_k + r * V);
@@ -192,7 +192,7 @@ void gradient_tile(const GradientArgs& a) {
     const real* x = a.x + t * a.x_row;
     const real* dy = a.dy + t * a.dy_row;
     for (long c = 0; c < a.columns;) {
-      for (const long stop = c + kAskEvery < a.columns ? c + kAskEvery : a.columns; c < stop; c++) {
+      for (const long stop = c + kPrefetchEvery < a.columns ? c + kPrefetchEvery : a.columns; c < stop; c++) {
         vec g[R];
         A2V_UNROLL for (int r = 0; r < R; r++) g[r] = load(dy + r * V);
         A2V_UNROLL for (int i = 0; i < S * KB; i++) {
@@ -202,12 +202,12 @@ void gradient_tile(const GradientArgs& a) {
         x += a.x_column;
         dy += a.dy_column;
       }
-      ask_some(due);
+      prefetch_some(due);
     }
   }
   A2V_UNROLL for (int i = 0; i < S * KB; i++) A2V_UNROLL for (int r = 0; r < R; r++)
       store(a.dw + (i / KB) * a.dw_segment + (i % KB) * a.dw_k + r * V, acc[i][r]);
-  ask_rest(due);
+  prefetch_rest(due);
 }
 
 template <int S, int R>

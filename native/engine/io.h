@@ -58,7 +58,7 @@ void write_slice(const float* p, long slice, const Tensor& t, const InputArgs& a
 }
 
 // Turns rows of neighbouring bands, of one channel, into what a map by bands has.
-void comb_rows(const Tensor& t, real* q) {
+void interleave_rows(const Tensor& t, real* q) {
   vec bands[kMostColumns];
   for (long row = 0; row < t.T; row++, q += t.pitch) {
     for (long c = 0; c < t.columns; c++) bands[c] = load(q + c * V);
@@ -86,7 +86,7 @@ void write_input(const Tensor& t, const Range& r, const InputArgs& a) {
       for (long row = 0; row < t.T; row++, p += long(t.F) * t.C)
         for (long f = 0; f < t.F; f++) q[row * t.pitch + f * t.Cp + c] = p[f * t.C];
     }
-    if (t.by_bands) comb_rows(t, q);
+    if (t.planar) interleave_rows(t, q);
   }
 }
 

@@ -1,4 +1,4 @@
-// Vectors scaled to a given length (`margin`).
+// Vectors scaled to a given length (`number`).
 #pragma once
 #include "engine/tensor.h"
 
@@ -17,7 +17,7 @@ void step_l2_normalize(const Step& s, const Range& r) {
   for (long n = r.n0; n < r.n1; n++) {
     const real* x = at(*s.x, r, n);
     real* y = at_mut(*s.y, r, n);
-    const double scale = s.margin / __builtin_sqrt(inner(x, x, s.x->C) + kSmallestSquare);
+    const double scale = s.number / __builtin_sqrt(inner(x, x, s.x->C) + kSmallestSquare);
     for (int c = 0; c < s.x->C; c++) y[c] = real(x[c] * scale);
   }
 }
@@ -28,7 +28,7 @@ void step_l2_normalize_backward(const Step& s, const Range& r) {
     const real *x = at(*s.x, r, n), *dy = at(*s.b, r, n);
     real* dx = at_mut(*s.y, r, n);
     const double square = inner(x, x, s.x->C) + kSmallestSquare;
-    const double scale = s.margin / __builtin_sqrt(square), along = inner(x, dy, s.x->C) / square;
+    const double scale = s.number / __builtin_sqrt(square), along = inner(x, dy, s.x->C) / square;
     for (int c = 0; c < s.x->C; c++) dx[c] = real(scale * (dy[c] - along * x[c]));
   }
 }

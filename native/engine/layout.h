@@ -8,8 +8,9 @@
 
 namespace audio2vec {
 
-// by_bands: bands innermost; F must then be a multiple of 2 * lanes.
-Tensor map_layout(int T, int F, int C, int lanes, bool by_bands = false);
+// planar: bands innermost; F must then be a multiple of 2 * lanes. folded: neighbouring bands of few channels share a
+// vector where they fill it.
+Tensor map_layout(int T, int F, int C, int lanes, bool planar = false, bool folded = true);
 Tensor vector_layout(int C, int lanes);
 
 // `in` and `out` are the layouts of the maps on either side; only their channels and folding matter. `upsampled` and
@@ -24,15 +25,15 @@ long values_of(const Tensor& t, long units, int lanes);
 void clear_borders(const Tensor& t, long unit, int real_bytes);
 
 // A part of one block of memory, which tensor it is for, and from which phase to which it is needed.
-struct Lease {
+struct LiveRange {
   size_t tensor, bytes;
   int from, to;
   size_t at = 0;
 };
 // Places them so that those needed at the same time lie apart; returns the size of the block.
-size_t place_leases(std::vector<Lease>& leases);
+size_t place_live_ranges(std::vector<LiveRange>& ranges);
 
 // Values of working memory that a thread needs for a convolution as winograd.h does it.
-long winograd_planes(const Conv& conv, bool training);
+long winograd_tiles_size(const Conv& conv, bool training);
 
 }  // namespace audio2vec

@@ -17,13 +17,13 @@ void step_mse(const Step& s, const Range& r) {
       const real* q = at(target, r, n) + t * target.pitch;
       real* d = s.y ? at_mut(*s.y, r, n) + t * s.y->pitch : nullptr;
       vec row{};
-      for (long i = 0; i < long(x.columns) * x.unit; i += V) {
+      for (long i = 0; i < long(x.columns) * x.column; i += V) {
         const vec e = load(p + i) - load(q + i);
         row += e * e;
         if (d) store(d + i, e * twice);
       }
       total += sum(row);
-      ask(r.ahead, 4 * x.pitch / V);
+      prefetch_due(r.prefetch, 4 * x.pitch / V);
     }
   s.loss[r.thread] += total * scale;
 }
@@ -62,7 +62,7 @@ void step_triplet(const Step& s, const Range& r) {
   const double scale = s.weight / double(s.examples);
   for (long n = r.n0; n < r.n1; n++) {
     const real *a = at(*s.x, r, 3 * n), *p = at(*s.x, r, 3 * n + 1), *q = at(*s.x, r, 3 * n + 2);
-    double hinge = s.margin;
+    double hinge = s.number;
     for (int c = 0; c < s.x->C; c++) {
       const double near = double(a[c]) - p[c], far = double(a[c]) - q[c];
       hinge += near * near - far * far;
@@ -97,7 +97,7 @@ A2V_INLINE void clear_row(real* d, long width) {
 
 // x: u, b: z; y: gradient of u
 void step_contrastive_rows(const Step& s, const Range& r) {
-  const long count = s.examples, width = s.x->slice;
+  const long count = s.examples, width = s.x->unit_stride;
   const double scale = s.weight / double(count);
   for (long i = r.n0; i < r.n1; i++) {
     const real* u = at(*s.x, r, i);
@@ -121,7 +121,7 @@ void step_contrastive_rows(const Step& s, const Range& r) {
 
 // x: u; y: gradient of z
 void step_contrastive_columns(const Step& s, const Range& r) {
-  const long count = s.examples, width = s.x->slice;
+  const long count = s.examples, width = s.x->unit_stride;
   for (long j = r.n0; j < r.n1; j++) {
     real* d = at_mut(*s.y, r, j);
     clear_row(d, width);
@@ -134,7 +134,7 @@ void step_contrastive_columns(const Step& s, const Range& r) {
 // example among all other rows of the batch by inner product; the temperature is in the length of the rows. Mean over
 // rows. x: [2 n][C], row 2 i beside row 2 i + 1. `scratch` holds softmax minus target, [2 n][2 n].
 void step_nt_xent(const Step& s, const Range& r) {
-  const long count = 2 * s.examples, width = s.x->slice;
+  const long count = 2 * s.examples, width = s.x->unit_stride;
   const double scale = s.weight / double(count);
   for (long i = r.n0; i < r.n1; i++) {
     const real* u = at(*s.x, r, i);
@@ -157,7 +157,7 @@ void step_nt_xent(const Step& s, const Range& r) {
 
 // x: the rows; y: their gradient. A row counts as the one that looks and as one that is found.
 void step_nt_xent_backward(const Step& s, const Range& r) {
-  const long count = 2 * s.examples, width = s.x->slice;
+  const long count = 2 * s.examples, width = s.x->unit_stride;
   const real* p = static_cast<const real*>(s.scratch);
   for (long i = r.n0; i < r.n1; i++) {
     real* d = at_mut(*s.y, r, i);

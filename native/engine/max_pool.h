@@ -18,7 +18,7 @@ A2V_INLINE void copy_values(real* to, const real* from) {
 // A row of 2×2 windows of a map by bands (x), pooled into one by channels: fn(offset in the map's row, constants of its
 // channel) gives the pooled values of V bands of a channel.
 template <int Cp, typename Constants, typename Fn>
-void pool_row_by_bands(const Tensor& x, real* q, Constants constants, Fn fn) {
+void pool_row_planar(const Tensor& x, real* q, Constants constants, Fn fn) {
   const long step = x.columns / 2;
   if (step == 2) {  // neighbouring bands together
     vec pooled[2 * Cp] = {};
@@ -42,7 +42,7 @@ void pool_row_by_bands(const Tensor& x, real* q, Constants constants, Fn fn) {
 // The same backwards, g being a row of gradients of pooled values: fn(channel, offset, constants, gradients of V
 // bands).
 template <int Cp, typename Constants, typename Fn>
-void unpool_row_by_bands(const Tensor& x, const real* g, Constants constants, Fn fn) {
+void unpool_row_planar(const Tensor& x, const real* g, Constants constants, Fn fn) {
   const long step = x.columns / 2;
   if (step == 2) {
     vec pooled[2 * Cp];
@@ -76,11 +76,11 @@ A2V_INLINE void with_channels(int Cp, Fn fn) {
 // constants of its channels) gives a vector of pooled values.
 template <typename Constants, typename Fn>
 A2V_INLINE void pool_row(const Tensor& x, const Tensor& y, real* q, Constants constants, Fn fn) {
-  if (x.by_bands && !y.by_bands) {
-    with_channels(y.Cp, [&](auto Cp) { pool_row_by_bands<Cp.value>(x, q, constants, fn); });
+  if (x.planar && !y.planar) {
+    with_channels(y.Cp, [&](auto Cp) { pool_row_planar<Cp.value>(x, q, constants, fn); });
     return;
   }
-  for (long u = 0; u < y.unit; u += V) {
+  for (long u = 0; u < y.column; u += V) {
     const auto k = constants(u);
     const Run from(x, u), to(y, u);
     for (long c = 0; c < to.count; c++) store(q + to.from + c * to.step, fn(from.from + 2 * c * from.step, k));
@@ -90,44 +90,44 @@ A2V_INLINE void pool_row(const Tensor& x, const Tensor& y, real* q, Constants co
 // The same backwards, g being a row of gradients of pooled values: fn(offset in x's row, constants, gradients).
 template <typename Constants, typename Fn>
 A2V_INLINE void unpool_row(const Tensor& x, const Tensor& dy, const real* g, Constants constants, Fn fn) {
-  if (x.by_bands) {
+  if (x.planar) {
     with_channels(dy.Cp, [&](auto Cp) {
-      unpool_row_by_bands<Cp.value>(x, g, constants, [&](int, long from, const auto& k, vec gv) { fn(from, k, gv); });
+      unpool_row_planar<Cp.value>(x, g, constants, [&](int, long from, const auto& k, vec gv) { fn(from, k, gv); });
     });
     return;
   }
-  for (long u = 0; u < dy.unit; u += V) {
+  for (long u = 0; u < dy.column; u += V) {
     const auto k = constants(u);
-    for (long c = 0; c < dy.columns; c++) fn(2 * c * x.unit + u, k, load(g + c * dy.unit + u));
+    for (long c = 0; c < dy.columns; c++) fn(2 * c * x.column + u, k, load(g + c * dy.column + u));
   }
 }
 
 // What a 1×1 convolution of one channel, by bands, has to know of an output channel: `from` leads from a place in the
 // channel's run to the same band of the only input channel.
-struct ThinChannel {
+struct ShortcutChannel {
   vec weight, bias;
   long from;
 };
 
 // y = pool(x + ReLU(conv(b))), maps by bands, b of one channel: the sum is not stored before it is pooled
-void pool_with_thin_shortcut(const Step& s, const Range& r) {
+void pool_with_shortcut(const Step& s, const Range& r) {
   const Tensor &x = *s.x, &b = *s.b, &y = *s.y;
   const real* weights = static_cast<const real*>(s.conv->packed);
   const real* bias = static_cast<const real*>(s.conv->packed_bias);
   const BandPairs pairs(x);
   const auto constants = [&](long u) {
-    return ThinChannel{splat(weights[u / V]), load(bias + u), -(u / V * x.channel)};
+    return ShortcutChannel{splat(weights[u / V]), load(bias + u), -(u / V * x.channel)};
   };
   for (long n = r.n0; n < r.n1; n++)
     for (long t = first_row(y, r); t < last_row(y, r); t++) {
-      const real *p = at(x, r, n) + 2 * t * x.pitch, *thin = at(b, r, n) + 2 * t * b.pitch;
-      pool_row(x, y, at_mut(y, r, n) + t * y.pitch, constants, [&](long i, const ThinChannel& c) {
+      const real *p = at(x, r, n) + 2 * t * x.pitch, *shortcut = at(b, r, n) + 2 * t * b.pitch;
+      pool_row(x, y, at_mut(y, r, n) + t * y.pitch, constants, [&](long i, const ShortcutChannel& c) {
         const auto value = [&](long at, int row) {
           return load(p + row * x.pitch + at) +
-                 vmax(load(thin + row * b.pitch + at + c.from) * c.weight + c.bias, vec{});
+                 vmax(load(shortcut + row * b.pitch + at + c.from) * c.weight + c.bias, vec{});
         };
         vec e, o;
-        pairs.split(vmax(value(i, 0), value(i, 1)), vmax(value(i + pairs.unit, 0), value(i + pairs.unit, 1)), e, o);
+        pairs.split(vmax(value(i, 0), value(i, 1)), vmax(value(i + pairs.column, 0), value(i + pairs.column, 1)), e, o);
         return vmax(e, o);
       });
     }
@@ -135,11 +135,11 @@ void pool_with_thin_shortcut(const Step& s, const Range& r) {
 
 // y = pool(x), pool(x + b), or, with a convolution, pool(x + ReLU(conv(b)))
 void step_max_pool(const Step& s, const Range& r) {
-  if (s.conv) return pool_with_thin_shortcut(s, r);
+  if (s.conv) return pool_with_shortcut(s, r);
   const Tensor &x = *s.x, &y = *s.y;
   const long r0 = first_row(y, r), r1 = last_row(y, r);
   const BandPairs pairs(x);
-  const bool vectors = x.by_bands || halves(x, y);
+  const bool vectors = x.planar || halves(x, y);
   for (long n = r.n0; n < r.n1; n++)
     for (long t = r0; t < r1; t++) {
       const real* p = at(x, r, n) + 2 * t * x.pitch;
@@ -148,7 +148,7 @@ void step_max_pool(const Step& s, const Range& r) {
       const auto largest = [&](auto value) {  // of both rows first, which needs no shuffles
         return [&, value](long i, NoConstants) {
           const vec low = vmax(value(i), value(i + x.pitch));
-          const vec high = vmax(value(i + pairs.unit), value(i + pairs.unit + x.pitch));
+          const vec high = vmax(value(i + pairs.column), value(i + pairs.column + x.pitch));
           vec e, o;
           pairs.split(low, high, e, o);
           return vmax(e, o);
@@ -170,7 +170,7 @@ void step_max_pool(const Step& s, const Range& r) {
             q[f * y.Cp + c] = largest;
           }
       }
-      ask(r.ahead, 6 * x.pitch / V);
+      prefetch_due(r.prefetch, 6 * x.pitch / V);
     }
 }
 
@@ -179,7 +179,7 @@ void step_max_pool_backward(const Step& s, const Range& r) {
   const Tensor &x = *s.x, &dy = *s.b, &dx = *s.y;
   const long r0 = first_row(dy, r), r1 = last_row(dy, r);
   const BandPairs pairs(x);
-  const bool vectors = x.by_bands || halves(x, dy);
+  const bool vectors = x.planar || halves(x, dy);
   for (long n = r.n0; n < r.n1; n++)
     for (long t = r0; t < r1; t++) {
       const real* p = at(x, r, n) + 2 * t * x.pitch;

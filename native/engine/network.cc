@@ -35,14 +35,14 @@ class Layout {
 struct Network::Pass {
   int strips, edge, stride;
   std::vector<Step> steps;
-  // Kept tensors that come from or go to main memory here: fetched a strip ahead.
+  // Kept tensors that come from or go to main memory here: fetched a strip prefetch.
   std::vector<const Tensor*> far;
-  std::vector<long> work;  // what the last strip took, by thread: see look_ahead
+  std::vector<long> work;  // what the last strip took, by thread: see plan_prefetch
 
   const Tensor& result() const { return *steps.back().y; }
   // Rows from one slice to the next, and rows of the result that the two share.
   long shift(long hop) const { return hop / stride; }
-  long carried(long hop) const {
+  long cached(long hop) const {
     if (stride == 0 || hop % stride != 0) return 0;
     return std::max(0L, result().T - 2 * edge - shift(hop));
   }
@@ -61,7 +61,8 @@ struct Network::Plan {
   std::vector<Conv> convs;
   std::vector<Norm> norms;
   std::vector<Phase> phases;
-  std::vector<double> losses;        // per loss, per thread
+  std::vector<double> losses;  // per loss, per thread
+  std::vector<double> scalars;
   std::vector<double> norm_doubles;  // sums and statistics of all norms
   std::vector<int> weight_maps;
   std::unique_ptr<Memory> memory;
@@ -72,7 +73,7 @@ struct Network::Plan {
 namespace {
 
 // Values of a thread's weight gradient: by bands, every lane adds up the products of its own bands.
-size_t gradient_size(const ConvShape& s, int V) { return size_t(s.size) * (s.by_bands ? V : 1); }
+size_t gradient_size(const ConvShape& s, int V) { return size_t(s.size) * (s.planar ? V : 1); }
 
 }  // namespace
 
@@ -104,37 +105,39 @@ int Network::add_plan(const PlanSpec& spec) {
   Layout layout;
 
   std::vector<size_t> tensor_at;
-  std::vector<Lease> leases;  // of maps that may share memory with others
+  std::vector<LiveRange> ranges;  // of maps that may share memory with others
   for (const TensorSpec& s : spec.tensors) {
-    Tensor t = s.vector ? vector_layout(s.c, V) : map_layout(s.t, s.f, s.c, V, s.by_bands);
+    Tensor t = s.vector ? vector_layout(s.c, V) : map_layout(s.t, s.f, s.c, V, s.planar, s.folded);
     t.group = s.group;
     t.strip = s.strip;
     const size_t units = s.group ? size_t(s.group) * threads : size_t(max_examples_) * s.rows;
     const size_t bytes = aligned(values_of(t, units, V) * real);
     const bool shares = s.from >= 0 && t.C == t.Cp;  // padding channels stay zero, which others would not leave them
-    if (shares) leases.push_back({plan->tensors.size(), bytes, s.from, s.to});
+    if (shares) ranges.push_back({plan->tensors.size(), bytes, s.from, s.to});
     tensor_at.push_back(shares ? 0 : layout.take(bytes));
     plan->tensors.push_back(t);
   }
-  const size_t shared_at = layout.take(place_leases(leases));
-  for (const Lease& lease : leases) tensor_at[lease.tensor] = shared_at + lease.at;
+  const size_t shared_at = layout.take(place_live_ranges(ranges));
+  for (const LiveRange& range : ranges) tensor_at[range.tensor] = shared_at + range.at;
 
   struct ConvPlaces {
     size_t packed, backward, bias;
     long map, map_backward;
   };
   std::vector<ConvPlaces> places;
-  long map_size = 0, planes = 0;
+  long map_size = 0, tiles = 0;
   for (const ConvSpec& s : spec.convs) {
     Conv c{};
-    const Tensor in = s.dense ? vector_layout(s.cin, V) : map_layout(1, s.f_in, s.cin, V, s.by_bands);
-    const Tensor out = s.dense ? vector_layout(s.cout, V) : map_layout(1, s.f_out, s.cout, V, s.by_bands);
+    c.kind = s.kind;
+    c.window = {s.kt, s.kf, s.strideT, s.strideF, s.dilationT, s.dilationF, s.padT, s.padF};
+    const Tensor in = s.kind == CONV_DENSE ? vector_layout(s.cin, V) : map_layout(1, s.fIn, s.cin, V, s.planar);
+    const Tensor out = s.kind == CONV_DENSE ? vector_layout(s.cout, V) : map_layout(1, s.fOut, s.cout, V, s.planar);
     c.forward = conv_shape(in, out, s.kt, s.kf, s.upsampled, 0, V, table_.accumulators, s.winograd);
     c.backward = conv_shape(out, in, s.kt, s.kf, s.upsampled, 1, V, table_.accumulators, s.winograd);
-    c.weights = s.winograd && !s.winograd_weights && spec.training
+    c.weights = s.winograd && !s.winogradWeights && spec.training
                     ? conv_shape(in, out, s.kt, s.kf, s.upsampled, 0, V, table_.accumulators, 0)
                     : c.forward;
-    c.folded_norm = s.folded_norm;
+    c.folded_norm = s.foldedNorm;
     c.weight = s.weight;
     c.bias = s.bias;
     ConvPlaces p{};
@@ -146,10 +149,10 @@ int Network::add_plan(const PlanSpec& spec) {
     p.map_backward = map_size;
     if (s.backward && !c.backward.winograd) map_size += 2 * c.backward.size;
     places.push_back(p);
-    planes = std::max(planes, winograd_planes(c, spec.training));
+    tiles = std::max(tiles, winograd_tiles_size(c, spec.training));
     plan->convs.push_back(c);
   }
-  const size_t planes_at = layout.take(threads * planes * real);
+  const size_t tiles_at = layout.take(threads * tiles * real);
   plan->gradients = layout.total();
   std::vector<size_t> gradient_at, bias_gradient_at;
   for (const Conv& c : plan->convs) {
@@ -161,34 +164,27 @@ int Network::add_plan(const PlanSpec& spec) {
   std::vector<size_t> norm_at;
   size_t doubles = 0;
   for (const NormSpec& s : spec.norms) {
-    const Tensor t = map_layout(1, s.f, s.c, V, s.by_bands);
+    const Tensor t = map_layout(1, s.f, s.c, V, s.planar, s.folded);
     Norm n{};
     n.C = s.c;
     n.Cp = t.Cp;
-    n.unit = t.unit;
-    n.by_bands = t.by_bands;
+    n.column = t.column;
+    n.planar = t.planar;
     n.relu = s.relu;
     n.copies = s.copies;
     n.weight = s.weight;
     n.bias = s.bias;
     n.mean = s.mean;
     n.var = s.var;
-    norm_at.push_back(layout.take(size_t(5) * t.unit * real));
+    norm_at.push_back(layout.take(size_t(5) * t.column * real));
     doubles += size_t(threads + 1) * 2 * s.c + (s.single < 0 ? 0 : threads * tap_sums_size(s.c));
     plan->norms.push_back(n);
   }
 
-  // Batch-coupled losses compare all examples with all.
-  size_t pairs = 0;
-  for (const PhaseSpec& phase : spec.phases)
-    for (const PassSpec& pass : phase.passes)
-      for (const StepSpec& s : pass.steps) {
-        const size_t side = s.kind == STEP_nt_xent            ? 2 * max_examples_
-                            : s.kind == STEP_contrastive_rows ? max_examples_
-                                                              : 0;
-        pairs = std::max(pairs, side * side * real);
-      }
-  const size_t pairs_at = layout.take(pairs);
+  std::vector<size_t> scratch_at;
+  for (const ScratchSpec& s : spec.scratches)
+    scratch_at.push_back(
+        layout.take((size_t(s.perExample) * max_examples_ + size_t(s.perPair) * max_examples_ * max_examples_) * real));
 
   plan->memory = std::make_unique<Memory>(layout.total());
   bytes_ += layout.total();
@@ -210,8 +206,8 @@ int Network::add_plan(const PlanSpec& spec) {
     c.packed = base + places[i].packed;
     c.packed_backward = backward ? base + places[i].backward : nullptr;
     c.packed_bias = c.bias >= 0 || c.folded_norm >= 0 ? base + places[i].bias : nullptr;
-    c.planes = base + planes_at;
-    c.planes_size = planes;
+    c.tiles = base + tiles_at;
+    c.tiles_size = tiles;
     c.gradient = base + gradient_at[i];
     c.bias_gradient = base + bias_gradient_at[i];
   }
@@ -220,18 +216,19 @@ int Network::add_plan(const PlanSpec& spec) {
   for (size_t i = 0; i < plan->norms.size(); i++) {
     Norm& n = plan->norms[i];
     n.scale = base + norm_at[i];
-    n.shift = base + norm_at[i] + n.unit * real;
-    n.apply = base + norm_at[i] + 2 * n.unit * real;
+    n.shift = base + norm_at[i] + n.column * real;
+    n.apply = base + norm_at[i] + 2 * n.column * real;
     n.sums = next;
     n.statistics = next + size_t(threads) * 2 * n.C;
     next += size_t(threads + 1) * 2 * n.C;
     if (spec.norms[i].single < 0) continue;
     n.single = &plan->convs[spec.norms[i].single];
-    n.tap_gradients = spec.norms[i].tap_gradients;
+    n.tap_gradients = spec.norms[i].tapGradients;
     n.taps = next;
     next += threads * tap_sums_size(n.C);
   }
   plan->losses.resize(size_t(spec.losses) * threads);
+  plan->scalars = spec.scalars;
 
   const auto tensor = [&](int i) { return i < 0 ? nullptr : &plan->tensors[i]; };
   for (const PhaseSpec& ps : spec.phases) {
@@ -254,10 +251,18 @@ int Network::add_plan(const PlanSpec& spec) {
         step.accumulate = s.accumulate;
         step.rows = s.rows;
         step.first = s.first;
+        step.count = s.count;
+        step.kt = s.kt;
+        step.kf = s.kf;
+        step.strideT = s.strideT;
+        step.strideF = s.strideF;
+        step.padT = s.padT;
+        step.padF = s.padF;
+        step.scalar = s.scalar < 0 ? nullptr : &plan->scalars[s.scalar];
         step.weight = s.weight;
-        step.margin = s.margin;
+        step.number = s.number;
         step.loss = s.loss < 0 ? nullptr : &plan->losses[size_t(s.loss) * threads];
-        step.scratch = base + pairs_at;
+        step.scratch = s.scratch < 0 ? nullptr : base + scratch_at[s.scratch];
         out.steps.push_back(step);
         for (const Tensor* t : {step.x, step.b, step.g, step.y, step.y2})
           if (t && !t->group && near.insert(t).second) out.far.push_back(t);
@@ -266,11 +271,11 @@ int Network::add_plan(const PlanSpec& spec) {
     }
     plan->phases.push_back(std::move(phase));
   }
-  for (const Lease& own : leases) {
-    const auto meets = [&](const Lease& l) {
+  for (const LiveRange& own : ranges) {
+    const auto meets = [&](const LiveRange& l) {
       return &l != &own && l.at < own.at + own.bytes && own.at < l.at + l.bytes;
     };
-    if (std::any_of(leases.begin(), leases.end(), meets))
+    if (std::any_of(ranges.begin(), ranges.end(), meets))
       plan->phases[own.from].moved_in.push_back(&plan->tensors[own.tensor]);
   }
   plans_.push_back(plan.release());
@@ -297,19 +302,20 @@ Range next_strip(const Range& r, long end) {
 
 // What to ask for while a strip is computed: the rows of kept tensors in the one after it, `next`. Strips are too short
 // for the processor's own prefetching to see them coming. `work`: how much the strip before this one took.
-void look_ahead(Ahead& ahead, const std::vector<const Tensor*>& far, const Range& next, int real_bytes, long work) {
-  ahead.count = 0;
-  ahead.work = ahead.due = 0;
+void plan_prefetch(Prefetch& prefetch, const std::vector<const Tensor*>& far, const Range& next, int real_bytes,
+                   long work) {
+  prefetch.count = 0;
+  prefetch.work = prefetch.due = 0;
   long bursts = 0;
   for (const Tensor* t : far) {
-    if (next.n0 >= next.n1 || ahead.count == Ahead::kMost) break;
+    if (next.n0 >= next.n1 || prefetch.count == Prefetch::kMost) break;
     const long r0 = first_row(*t, next), r1 = last_row(*t, next);
-    const char* unit = t->data + (next.n0 * t->slice + t->origin) * real_bytes;
-    const long end = (next.n1 - next.n0 - 1) * t->slice + r1 * t->pitch;  // several units only in a single strip
-    ahead.lines[ahead.count++] = {unit + r0 * t->pitch * real_bytes, unit + end * real_bytes};
-    bursts += (end - r0 * t->pitch) * real_bytes / Ahead::kBurst + 1;
+    const char* unit = t->data + (next.n0 * t->unit_stride + t->origin) * real_bytes;
+    const long end = (next.n1 - next.n0 - 1) * t->unit_stride + r1 * t->pitch;  // several units only in a single strip
+    prefetch.lines[prefetch.count++] = {unit + r0 * t->pitch * real_bytes, unit + end * real_bytes};
+    bursts += (end - r0 * t->pitch) * real_bytes / Prefetch::kBurst + 1;
   }
-  ahead.share = work > 0 ? (bursts << Ahead::kShareBits) / work + 1 : 0;
+  prefetch.share = work > 0 ? (bursts << Prefetch::kShareBits) / work + 1 : 0;
 }
 
 }  // namespace
@@ -327,46 +333,46 @@ void Network::pack(Plan& plan) {
   });
 }
 
-size_t Network::carried_bytes(int index, long hop) const {
+size_t Network::cached_bytes(int index, long hop) const {
   size_t bytes = 0;
   for (const Plan::Phase& phase : plans_[index]->phases)
-    for (const Pass& pass : phase.passes) bytes += pass.carried(hop) * pass.result().pitch * table_.real_bytes;
+    for (const Pass& pass : phase.passes) bytes += pass.cached(hop) * pass.result().pitch * table_.real_bytes;
   return bytes;
 }
 
-// All strips of a pass for the units of `r`, up to `end` being this thread's. With `carry`, which `kept` walks through,
+// All strips of a pass for the units of `r`, up to `end` being this thread's. With `cache`, which `kept` walks through,
 // those rows of the result that the slice before has are taken from there.
-void Network::run_pass(Pass& pass, Range& r, long end, const Carry* carry, char*& kept) {
+void Network::run_pass(Pass& pass, Range& r, long end, const RowCache* cache, char*& kept) {
   const auto run_strips = [&](int from, int to, int at_once) {
     for (r.strip = from; r.strip < to; r.strip = r.strip_end) {
       r.strip_end = std::min(to, r.strip + at_once);
-      if (r.ahead) look_ahead(*r.ahead, pass.far, next_strip(r, end), table_.real_bytes, pass.work[r.thread]);
+      if (r.prefetch) plan_prefetch(*r.prefetch, pass.far, next_strip(r, end), table_.real_bytes, pass.work[r.thread]);
       for (const Step& step : pass.steps) table_.steps[step.op](step, r);
-      if (r.ahead) pass.work[r.thread] = r.ahead->work;
+      if (r.prefetch) pass.work[r.thread] = r.prefetch->work;
     }
   };
-  const long carried = carry ? pass.carried(carry->hop) : 0;
+  const long cached = cache ? pass.cached(cache->hop) : 0;
   r.strips = pass.strips;
-  if (carried == 0) return run_strips(0, r.strips, 1);
+  if (cached == 0) return run_strips(0, r.strips, 1);
 
   // Row by row, so that any can be left out; as many at a time as otherwise.
   const Tensor& result = pass.result();
   const int rows = r.strips = result.T, at_once = rows / pass.strips;
   const size_t row_bytes = result.pitch * table_.real_bytes;
   char* first = result.data + result.origin * table_.real_bytes;
-  if (carry->filled) {
-    std::memcpy(first + pass.edge * row_bytes, kept, carried * row_bytes);
+  if (cache->filled) {
+    std::memcpy(first + pass.edge * row_bytes, kept, cached * row_bytes);
     run_strips(0, pass.edge, rows);
-    run_strips(pass.edge + carried, rows, at_once);
+    run_strips(pass.edge + cached, rows, at_once);
   } else {
     run_strips(0, rows, at_once);
   }
-  std::memcpy(kept, first + (pass.edge + pass.shift(carry->hop)) * row_bytes, carried * row_bytes);
-  kept += carried * row_bytes;
+  std::memcpy(kept, first + (pass.edge + pass.shift(cache->hop)) * row_bytes, cached * row_bytes);
+  kept += cached * row_bytes;
 }
 
 void Network::run(int index, long examples, const std::vector<Input>& inputs, const AdamArgs* update,
-                  const Carry* carry, double* losses) {
+                  const RowCache* cache, double* losses) {
   Plan& plan = *plans_[index];
   const int threads = pool_.size();
   pack(plan);
@@ -389,23 +395,23 @@ void Network::run(int index, long examples, const std::vector<Input>& inputs, co
   });
   if (plan.spec.training) std::memset(gradients_, 0, size_t(parameters_) * table_.real_bytes);
 
-  char* kept = carry ? carry->rows : nullptr;
+  char* kept = cache ? cache->rows : nullptr;
   for (Plan::Phase& phase : plan.phases) {
     for (Pass& pass : phase.passes)
       for (Step& s : pass.steps) s.examples = examples;
     const long units = examples * phase.rows;
     on_threads(pool_, [&](int t) {
-      Ahead ahead;
+      Prefetch prefetch;
       // What inference keeps from one phase to the next is little and still in the L2 cache.
       Range r{0, 0, t, threads};
-      if (plan.spec.training) r.ahead = &ahead;
+      if (plan.spec.training) r.prefetch = &prefetch;
       const long end = units * (t + 1) / threads;
       for (long n = units * t / threads; n < end; n = r.n1) {
         r.n0 = n;
         r.n1 = std::min(end, n + phase.group);
         for (const Tensor* map : phase.moved_in)
           for (long unit = r.n0; unit < r.n1; unit++) clear_borders(*map, unit, table_.real_bytes);
-        for (Pass& pass : phase.passes) run_pass(pass, r, end, carry, kept);
+        for (Pass& pass : phase.passes) run_pass(pass, r, end, cache, kept);
       }
     });
     for (int i : phase.statistics) {

@@ -6,48 +6,12 @@
 #include <string>
 #include <vector>
 
+#include "engine/plan_spec.h"
 #include "kernel_table.h"
 #include "platform/memory.h"
 #include "platform/threads.h"
 
 namespace audio2vec {
-
-// The plan as lib/native/plan.ts describes it.
-struct TensorSpec {
-  int t, f, c, vector, by_bands, rows, group, strip;
-  int from, to;  // phases that need it, so that its memory may be another's otherwise; -1: its own
-};
-struct ConvSpec {
-  int dense, kt, kf, upsampled, cin, cout, f_in, f_out, by_bands;
-  long weight, bias;
-  int backward, folded_norm, winograd, winograd_weights;
-};
-struct NormSpec {
-  int c, f, by_bands, relu, copies, single, tap_gradients;
-  long weight, bias, mean, var, count;
-};
-struct StepSpec {
-  int kind, x, b, g, y, y2, conv, norm, norm2, relu, accumulate, rows, first, loss;
-  double weight, margin;
-};
-struct PassSpec {
-  int strips;
-  int edge, stride;  // what streams may carry of the last step's result: see PlanPass in lib/native/plan.ts
-  std::vector<StepSpec> steps;
-};
-struct PhaseSpec {
-  int rows, group;
-  std::vector<PassSpec> passes;
-  std::vector<int> statistics, reduced;
-};
-struct PlanSpec {
-  std::vector<TensorSpec> tensors;
-  std::vector<ConvSpec> convs;
-  std::vector<NormSpec> norms;
-  std::vector<PhaseSpec> phases;
-  int losses = 0;
-  bool training = false;
-};
 
 struct Input {
   int tensor;
@@ -55,8 +19,8 @@ struct Input {
 };
 
 // What a stream carries from one slice to the next: rows of maps that they share.
-struct Carry {
-  char* rows;   // carried_bytes() of them
+struct RowCache {
+  char* rows;   // cached_bytes() of them
   long hop;     // frames from a slice to the next
   bool filled;  // by the slice before this one
 };
@@ -82,11 +46,11 @@ class Network {
   long steps() const { return steps_; }
 
   // Runs a plan; `losses` gets the value of each loss. With `update`, running statistics and parameters move. With
-  // `carry` (one example, one thread) only the rows are computed that the slice before did not have. Allocates nothing.
-  void run(int plan, long examples, const std::vector<Input>& inputs, const AdamArgs* update, const Carry* carry,
+  // `cache` (one example, one thread) only the rows are computed that the slice before did not have. Allocates nothing.
+  void run(int plan, long examples, const std::vector<Input>& inputs, const AdamArgs* update, const RowCache* cache,
            double* losses);
   // Bytes that a stream carries from slice to slice.
-  size_t carried_bytes(int plan, long hop) const;
+  size_t cached_bytes(int plan, long hop) const;
   // After run() of a training plan: gradients by parameter offset.
   void get_gradients(double* g) const;
   // After run(): a kept tensor, [examples * rows][T][F][C].
@@ -101,7 +65,7 @@ class Network {
   struct Pass;
   struct Plan;
   void pack(Plan& plan);
-  void run_pass(Pass& pass, Range& r, long end, const Carry* carry, char*& kept);
+  void run_pass(Pass& pass, Range& r, long end, const RowCache* cache, char*& kept);
 
   const KernelTable& table_;
   ThreadPool pool_;

@@ -33,7 +33,7 @@ A2V_INLINE void map_taps(const ConvShape& s, int phase, int segment, int in, int
 void map_weights(const ConvShape& s, int* map) {
   if (s.winograd) return;
   for (long i = 0; i < 2 * s.size; i++) map[i] = -1;
-  if (s.by_bands) {
+  if (s.planar) {
     for (int t = 0; t < s.kt; t++)
       for (int in = 0; in < s.cin; in++)
         for (int f = 0; f < s.kf; f++)
@@ -42,7 +42,7 @@ void map_weights(const ConvShape& s, int* map) {
                                 : ((out * s.cin + in) * s.kt + t) * s.kf + f;
     return;
   }
-  for (int phase = 0; phase < s.phases; phase++)
+  for (int phase = 0; phase < s.polyphase; phase++)
     for (int v = 0; v < s.vectors; v += s.block)
       for (int segment = 0; segment < s.segments; segment++)
         for (int k = 0; k < s.K; k += s.fold)
@@ -60,7 +60,7 @@ void pack_conv(const Conv& conv, const void* parameters, const Norm* norm) {
   const real* scale = norm ? static_cast<const real*>(norm->scale) : nullptr;
   const real* shift = norm ? static_cast<const real*>(norm->shift) : nullptr;
   const ConvShape& s = conv.forward;
-  const int per_output = s.cin * s.kt * s.kf, lane = norm && norm->by_bands ? V : 1;
+  const int per_output = s.cin * s.kt * s.kf, lane = norm && norm->planar ? V : 1;
   const auto pack = [&](const ConvShape& shape, void* packed, const int* map, bool scaled) {
     real* w = static_cast<real*>(packed);
     if (shape.winograd) return pack_winograd(shape, p, w, scaled ? scale : nullptr);
@@ -74,7 +74,7 @@ void pack_conv(const Conv& conv, const void* parameters, const Norm* norm) {
   real* bias = static_cast<real*>(conv.packed_bias);
   if (bias)
     for (int l = 0; l < s.vectors * V; l++) {
-      const int co = channel_of(s.by_bands, s.cout_pad, l);
+      const int co = channel_of(s.planar, s.cout_pad, l);
       bias[l] = co >= s.cout ? 0 : shift ? shift[co * lane] : static_cast<const real*>(parameters)[conv.bias + co];
     }
 }
@@ -89,7 +89,7 @@ void unpack_gradient(const Conv& conv, void* gradients, int threads) {
     const int a = conv.parameter[2 * i], b = conv.parameter[2 * i + 1];
     if (a < 0) continue;
     real total = 0;
-    for (int t = 0; t < threads; t++) total += s.by_bands ? sum(load(dw + (t * s.size + i) * V)) : dw[t * s.size + i];
+    for (int t = 0; t < threads; t++) total += s.planar ? sum(load(dw + (t * s.size + i) * V)) : dw[t * s.size + i];
     g[a] += total;
     if (b >= 0) g[b] += total;
   }
@@ -99,7 +99,7 @@ void unpack_gradient(const Conv& conv, void* gradients, int threads) {
   const int lanes = s.vectors * V;
   for (int t = 0; t < threads; t++)
     for (int l = 0; l < lanes; l++) {
-      const int co = channel_of(s.by_bands, s.cout_pad, l);
+      const int co = channel_of(s.planar, s.cout_pad, l);
       if (co < s.cout) gb[co] += db[t * lanes + l];
     }
 }

@@ -15,7 +15,7 @@ A2V_INLINE void each_moved(const Tensor& from, const Tensor& to, int rows, Fn fn
         for (long c = 0; c < to.C; c++) fn(t * to.pitch + f * to.Cp + c, c * positions + t * to.F + f);
   } else {
     for (long i = 0; i < rows; i++)
-      for (long c = 0; c < from.C; c++) fn(i * from.C + c, i * from.slice + c);
+      for (long c = 0; c < from.C; c++) fn(i * from.C + c, i * from.unit_stride + c);
   }
 }
 
@@ -37,25 +37,25 @@ void step_reshape_backward(const Step& s, const Range& r) {
   }
 }
 
-// y: of each example's `rows` units of x, those from `first` on, as many as y has (margin holds that number)
+// y: of each example's `rows` units of x, those from `first` on, `count` of them
 void step_select(const Step& s, const Range& r) {
-  const long count = long(s.margin);
+  const long count = s.count;
   for (long n = r.n0; n < r.n1; n++) {
     const real* p = at(*s.x, r, n / count * s.rows + s.first + n % count);
     real* q = at_mut(*s.y, r, n);
-    for (long i = 0; i < s.y->slice; i++) q[i] = p[i];
+    for (long i = 0; i < s.y->unit_stride; i++) q[i] = p[i];
   }
 }
 
 // x: gradient of the picked units; y: gradient of all of them (range: units of y), zero where not picked
 void step_select_backward(const Step& s, const Range& r) {
-  const long count = long(s.margin);
+  const long count = s.count;
   for (long n = r.n0; n < r.n1; n++) {
     const long i = n % s.rows - s.first;
     const bool picked = i >= 0 && i < count;
     const real* g = picked ? at(*s.x, r, n / s.rows * count + i) : nullptr;
     real* d = at_mut(*s.y, r, n);
-    for (long k = 0; k < s.y->slice; k++) d[k] = (s.accumulate ? d[k] : 0) + (picked ? g[k] : 0);
+    for (long k = 0; k < s.y->unit_stride; k++) d[k] = (s.accumulate ? d[k] : 0) + (picked ? g[k] : 0);
   }
 }
 

@@ -104,10 +104,10 @@ void step_residual_pool(const Step& s, const Range& r) {
   const Scales sb(*s.norm), sr(*s.norm2);
   const Side branch(s);
   const BandPairs pairs(b);
-  const bool vectors = b.by_bands || halves(b, y);
+  const bool vectors = b.planar || halves(b, y);
   const BothScales scales{sb, sr, branch};
   const auto pooled = [&](const real* p, const real* o, const BothScales::Values& k) {
-    const Quad qb(p, b.pitch, pairs.unit), qr(o + k.shift, side.pitch, pairs.unit);
+    const Quad qb(p, b.pitch, pairs.column), qr(o + k.shift, side.pitch, pairs.column);
     return Quad(Quad(Quad(qb, k.b), Quad(qr, k.r)), pairs).largest();
   };
   const long r0 = first_row(y, r), r1 = last_row(y, r);
@@ -115,17 +115,17 @@ void step_residual_pool(const Step& s, const Range& r) {
     for (long t = r0; t < r1; t++) {
       const real *p = at(b, r, n) + 2 * t * b.pitch, *o = at(side, r, n) + 2 * t * side.pitch;
       real* q = at_mut(y, r, n) + t * y.pitch;
-      Ahead::Lines due = due_lines(r.ahead, 8 * b.pitch / V);
+      Prefetch::Lines due = due_lines(r.prefetch, 8 * b.pitch / V);
       if (vectors) {
         pool_row(b, y, q, scales, [&](long from, const auto& k) {
-          ask_some(due);
+          prefetch_some(due);
           return pooled(p + from, o + from, k);
         });
       } else {
         for (long f = 0; f < y.F; f++)
           for (long c = 0; c < y.C; c++) q[f * y.Cp + c] = ScalarWindow(b, p, o, sb, sr, f, c).largest;
       }
-      ask_rest(due);
+      prefetch_rest(due);
     }
 }
 
@@ -154,34 +154,34 @@ void step_residual_pool_reduce(const Step& s, const Range& r) {
   const BothScales scales{sb, sr, branch};
   const auto add = [&](const real* p, const real* o, const BothScales::Values& k, vec g, BranchSums& to_b,
                        BranchSums& to_r) {
-    const Quad qb(Quad(p, b.pitch, pairs.unit), pairs), qr(Quad(o + k.shift, side.pitch, pairs.unit), pairs);
+    const Quad qb(Quad(p, b.pitch, pairs.column), pairs), qr(Quad(o + k.shift, side.pitch, pairs.column), pairs);
     vec vb, vr;
     pick(Quad(Quad(qb, k.b), Quad(qr, k.r)), qb, qr, vb, vr);
     to_b.add(vb, k.b, g);
     to_r.add(vr, k.r, g);
   };
   const long r0 = first_row(dy, r), r1 = last_row(dy, r);
-  if (b.by_bands) {
+  if (b.planar) {
     BranchSums to_b[V], to_r[V];
     for (long n = r.n0; n < r.n1; n++)
       for (long t = r0; t < r1; t++) {
         const real *p = at(b, r, n) + 2 * t * b.pitch, *o = at(side, r, n) + 2 * t * side.pitch;
-        Ahead::Lines due = due_lines(r.ahead, 16 * b.pitch / V);
+        Prefetch::Lines due = due_lines(r.prefetch, 16 * b.pitch / V);
         with_channels(dy.Cp, [&](auto Cp) {
-          unpool_row_by_bands<Cp.value>(b, at(dy, r, n) + t * dy.pitch, scales,
-                                        [&](int c, long from, const auto& k, vec g) {
-                                          ask_some(due);
-                                          add(p + from, o + from, k, g, to_b[c], to_r[c]);
-                                        });
+          unpool_row_planar<Cp.value>(b, at(dy, r, n) + t * dy.pitch, scales,
+                                      [&](int c, long from, const auto& k, vec g) {
+                                        prefetch_some(due);
+                                        add(p + from, o + from, k, g, to_b[c], to_r[c]);
+                                      });
         });
-        ask_rest(due);
+        prefetch_rest(due);
       }
     for (int c = 0; c < b.C; c++) {
       to_b[c].finish(sums_b, sums_b + s.norm->C, *s.norm, c * V);
       to_r[c].finish(sums_r, branch.single() ? TapSums(*s.norm2, r.thread).gx : sums_r + s.norm2->C, *s.norm2, c * V);
     }
   } else if (halves(b, dy)) {
-    for (long u = 0; u < dy.unit; u += V) {
+    for (long u = 0; u < dy.column; u += V) {
       const auto k = scales(u);
       BranchSums to_b, to_r;
       for (long n = r.n0; n < r.n1; n++)
@@ -189,8 +189,8 @@ void step_residual_pool_reduce(const Step& s, const Range& r) {
           const real *p = at(b, r, n) + 2 * t * b.pitch + u, *o = at(side, r, n) + 2 * t * side.pitch + u;
           const real* g = at(dy, r, n) + t * dy.pitch + u;
           for (long c = 0; c < dy.columns; c++)
-            add(p + 2 * c * b.unit, o + 2 * c * side.unit, k, load(g + c * dy.unit), to_b, to_r);
-          ask(r.ahead, 16 * b.columns);
+            add(p + 2 * c * b.column, o + 2 * c * side.column, k, load(g + c * dy.column), to_b, to_r);
+          prefetch_due(r.prefetch, 16 * b.columns);
         }
       to_b.finish(sums_b, sums_b + s.norm->C, *s.norm, u);
       to_r.finish(sums_r, sums_r + s.norm2->C, *s.norm2, u);
@@ -217,12 +217,12 @@ void step_residual_pool_apply(const Step& s, const Range& r) {
   const Side branch(s);
   const Applies ab(*s.norm), ar(*s.norm2);
   const BandPairs pairs(b);
-  const bool vectors = b.by_bands || halves(b, dy);
+  const bool vectors = b.planar || halves(b, dy);
   const auto send = [&](real* to, long pitch, const Quad& x, const Quad& active, const ApplyConstants& k,
                         const vec d[4]) {
     A2V_UNROLL for (int i = 0; i < 4; i++) {
       const vec g = active.v[i] > vec{} ? d[i] : vec{};
-      store(to + i / 2 * pitch + i % 2 * pairs.unit, k.a * g + (k.b * x.v[i] + k.c));
+      store(to + i / 2 * pitch + i % 2 * pairs.column, k.a * g + (k.b * x.v[i] + k.c));
     }
   };
   struct Values {
@@ -232,7 +232,7 @@ void step_residual_pool_apply(const Step& s, const Range& r) {
   };
   const auto constants = [&](long u) { return Values{ab(u), ar(u), branch.of(ar.scales(u), u), branch.shift(u)}; };
   const auto apply = [&](const real* p, const real* o, const Values& k, vec g, real* to_b, real* to_r) {
-    const Quad qb(p, b.pitch, pairs.unit), qr(o + k.shift, side.pitch, pairs.unit);
+    const Quad qb(p, b.pitch, pairs.column), qr(o + k.shift, side.pitch, pairs.column);
     const Quad active_b(qb, ScaleShift{k.b.scale, k.b.shift}), active_r(qr, k.side);
     vec d[4];
     route(Quad(Quad(active_b, active_r), pairs), g, pairs, d);
@@ -261,7 +261,7 @@ void step_residual_pool_apply(const Step& s, const Range& r) {
             }
           }
       }
-      ask(r.ahead, 16 * b.pitch / V);
+      prefetch_due(r.prefetch, 16 * b.pitch / V);
     }
 }
 

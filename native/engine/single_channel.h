@@ -6,7 +6,7 @@
 //   weights' gradient   Σ dy·x_k = a Σ g·x_k + b Σ_l w_l Σ x_k x_l + c Σx_k,  with dy = a·g + b·y + c (batch_norm.h)
 // So the outputs are computed only to be normalised, and their gradients not at all. Maps are by bands.
 #pragma once
-#include "engine/conv_by_bands.h"
+#include "engine/conv_planar.h"
 #include "engine/tensor.h"
 
 namespace {
@@ -42,7 +42,7 @@ void add_tap_statistics(const Step& s, const Range& r) {
           A2V_UNROLL for (int l = 0; l <= k; l++) products[k][l] += v[k] * v[l];
         }
       }
-      ask(r.ahead, KT * x.F / V);
+      prefetch_due(r.prefetch, KT * x.F / V);
     }
   const TapSums to(*s.norm, r.thread);
   for (int k = 0; k < KT; k++) {
@@ -66,7 +66,7 @@ void conv_with_norm(const Step& s, const Range& r) {
   const real *w = static_cast<const real*>(s.conv->packed), *scale = static_cast<const real*>(s.norm->scale);
   real scaled[kMostTaps * V];
   for (int i = 0; i < shape.kt * shape.cout; i++) scaled[i] = w[i] * scale[i % shape.cout * V];
-  run_conv_by_bands(shape, scaled, static_cast<const real*>(s.norm->shift), *s.x, *s.y, s.norm->relu, 0, r);
+  run_conv_planar(shape, scaled, static_cast<const real*>(s.norm->shift), *s.x, *s.y, s.norm->relu, 0, r);
 }
 
 // Σg and Σ g·x_k of Q channels from channel c on.
@@ -88,7 +88,7 @@ void add_tap_gradients(const Step& s, const Range& r, int c) {
           A2V_UNROLL for (int k = 0; k < KT; k++) products[k][q] += gv * v[k];
         }
       }
-      ask(r.ahead, (KT + 2) * Q * x.F / V);
+      prefetch_due(r.prefetch, (KT + 2) * Q * x.F / V);
     }
   const int C = s.norm->C;
   const TapSums to(*s.norm, r.thread);

@@ -14,23 +14,23 @@
 // free and keep columns aligned.
 //
 // Maps of few channels and many bands may have it the other way round: bands innermost, a row being C runs of F bands.
-// Then the lanes of a vector are bands of one channel, however few channels there are (`by_bands`;
-// lib/engine/by-bands.ts says which maps). A run is combed: neighbouring bands lie in neighbouring vectors, so that
-// what combines them (taps, pooling) is vector arithmetic without shuffles. Of `columns` vectors,
-// number f % columns holds band f, in lane f / columns.
+// Then the lanes of a vector are bands of one channel, however few channels there are (`planar`;
+// lib/engine/by-bands.ts says which maps). A run is interleaved: neighbouring bands lie in neighbouring vectors, so
+// that what combines them (taps, pooling) is vector arithmetic without shuffles. Of `columns` vectors, number f %
+// columns holds band f, in lane f / columns.
 struct Tensor {
   int T, F, C;
-  int by_bands;  // bands innermost
-  int Cp;        // channels with padding
-  int unit;      // values in a column: max(Cp, V), or Cp for a vector; by bands: C * V, V lanes a channel
-  int columns;   // columns in a row; by bands: vectors in a channel's run
-  long channel;  // values from a channel to the next
-  long pitch;    // values from a row to the next
-  long slice;    // values from a unit to the next
-  long origin;   // first value of frame 0, band 0
-  int group;     // units that a thread's scratch holds; 0: the tensor is kept for the whole batch
-  int strip;     // scratch: only the rows of the strip at hand are held, as the first ones of the map
-  char* data;    // of the whole batch, or of thread 0's scratch
+  int planar;        // bands innermost
+  int Cp;            // channels with padding
+  int column;        // values in a column: max(Cp, V), or Cp for a vector; by bands: C * V, V lanes a channel
+  int columns;       // columns in a row; by bands: vectors in a channel's run
+  long channel;      // values from a channel to the next
+  long pitch;        // values from a row to the next
+  long unit_stride;  // values from a unit to the next
+  long origin;       // first value of frame 0, band 0
+  int group;         // units that a thread's scratch holds; 0: the tensor is kept for the whole batch
+  int strip;         // scratch: only the rows of the strip at hand are held, as the first ones of the map
+  char* data;        // of the whole batch, or of thread 0's scratch
 };
 
 enum { kMostColumns = 64 };  // by bands
@@ -45,10 +45,10 @@ enum { kMostColumns = 64 };  // by bands
 // Where channels leave lanes free, so that an output column has several bands, lanes are shared out otherwise while
 // products are summed (conv_folded.h): each run belongs to one band and is taken `fold` values at a time.
 //
-// Between maps by bands the loop is another (conv_by_bands.h): weights are [kt][cin][kf][cout]. So it is where outputs
-// are computed in pairs (winograd.h): the segments are then its four planes.
+// Between maps by bands the loop is another (conv_planar.h): weights are [kt][cin][kf][cout]. So it is where outputs
+// are computed in pairs (winograd.h): the segments are then its four tiles.
 struct ConvShape {
-  int by_bands;
+  int planar;
   int winograd;                   // 0; outputs computed in pairs along 1: frames; 2: bands (winograd.h)
   int segments;                   // runs: one for each input row that an output row needs
   int K;                          // values in a run (folded: rounded up to a multiple of `fold`)
@@ -57,8 +57,8 @@ struct ConvShape {
   int fold;                       // bands in an output column
   int in_stride;                  // input values from an output column to the next; folded: from a band to the next
   int parities;                   // folded: 2 if even and odd bands have weights of their own, two bands a step
-  int phases;                     // 2: outputs of either parity have weights of their own
-  int x_row[2], x_band[2];        // by phase: offset of the first run, in rows and bands
+  int polyphase;                  // 2: outputs of either parity have weights of their own
+  int x_row[2], x_band[2];        // by output parity: offset of the first run, in rows and bands
   int x_row_step;                 // input rows from an output row (of one phase) to the next
   int y_row_step, y_column_step;  // output rows and columns from one of a phase to the next: 1 or 2
   int kt, kf;                     // kernel size
@@ -72,7 +72,18 @@ struct ConvShape {
 // Pairs of outputs that winograd.h prepares at a time, for a map and for the weight gradient.
 enum { kWinogradPairs = 24, kWinogradGradientPairs = 96 };
 
+// How a layer is computed: three taps or one at most between maps as described above; a dense layer; any window
+// (conv_window.h); a window that keeps channels apart.
+enum ConvKind { CONV_TAPS, CONV_DENSE, CONV_WINDOW, CONV_DEPTHWISE };
+
+// A kernel's size, and by axis how far it advances, how far its taps lie apart, and zeros before the first value.
+struct Window {
+  int kt, kf, strideT, strideF, dilationT, dilationF, padT, padF;
+};
+
 struct Conv {
+  int kind;
+  Window window;
   ConvShape forward, backward;    // backward: from output gradients to input gradients
   ConvShape weights;              // as forward, or without winograd: how weight gradients are summed
   int folded_norm;                // inference: fold this norm's running statistics into weights and bias; -1: none
@@ -84,8 +95,8 @@ struct Conv {
   void* packed_bias;              // [cout_pad or V]
   void* gradient;                 // per thread: weight gradients in kernel order
   void* bias_gradient;            // per thread: [unit]
-  void* planes;                   // per thread: [planes_size] working memory of winograd.h
-  long planes_size;
+  void* tiles;                    // per thread: [tiles_size] working memory of winograd.h
+  long tiles_size;
 };
 
 enum { kMostTaps = 3 };
@@ -93,7 +104,7 @@ enum { kMostTaps = 3 };
 static inline long tap_sums_size(int C) { return kMostTaps + kMostTaps * kMostTaps + kMostTaps * C; }
 
 struct Norm {
-  int C, Cp, unit, by_bands, relu;
+  int C, Cp, column, planar, relu;
   long weight, bias, mean, var;  // where they lie in the parameters
   long count;                    // values per channel in the batch (set before a step)
   int copies;                    // how often each stands in the map that the model describes (upsampling left out)
@@ -115,20 +126,20 @@ struct Step {
   const Tensor *y, *y2;
   const Conv* conv;
   const Norm *norm, *norm2;
-  int relu;               // conv: max(0, ·) at the end
-  int accumulate;         // add to the result instead of replacing it
-  int rows;               // units per example of x, where it differs from the result's (concat, select)
-  int first;              // select: first unit
-  double weight, margin;  // losses
-  double* loss;           // per thread
-  long examples;          // of the batch (set before a step)
-  void* scratch;          // whole-batch working memory of batch-coupled losses
-  const void* mean;       // input normalisation
+  int relu;                // conv: max(0, ·) at the end
+  int accumulate;          // add to the result instead of replacing it
+  int rows, first, count;  // units or channels of an operand, where an operator picks some of them: said at each
+  int kt, kf, strideT, strideF, padT, padF;  // window of a pool, factors of an upsampling
+  double weight, number;                     // of a loss; the operator's constant: said at each
+  const double* scalar;                      // run-time scalar that `weight` or `number` is multiplied with, or null
+  double* loss;                              // per thread
+  long examples;                             // of the batch (set before a step)
+  void* scratch;                             // whole-batch working memory of batch-coupled losses
 };
 
-// What the next strip needs from main memory. Kernels ask for it (`ask` in ahead.h) a few lines at a time as their own
-// work goes on: asked for all at once, the lines would keep waiting every load that misses the L1 cache.
-struct Ahead {
+// What the next strip needs from main memory. Kernels ask for it (prefetch_due in prefetch.h) a few lines at a time as
+// their own work goes on: prefetched all at once, the lines would keep waiting every load that misses the L1 cache.
+struct Prefetch {
   struct Lines {
     const char *next, *end;
   };
@@ -146,7 +157,7 @@ struct Range {
   long n0, n1;
   int thread, threads;
   int strip = 0, strip_end = 1, strips = 1;
-  Ahead* ahead = nullptr;  // null: nothing to ask for
+  Prefetch* prefetch = nullptr;  // null: nothing to ask for
 };
 
 // Alterations of slices from a store, each null or an array, slice after slice: lib/engine/augmentation.ts says

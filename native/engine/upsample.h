@@ -15,10 +15,10 @@ void step_upsample(const Step& s, const Range& r) {
       real* q = at_mut(y, r, n) + 2 * t * y.pitch;
       if (vectors) {
         for (long c = 0; c < x.columns; c++)
-          for (long u = 0; u < x.unit; u += V) {
-            const vec v = load(p + c * x.unit + u);
-            pairs.join(q + 2 * c * y.unit + u, v, v);
-            pairs.join(q + 2 * c * y.unit + u + y.pitch, v, v);
+          for (long u = 0; u < x.column; u += V) {
+            const vec v = load(p + c * x.column + u);
+            pairs.join(q + 2 * c * y.column + u, v, v);
+            pairs.join(q + 2 * c * y.column + u + y.pitch, v, v);
           }
       } else {
         for (long f = 0; f < y.F; f++)
@@ -39,11 +39,11 @@ void step_upsample_backward(const Step& s, const Range& r) {
       real* d = at_mut(dx, r, n) + t * dx.pitch;
       if (vectors) {
         for (long c = 0; c < dx.columns; c++)
-          for (long u = 0; u < dx.unit; u += V) {
+          for (long u = 0; u < dx.column; u += V) {
             vec e0, o0, e1, o1;
-            pairs.split(g + 2 * c * dy.unit + u, e0, o0);
-            pairs.split(g + 2 * c * dy.unit + u + dy.pitch, e1, o1);
-            store(d + c * dx.unit + u, (e0 + o0) + (e1 + o1));
+            pairs.split(g + 2 * c * dy.column + u, e0, o0);
+            pairs.split(g + 2 * c * dy.column + u + dy.pitch, e1, o1);
+            store(d + c * dx.column + u, (e0 + o0) + (e1 + o1));
           }
       } else {
         for (long f = 0; f < dx.F; f++)

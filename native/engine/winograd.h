@@ -6,9 +6,9 @@
 //
 // summed over input channels before they are put together: the minimal filtering algorithm F(2,3) of Winograd (1980)
 // as Lavin and Gray ("Fast algorithms for convolutional neural networks", 2016, section 4.1) use it, along one axis.
-// The factors of the inputs are four planes, made for a few pairs of outputs at a time so that they stay in cache;
+// The factors of the inputs are four tiles, made for a few pairs of outputs at a time so that they stay in cache;
 // those of the weights are made once a step. The input gradient is the same with the filter turned round. The weight
-// gradient is four outer products in place of six, of the planes and of (dy0 + dy1, dy0 - dy1, dy0, dy1); the taps'
+// gradient is four outer products in place of six, of the tiles and of (dy0 + dy1, dy0 - dy1, dy0, dy1); the taps'
 // gradients follow from their sums once a step.
 //
 // Pairs begin at even rows or bands of the map, so that the bits of a value don't depend on how the map is cut into
@@ -51,7 +51,7 @@ void pack_winograd(const ConvShape& s, const real* parameters, real* w, const re
   });
 }
 
-// Adds the gradients of the taps, `sums` having those of the planes' weights for each thread.
+// Adds the gradients of the taps, `sums` having those of the tiles' weights for each thread.
 void unpack_winograd(const ConvShape& s, const real* sums, int threads, real* gradients) {
   const long step = long(s.block) * V;
   each_winograd_weight(s, [&](long low, long high, long taps, long) {
@@ -75,10 +75,10 @@ class Pairs {
  public:
   Pairs(const ConvShape& s, const Tensor& x, const Tensor& y, const Range& r) : x_(x), y_(y), r_(r), n_(r.n0) {
     const bool frames = s.winograd == 1;
-    x_step = frames ? x.pitch : x.unit;
-    y_step = frames ? y.pitch : y.unit;
-    x_pair = frames ? x.unit : 2 * x.unit;
-    y_pair = frames ? y.unit : 2 * y.unit;
+    x_step = frames ? x.pitch : x.column;
+    y_step = frames ? y.pitch : y.column;
+    x_pair = frames ? x.column : 2 * x.column;
+    y_pair = frames ? y.column : 2 * y.column;
     rows_ = frames ? 2 : 1;
     columns_ = frames ? y.columns : y.columns / 2;
     row_ = first_row(y, r);
@@ -138,8 +138,8 @@ A2V_INLINE void each_vector(long pairs, long K, long next, Fn fn) {
 // Planes FIRST … LAST - 1 of `pairs` pairs of inputs, K values each. Not inlined, or too few registers are left for the
 // pointers.
 template <int FIRST, int LAST>
-__attribute__((noinline)) void input_planes(const real* d, long step, long next, long pairs, long K, real* to,
-                                            long plane) {
+__attribute__((noinline)) void input_tiles(const real* d, long step, long next, long pairs, long K, real* to,
+                                           long plane) {
   const real *d1 = d + step, *d2 = d1 + step, *d3 = d2 + step;
   real *to1 = to + plane, *to2 = FIRST == 0 ? to1 + plane : to, *to3 = to2 + plane;
   each_vector(pairs, K, next, [&](long at, long to_at) {
@@ -157,8 +157,8 @@ __attribute__((noinline)) void input_planes(const real* d, long step, long next,
 
 // What those are multiplied with, of output gradients.
 template <int HALF>
-__attribute__((noinline)) void gradient_planes(const real* dy, long step, long next, long pairs, long K, real* to,
-                                               long plane) {
+__attribute__((noinline)) void gradient_tiles(const real* dy, long step, long next, long pairs, long K, real* to,
+                                              long plane) {
   real* second = to + plane;
   each_vector(pairs, K, next, [&](long at, long to_at) {
     const vec dy0 = load(dy + at), dy1 = load(dy + step + at);
@@ -179,15 +179,15 @@ struct WinogradTile {
   long y_step;     // from there to the second one
   const real* bias;
   int relu, accumulate;
-  Ahead* ahead;
+  Prefetch* prefetch;
 };
 
-// Two planes at a time: when the first two have become y0 = m0 + m1 and y1 = m0 - m1, each of the others is added to
+// Two tiles at a time: when the first two have become y0 = m0 + m1 and y1 = m0 - m1, each of the others is added to
 // one of them, and all stays in registers.
 template <int Q, int R>
 __attribute__((noinline)) void winograd_tile(const WinogradTile& a) {
-  constexpr long kAskEvery = 4 * 2 * R * V;  // weights
-  Ahead::Lines due = due_lines(a.ahead, 4 * a.K * Q * R);
+  constexpr long kPrefetchEvery = 4 * 2 * R * V;  // weights
+  Prefetch::Lines due = due_lines(a.prefetch, 4 * a.K * Q * R);
   vec acc[2][Q][R];
   A2V_UNROLL for (int r = 0; r < R; r++) {
     const vec start = a.bias ? load(a.bias + r * V) : vec{};
@@ -202,10 +202,10 @@ __attribute__((noinline)) void winograd_tile(const WinogradTile& a) {
     A2V_OPAQUE(column[q]);  // as in conv_tile
   }
   const real* w = a.w;
-  const auto add_two_planes = [&](const real* first) __attribute__((always_inline)) {
+  const auto add_two_tiles = [&](const real* first) __attribute__((always_inline)) {
     const real* x[2] = {first, first + a.plane};
     for (const real* end = w + a.K * 2 * R * V; w != end;) {
-      for (const real* stop = end - w > kAskEvery ? w + kAskEvery : end; w != stop; w += 2 * R * V)
+      for (const real* stop = end - w > kPrefetchEvery ? w + kPrefetchEvery : end; w != stop; w += 2 * R * V)
         A2V_UNROLL for (int p = 0; p < 2; p++) {
           vec wv[R];
           A2V_UNROLL for (int r = 0; r < R; r++) wv[r] = load(w + (p * R + r) * V);
@@ -216,10 +216,10 @@ __attribute__((noinline)) void winograd_tile(const WinogradTile& a) {
           x[p]++;
           A2V_OPAQUE(x[p]);
         }
-      ask_some(due);
+      prefetch_some(due);
     }
   };
-  add_two_planes(a.x);
+  add_two_tiles(a.x);
   A2V_UNROLL for (int q = 0; q < Q; q++) A2V_UNROLL for (int r = 0; r < R; r++) {
     const vec m0 = acc[0][q][r], m1 = acc[1][q][r];
     acc[0][q][r] = m0 + m1;
@@ -229,12 +229,12 @@ __attribute__((noinline)) void winograd_tile(const WinogradTile& a) {
       acc[0][q][r] += load(a.y + a.at[q] + r * V);
       acc[1][q][r] += load(a.y + a.at[q] + a.y_step + r * V);
     }
-  add_two_planes(a.x + 2 * a.plane);
+  add_two_tiles(a.x + 2 * a.plane);
   A2V_UNROLL for (int q = 0; q < Q; q++) A2V_UNROLL for (int i = 0; i < 2; i++) {
     real* y = a.y + a.at[q] + i * a.y_step;
     A2V_UNROLL for (int r = 0; r < R; r++) store(y + r * V, a.relu ? vmax(acc[i][q][r], vec{}) : acc[i][q][r]);
   }
-  ask_rest(due);
+  prefetch_rest(due);
 }
 
 template <int R>
@@ -254,9 +254,9 @@ void winograd_tiles(WinogradTile a, long pairs) {
 
 // ---------------------------------------------------------------- steps
 
-// `planes`: this thread's working memory.
+// `tiles`: this thread's working memory.
 void run_winograd(const ConvShape& s, const real* weights, const real* bias, const Tensor& x, const Tensor& y, int relu,
-                  int accumulate, real* planes, const Range& r) {
+                  int accumulate, real* tiles, const Range& r) {
   long places[kWinogradPairs];
   Pairs pairs(s, x, y, r);
   WinogradTile a;
@@ -266,18 +266,18 @@ void run_winograd(const ConvShape& s, const real* weights, const real* bias, con
   a.y_step = pairs.y_step;
   a.relu = relu;
   a.accumulate = accumulate;
-  a.ahead = r.ahead;
+  a.prefetch = r.prefetch;
   real* base = at_mut(y, r, r.n0);
   for (;;) {
-    real* to = planes;
+    real* to = tiles;
     long* place = places;
     const long count = pairs.take(kWinogradPairs, [&](const real* d, const real* out, long n) {
-      input_planes<0, 4>(d, pairs.x_step, pairs.x_pair, n, s.K, to, a.plane);
+      input_tiles<0, 4>(d, pairs.x_step, pairs.x_pair, n, s.K, to, a.plane);
       to += n * s.K;
       for (long i = 0; i < n; i++) *place++ = out - base + i * pairs.y_pair;
     });
     if (count == 0) return;
-    a.x = planes;
+    a.x = tiles;
     a.w = weights;
     for (int v = 0; v < s.vectors; v += s.block, a.w += 4l * s.K * s.block * V) {
       a.y = base + v * V;
@@ -287,39 +287,39 @@ void run_winograd(const ConvShape& s, const real* weights, const real* bias, con
   }
 }
 
-// dw: this thread's sums, in the order of the weights. Two planes at a time, to have them in the L1 cache.
-void run_winograd_gradient(const ConvShape& s, const Tensor& x, const Tensor& dy, real* dw, real* planes,
+// dw: this thread's sums, in the order of the weights. Two tiles at a time, to have them in the L1 cache.
+void run_winograd_gradient(const ConvShape& s, const Tensor& x, const Tensor& dy, real* dw, real* tiles,
                            const Range& r) {
   const long width = s.vectors * V, x_plane = kWinogradGradientPairs * long(s.K),
              dy_plane = kWinogradGradientPairs * width;
-  real* dy_planes = planes + 2 * x_plane;
+  real* dy_tiles = tiles + 2 * x_plane;
   GradientArgs a;
   a.x_row = a.x_segment = a.dy_row = a.dw_segment = 0;
   a.x_column = s.K;
   a.dy_column = width;
   a.rows = 1;
   a.dw_k = 2l * s.block * V;
-  a.ahead = r.ahead;
-  const auto add_two_planes = [&](auto half, Pairs& pairs) {
-    real *x_to = planes, *dy_to = dy_planes;
+  a.prefetch = r.prefetch;
+  const auto add_two_tiles = [&](auto half, Pairs& pairs) {
+    real *x_to = tiles, *dy_to = dy_tiles;
     a.columns = pairs.take(kWinogradGradientPairs, [&](const real* d, const real* out, long n) {
-      input_planes<2 * half.value, 2 * half.value + 2>(d, pairs.x_step, pairs.x_pair, n, s.K, x_to, x_plane);
-      gradient_planes<half.value>(out, pairs.y_step, pairs.y_pair, n, width, dy_to, dy_plane);
+      input_tiles<2 * half.value, 2 * half.value + 2>(d, pairs.x_step, pairs.x_pair, n, s.K, x_to, x_plane);
+      gradient_tiles<half.value>(out, pairs.y_step, pairs.y_pair, n, width, dy_to, dy_plane);
       x_to += n * s.K;
       dy_to += n * width;
     });
     for (int plane = 0; plane < 2; plane++)
       for (int v = 0; v < s.vectors; v += s.block) {
-        a.x = planes + plane * x_plane;
-        a.dy = dy_planes + plane * dy_plane + v * V;
+        a.x = tiles + plane * x_plane;
+        a.dy = dy_tiles + plane * dy_plane + v * V;
         a.dw = dw + 4l * v * V * s.K + half.value * s.K * a.dw_k + plane * s.block * V;
         gradient_block(s.block, a, 1, s.K);
       }
   };
   Pairs first(s, x, dy, r), others = first;
   do {
-    add_two_planes(Constant<0>(), first);
-    add_two_planes(Constant<1>(), others);
+    add_two_tiles(Constant<0>(), first);
+    add_two_tiles(Constant<1>(), others);
   } while (a.columns == kWinogradGradientPairs);
 }
 

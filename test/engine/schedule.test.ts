@@ -54,7 +54,7 @@ describe('a plan', () => {
         schedule(goldenGraph('gap', config), 'infer', ['encoder.fc'], 16),
       ]) {
         const wide = plan.convs.filter(
-          (c) => c.kt * c.kf === 3 && !c.byBands && !c.upsampled && Math.min(c.cin, c.cout) >= 16,
+          (c) => c.kt * c.kf === 3 && !c.planar && !c.upsampled && Math.min(c.cin, c.cout) >= 16,
         );
         expect(wide.length).toBeGreaterThan(5);
         for (const conv of wide.filter((c) => c.kf === 3)) expect(conv.winograd).toBe(conv.fOut % 2 ? 0 : 2);
@@ -71,8 +71,9 @@ describe('a plan', () => {
   it('computes maps of odd sizes directly', () => {
     // After two pools: 15 frames of 9 bands.
     const config = { frames: 60, bands: 36, channels: [16, 32], embedding: 8 };
-    const wide = { byBands: false, upsampled: 0, cin: 32, cout: 32, dense: false } as const;
-    const rest = { fIn: 9, weight: 0, bias: -1, backward: true, foldedNorm: -1 };
+    const wide = { planar: false, upsampled: 0, cin: 32, cout: 32 } as const;
+    const window = { kind: 0, strideT: 1, strideF: 1, dilationT: 1, dilationF: 1, padT: 1, padF: 1 };
+    const rest = { ...window, fIn: 9, weight: 0, bias: -1, backward: true, foldedNorm: -1 };
     const of = (kt: number, kf: number, frames: number, fOut: number) =>
       winogradOf({ ...wide, ...rest, kt, kf, fOut }, frames).winograd;
     expect([of(3, 1, 15, 8), of(3, 1, 16, 9), of(1, 3, 15, 8), of(1, 3, 16, 9), of(1, 1, 16, 8)]).toEqual([

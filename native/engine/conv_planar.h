@@ -16,7 +16,7 @@ struct BandTileArgs {
   long rows, y_row, y_channel;
   const real* bias;  // [cout][V], of the first output channel, or null
   int relu, accumulate;
-  Ahead* ahead;
+  Prefetch* prefetch;
   long left_from, right_from;  // from the tile's first band to the vector to the left of the first one, and so on
   mask left, right;            // lanes that have a neighbour there
 };
@@ -26,7 +26,7 @@ A2V_INLINE vec masked(vec x, mask m) { return vec(mask(x) & m); }
 // Q output channels × R vectors of bands, row after row. Weights: [kt][cin][KF][cout].
 template <int KF, int Q, int R>
 __attribute__((noinline)) void conv_band_tile(const BandTileArgs& a) {
-  DueByRows due(a.ahead, long(a.kt) * a.cin * KF * Q * R, a.rows);
+  PrefetchByRows due(a.prefetch, long(a.kt) * a.cin * KF * Q * R, a.rows);
   const real* first = a.x;
   real* y = a.y;
   for (long row = 0; row < a.rows; row++, first += a.x_row, y += a.y_row) {
@@ -54,7 +54,7 @@ __attribute__((noinline)) void conv_band_tile(const BandTileArgs& a) {
     }
     A2V_UNROLL for (int q = 0; q < Q; q++) A2V_UNROLL for (int r = 0; r < R; r++)
         store(y + q * a.y_channel + r * V, a.relu ? vmax(acc[q][r], vec{}) : acc[q][r]);
-    due.ask();
+    due.prefetch_due();
   }
 }
 
@@ -62,7 +62,7 @@ __attribute__((noinline)) void conv_band_tile(const BandTileArgs& a) {
 // arithmetic that what surrounds it counts. `a.kt` is KT.
 template <int KT, int R>
 __attribute__((noinline)) void conv_band_single(const BandTileArgs& a) {
-  DueByRows due(a.ahead, long(KT) * a.cout * R, a.rows);
+  PrefetchByRows due(a.prefetch, long(KT) * a.cout * R, a.rows);
   for (long row = 0; row < a.rows; row++) {
     vec x[KT][R];
     A2V_UNROLL for (int t = 0; t < KT; t++) A2V_UNROLL for (int r = 0; r < R; r++) x[t][r] =
@@ -81,7 +81,7 @@ __attribute__((noinline)) void conv_band_single(const BandTileArgs& a) {
       if (a.relu) A2V_UNROLL for (int r = 0; r < R; r++) acc[r] = vmax(acc[r], vec{});
       A2V_UNROLL for (int r = 0; r < R; r++) store(y + r * V, acc[r]);
     }
-    due.ask();
+    due.prefetch_due();
   }
 }
 
@@ -141,8 +141,8 @@ void conv_band_rows(BandTileArgs a, const Tensor& x, const Tensor& y, const Rang
   }
 }
 
-void run_conv_by_bands(const ConvShape& s, const real* weights, const real* bias, const Tensor& x, const Tensor& y,
-                       int relu, int accumulate, const Range& r) {
+void run_conv_planar(const ConvShape& s, const real* weights, const real* bias, const Tensor& x, const Tensor& y,
+                     int relu, int accumulate, const Range& r) {
   BandTileArgs a;
   a.x_row = x.pitch;
   a.x_channel = x.channel;
@@ -155,7 +155,7 @@ void run_conv_by_bands(const ConvShape& s, const real* weights, const real* bias
   a.bias = bias;
   a.relu = relu;
   a.accumulate = accumulate;
-  a.ahead = r.ahead;
+  a.prefetch = r.prefetch;
   if (s.kf == 3)
     conv_band_rows<3>(a, x, y, r);
   else
@@ -172,7 +172,7 @@ struct BandGradientArgs {
   real* dw;     // of the first tap and output channel
   long dw_tap;  // [cout][V] for each tap
   int cout;
-  Ahead* ahead;
+  Prefetch* prefetch;
 };
 
 // K taps × Q output channels, every lane adding up its own bands. ALONG_BANDS: taps are neighbouring bands.
@@ -218,7 +218,7 @@ void gradient_band_taps(BandGradientArgs a) {
   const auto tiles = [&](auto tile, int size) {
     for (; q + size <= a.cout; q += size) {
       tile(a);
-      ask(a.ahead, a.rows * a.columns * K * size);
+      prefetch_due(a.prefetch, a.rows * a.columns * K * size);
       a.dy += size * a.dy_channel;
       a.dw += size * V;
     }
@@ -228,7 +228,7 @@ void gradient_band_taps(BandGradientArgs a) {
   tiles(gradient_band_tile<ALONG_BANDS, K, 1>, 1);
 }
 
-void run_gradient_by_bands(const ConvShape& s, const Tensor& x, const Tensor& dy, real* dw, const Range& r) {
+void run_gradient_planar(const ConvShape& s, const Tensor& x, const Tensor& dy, real* dw, const Range& r) {
   const long r0 = first_row(dy, r), r1 = last_row(dy, r);
   BandGradientArgs a;
   a.x_row = x.pitch;
@@ -237,7 +237,7 @@ void run_gradient_by_bands(const ConvShape& s, const Tensor& x, const Tensor& dy
   a.rows = r1 - r0;
   a.columns = dy.columns;
   a.cout = s.cout;
-  a.ahead = r.ahead;
+  a.prefetch = r.prefetch;
   const bool along_bands = s.kf == 3;
   a.tap = x.pitch;
   a.dw_tap = long(along_bands ? 1 : s.cin) * s.cout * V;

@@ -4,7 +4,7 @@ import { type Plan, tensorsOf } from '../native/plan.js';
 
 /** Marks the first and last phase that touches each tensor, where nothing else reads it and its memory may hold something
  * else before and after. */
-export function markLifetimes(plan: Plan): void {
+export function markLiveRanges(plan: Plan): void {
   const whole = new Set([...Object.values(plan.inputs), ...Object.values(plan.outputs)]);
   plan.phases.forEach(({ rows, passes }, phase) => {
     for (const i of passes.flatMap(({ steps }) => steps).flatMap(tensorsOf)) {

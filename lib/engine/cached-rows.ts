@@ -10,7 +10,7 @@ interface Rows {
 }
 
 /** Says for each pass of an inference plan what may be carried of the map that it ends with. */
-export function markCarriedRows(plan: Plan): void {
+export function markCachedRows(plan: Plan): void {
   const known = new Map<number, Rows>();
   for (const input of Object.values(plan.inputs)) {
     if (!plan.tensors[input]!.vector) known.set(input, { stride: 1, edge: 0 });

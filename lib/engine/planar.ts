@@ -6,9 +6,9 @@ const MOST_COLUMNS = 64;
 
 /** Maps whose bands are innermost (Tensor in native/engine/step.h says what it is good for): single-channel inputs, what
  * convolutions make of them and what follows, as long as a vector's lanes outnumber channels and bands fill them.
- * Training ends it at the first max-pool and has fewer channels, because weight gradients by bands are added up in as
+ * Training ends it at the first max-pool and has fewer channels, because weight gradients planar are added up in as
  * many lanes as a vector has, which more weights would not find room for in the cache. */
-export function mapsByBands(
+export function planarMaps(
   nodes: readonly Node[],
   consumers: ReadonlyMap<string, readonly Node[]>,
   mode: 'train' | 'infer',
