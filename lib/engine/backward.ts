@@ -49,7 +49,7 @@ export class Schedule extends ForwardSchedule {
     const gradient = (of: Node, at: Phase) => (this.mode === 'train' ? this.savedGradient(of, at) : -1);
     if (node.loss === 'contrastive' || node.loss === 'nt-xent') {
       const pairs = node.loss === 'contrastive' ? 1 : 4; // rows of one example: one, or two
-      fields.scratch = this.out.scratches.push({ perExample: 0, perPair: pairs }) - 1;
+      fields.scratch = this.out.scratches.push({ perThread: 0, perExample: 0, perPair: pairs }) - 1;
     }
     if (node.loss === 'contrastive') {
       this.contribute(first, phase, this.push(phase, 'contrastive_rows', { ...fields, y: gradient(first, phase) }));

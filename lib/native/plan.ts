@@ -79,8 +79,9 @@ export interface PlanNorm {
   copies: number;
 }
 
-/** Working memory of a batch-coupled loss, in values: for each example, and for each pair of examples. */
+/** Working memory of a batch-coupled loss, in values: for each thread, each example, each pair of examples. */
 export interface PlanScratch {
+  perThread: number;
   perExample: number;
   perPair: number;
 }
@@ -216,7 +217,7 @@ const own: Omit<PlanFormat, 'stepKinds'> = {
     ...fields<PlanNorm>('c', 'f', 'planar', 'folded', 'relu', 'single', 'tapGradients', 'weight', 'bias', 'mean'),
     ...fields<PlanNorm>('var', 'count', 'copies'),
   ],
-  scratch: fields<PlanScratch>('perExample', 'perPair'),
+  scratch: fields<PlanScratch>('perThread', 'perExample', 'perPair'),
   step: Object.keys(emptyStep),
   convKinds: [...convKinds],
 };

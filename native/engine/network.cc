@@ -183,8 +183,9 @@ int Network::add_plan(const PlanSpec& spec) {
 
   std::vector<size_t> scratch_at;
   for (const ScratchSpec& s : spec.scratches)
-    scratch_at.push_back(
-        layout.take((size_t(s.perExample) * max_examples_ + size_t(s.perPair) * max_examples_ * max_examples_) * real));
+    scratch_at.push_back(layout.take((size_t(s.perThread) * threads + size_t(s.perExample) * max_examples_ +
+                                      size_t(s.perPair) * max_examples_ * max_examples_) *
+                                     real));
 
   plan->memory = std::make_unique<Memory>(layout.total());
   bytes_ += layout.total();

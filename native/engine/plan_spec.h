@@ -84,6 +84,7 @@
   X(double, number)
 
 #define A2V_SCRATCH_FIELDS(X) \
+  X(long, perThread)          \
   X(long, perExample)         \
   X(long, perPair)
 
@@ -99,7 +100,7 @@ struct ConvSpec {
 struct NormSpec {
   A2V_NORM_FIELDS(A2V_FIELD)
 };
-struct ScratchSpec {  // values of working memory for each example of a batch, and for each pair of examples
+struct ScratchSpec {  // values of working memory for each thread, each example of a batch, each pair of examples
   A2V_SCRATCH_FIELDS(A2V_FIELD)
 };
 struct StepSpec {
