@@ -8,7 +8,7 @@ import type { Plan } from '../native/plan.js';
 import type { NativeInput, NativeNetwork, NativeRun } from '../native/types.js';
 import { Audio2VecError, argumentError } from '../util/errors.js';
 import { type Augmentation, nativeAugmentation } from './augmentation.js';
-import { parameterOffsets } from './plan-builder.js';
+import { parameterOffsets } from './engine-graph.js';
 import { schedule } from './schedule.js';
 
 /** Log-mel frames that slices are gathered from: a feature store, or an array in memory (`native`). */

@@ -1,14 +1,19 @@
-// The parts that both directions of the schedule share: the graph and who reads what, tensors, phases, steps.
-import { type Node, type Parameter, sizeOf } from '../graph/graph.js';
-import { convKinds, emptyStep, type Plan, type PlanPhase, type PlanStep, tensorsOf } from '../native/plan.js';
+// The parts of a plan that both directions of the schedule share: layers, tensors, phases, steps.
+import { convKinds, emptyStep, type Plan, type PlanPhase, type PlanScratch, type PlanStep, tensorsOf } from '../native/plan.js';
 import { markCachedRows } from './cached-rows.js';
+import {
+  area,
+  type ConvNode,
+  channels,
+  type EngineNode,
+  type Mode,
+  type NormNode,
+  type parameterOffsets,
+  size,
+} from './engine-graph.js';
 import { markLiveRanges } from './live-ranges.js';
 import { cutIntoPasses, keepStripsOnly } from './passes.js';
-import { planarMaps } from './planar.js';
-import { withoutUpsampling } from './upsampling.js';
 import { winogradOf } from './winograd.js';
-
-export type Mode = 'train' | 'infer';
 
 /** A phase while steps are added to it. */
 export interface Phase {
@@ -22,24 +27,14 @@ export interface Phase {
   reduced: number[];
 }
 
-/** Where each parameter lies in the flat array of all parameters. */
-export function parameterOffsets(nodes: readonly Node[]): Map<string, { offset: number; parameter: Parameter }> {
-  const offsets = new Map<string, { offset: number; parameter: Parameter }>();
-  let offset = 0;
-  for (const parameter of nodes.flatMap((n) => n.params)) {
-    offsets.set(parameter.name, { offset, parameter });
-    offset += sizeOf(parameter.shape);
-  }
-  return offsets;
+/** How maps lie in memory: names of those with bands innermost, and of those in which bands share no vectors. */
+export interface Layouts {
+  planar: ReadonlySet<string>;
+  unfolded: ReadonlySet<string>;
 }
 
 export class PlanBuilder {
-  protected readonly byName = new Map<string, Node>();
-  protected readonly consumers = new Map<string, Node[]>();
-  protected readonly trainable = new Set<string>(); // nodes that a parameter influences
-  protected readonly nodes: readonly Node[];
-  private readonly planar: ReadonlySet<string>;
-  protected readonly out: Plan = {
+  readonly out: Plan = {
     tensors: [],
     convs: [],
     norms: [],
@@ -50,132 +45,93 @@ export class PlanBuilder {
     outputs: {},
     losses: [],
   };
-  protected readonly convOf = new Map<string, number>();
-  protected readonly normOf = new Map<string, number>();
-  protected readonly levels = new Map<string, number>();
-  private readonly offsets;
+  private readonly convs = new Map<string, number>();
+  private readonly norms = new Map<string, number>();
   private readonly phases = new Map<string, Phase>();
   private readonly scratch = new Map<string, number>();
 
   constructor(
-    nodes: readonly Node[],
-    protected readonly mode: Mode,
-    protected readonly targets: readonly string[],
-    lanes: number,
-  ) {
-    this.offsets = parameterOffsets(nodes);
-    for (const node of nodes) this.byName.set(node.name, node);
-    this.nodes = withoutUpsampling(mode === 'train' ? nodes : needed(nodes, targets), targets);
-    for (const node of this.nodes) this.byName.set(node.name, node);
-    for (const node of this.nodes) {
-      for (const input of node.inputs) this.consumers.set(input, [...(this.consumers.get(input) ?? []), node]);
-      if (node.params.length > 0 || node.inputs.some((i) => this.trainable.has(i))) this.trainable.add(node.name);
-    }
-    this.planar = planarMaps(this.nodes, this.consumers, mode, lanes);
-    this.layers();
-  }
+    readonly mode: Mode,
+    private readonly layouts: Layouts,
+    private readonly offsets: ReturnType<typeof parameterOffsets>,
+  ) {}
 
   // ---------------------------------------------------------------- layers
 
-  private offset(node: Node, key: string): number {
-    return this.offsets.get(`${node.name}.${key}`)?.offset ?? -1;
+  private offset(node: EngineNode, key: string): number {
+    const parameter = node.params.find((p) => p.name.endsWith(`.${key}`));
+    return parameter ? this.offsets.get(parameter.name)!.offset : -1;
   }
 
-  private layers(): void {
-    for (const node of this.nodes) {
-      const [, f] = size(node);
-      if (node.op === 'batch-norm') {
-        this.normOf.set(node.name, this.out.norms.length);
-        this.out.norms.push({
-          c: channels(node),
-          f,
-          planar: this.planar.has(node.name),
-          folded: true,
-          relu: node.relu,
-          single: -1,
-          tapGradients: false,
-          weight: this.offset(node, 'weight'),
-          bias: this.offset(node, 'bias'),
-          mean: this.offset(node, 'running_mean'),
-          var: this.offset(node, 'running_var'),
-          count: node.rows * area(node),
-          copies: node.copies ?? 1,
-        });
-        const input = this.input(node);
-        if (this.mode === 'infer' && this.folds(node)) {
-          this.out.convs[this.convOf.get(input.name)!]!.foldedNorm = this.normOf.get(node.name)!;
-        }
-      }
-      if (node.op === 'conv' || node.op === 'dense') {
-        this.convOf.set(node.name, this.out.convs.length);
-        const [kt, kf] = node.op === 'conv' ? node.kernel : [1, 1];
-        const conv = {
-          kind: convKinds.indexOf(node.op === 'dense' ? 'dense' : 'taps'),
-          kt,
-          kf,
-          strideT: 1,
-          strideF: 1,
-          dilationT: 1,
-          dilationF: 1,
-          padT: (kt - 1) / 2,
-          padF: (kf - 1) / 2,
-          upsampled: node.op === 'conv' && node.upsampled ? (node.upsampled === 'frames' ? 1 : 2) : 0,
-          cin: channels(this.input(node)),
-          cout: channels(node),
-          fIn: size(this.input(node))[1],
-          fOut: f,
-          planar: this.planar.has(node.name),
-          weight: this.offset(node, 'weight'),
-          bias: this.offset(node, 'bias'),
-          backward: this.mode === 'train' && this.trainable.has(node.inputs[0]!),
-          foldedNorm: -1,
-        } as const;
-        this.out.convs.push({ ...conv, ...winogradOf(conv, size(node)[0]) });
-      }
+  /** @param backward whether the gradient of its input is wanted */
+  addConv(node: ConvNode | (EngineNode & { op: 'dense' }), input: EngineNode, backward: boolean): void {
+    this.convs.set(node.name, this.out.convs.length);
+    const [, fIn] = size(input);
+    const [tOut, fOut] = size(node);
+    const [kt, kf] = node.op === 'conv' ? node.kernel : [1, 1];
+    const upsampled = node.op === 'conv' ? (node as ConvNode).upsampled : undefined;
+    const window = node.op === 'conv' ? node.window : undefined;
+    const { stride, dilation, padding } = window ?? {
+      stride: [1, 1],
+      dilation: [1, 1],
+      padding: [(kt - 1) / 2, (kf - 1) / 2],
+    };
+    const kind = node.op === 'dense' ? 'dense' : node.depthwise ? 'depthwise' : window ? 'window' : 'taps';
+    const conv = {
+      kind: convKinds.indexOf(kind),
+      ...{ kt, kf, strideT: stride[0]!, strideF: stride[1]!, dilationT: dilation[0]!, dilationF: dilation[1]! },
+      ...{ padT: padding[0]!, padF: padding[1]! },
+      upsampled: upsampled ? (upsampled === 'frames' ? 1 : 2) : 0,
+      cin: channels(input),
+      cout: channels(node),
+      fIn,
+      fOut,
+      planar: this.layouts.planar.has(node.name),
+      folded: !this.layouts.unfolded.has(node.name),
+      weight: this.offset(node, 'weight'),
+      bias: node.bias ? this.offset(node, 'bias') : -1,
+      backward: this.mode === 'train' && backward,
+      foldedNorm: -1,
+    } as const;
+    this.out.convs.push({ ...conv, ...winogradOf(conv, tOut) });
+    const { foldedNorm } = node as ConvNode;
+    if (foldedNorm) {
+      this.addNorm(foldedNorm);
+      this.out.convs.at(-1)!.foldedNorm = this.normOf(foldedNorm);
     }
   }
 
-  /** Inference: whether this norm disappears into the convolution before it. */
-  protected folds(node: Node): boolean {
-    if (this.mode !== 'infer' || node.op !== 'batch-norm') return false;
-    const input = this.input(node);
-    return input.op === 'conv' && !input.bias && this.consumers.get(input.name)!.length === 1;
+  addNorm(node: NormNode): void {
+    this.norms.set(node.name, this.out.norms.length);
+    this.out.norms.push({
+      c: channels(node),
+      f: size(node)[1],
+      planar: this.layouts.planar.has(node.name),
+      folded: !this.layouts.unfolded.has(node.name),
+      relu: node.relu,
+      single: -1,
+      tapGradients: false,
+      weight: this.offset(node, 'weight'),
+      bias: this.offset(node, 'bias'),
+      mean: this.offset(node, 'running_mean'),
+      var: this.offset(node, 'running_var'),
+      count: node.rows * area(node),
+      copies: node.copies ?? 1,
+    });
   }
 
-  protected isPlanar(node: Node): boolean {
-    return this.planar.has(node.name);
+  convOf(node: EngineNode): number {
+    return this.convs.get(node.name)!;
   }
 
-  protected input(node: Node, i = 0): Node {
-    return this.byName.get(node.inputs[i]!)!;
+  normOf(node: EngineNode): number {
+    return this.norms.get(node.name)!;
   }
 
   // ---------------------------------------------------------------- phases
 
-  /** Nodes of one domain run unit by unit together: the same rows, and maps apart from vectors. In inference, where
-   * no statistics separate them, small maps are also kept apart from large ones, so that more units share weights. */
-  protected domain(node: Node): string {
-    const map = node.op === 'global-max-pool' || node.op === 'max-pool' ? this.input(node) : node;
-    const vector = map.shape.length === 1;
-    return `${node.rows}${vector ? 'v' : `m${this.mode === 'infer' ? groupOf(area(map)) : ''}`}`;
-  }
-
-  protected level(node: Node): number {
-    let level = 0;
-    for (const name of node.inputs) {
-      const input = this.byName.get(name)!;
-      if (input.op === 'input') continue;
-      const waits = node.op === 'batch-norm' && this.mode === 'train' ? 1 : 0;
-      level = Math.max(level, this.levels.get(name)! + waits + (this.domain(node) === this.domain(input) ? 0 : 1));
-    }
-    return level;
-  }
-
-  protected phase(level: number, node: Node): Phase {
-    return this.phaseOf(level, node.rows, this.domain(node));
-  }
-
-  protected phaseOf(level: number, rows: number, domain: string): Phase {
+  /** The phase of a level in which nodes of this domain, with so many units an example, are computed. */
+  phaseOf(level: number, rows: number, domain: string): Phase {
     const key = `${level}/${domain}`;
     let phase = this.phases.get(key);
     if (!phase) {
@@ -186,11 +142,12 @@ export class PlanBuilder {
   }
 
   /** The phases in the order they run. */
+  protected orderedPhases(): Phase[] {
+    return [...this.phases.values()].filter((p) => p.steps.length > 0).sort((a, b) => a.level - b.level);
+  }
+
   protected finishPhases(): void {
-    this.out.phases = [...this.phases.values()]
-      .filter((p) => p.steps.length > 0)
-      .sort((a, b) => a.level - b.level)
-      .map((p) => this.finishPhase(p));
+    this.out.phases = this.orderedPhases().map((p) => this.finishPhase(p));
     keepStripsOnly(this.out);
     if (this.mode === 'infer') markCachedRows(this.out);
     else markLiveRanges(this.out);
@@ -216,15 +173,15 @@ export class PlanBuilder {
 
   // ---------------------------------------------------------------- tensors and steps
 
-  protected newTensor(node: Node, group: number): number {
+  newTensor(node: EngineNode, group: number): number {
     const [t, f, c] = size(node);
     this.out.tensors.push({
       t,
       f,
       c,
       vector: node.shape.length === 1,
-      planar: this.planar.has(node.name),
-      folded: true,
+      planar: this.layouts.planar.has(node.name),
+      folded: !this.layouts.unfolded.has(node.name),
       rows: node.rows,
       group,
       strip: false,
@@ -235,7 +192,7 @@ export class PlanBuilder {
   }
 
   /** Scratch is per node and kind, for all phases: shapes never change hands, so zero borders stay zero. */
-  protected newScratch(key: string, node: Node): number {
+  newScratch(key: string, node: EngineNode): number {
     let tensor = this.scratch.get(key);
     if (tensor === undefined) {
       tensor = this.newTensor(node, 1);
@@ -244,34 +201,24 @@ export class PlanBuilder {
     return tensor;
   }
 
-  protected push(phase: Phase, kind: string, fields: Partial<PlanStep>): PlanStep {
+  push(phase: Phase, kind: string, fields: Partial<PlanStep>): PlanStep {
     const step: PlanStep = { ...emptyStep, kind, ...fields };
     phase.steps.push(step);
     return step;
   }
-}
 
-/** The nodes that the targets depend on, and these. */
-function needed(nodes: readonly Node[], targets: readonly string[]): Node[] {
-  const wanted = new Set(targets);
-  for (const node of [...nodes].reverse()) if (wanted.has(node.name)) for (const i of node.inputs) wanted.add(i);
-  return nodes.filter((n) => wanted.has(n.name));
+  /** Working memory of a batch-coupled loss; its index. */
+  newScratchMemory(size: PlanScratch): number {
+    return this.out.scratches.push(size) - 1;
+  }
+
+  /** Index of a run-time scalar, -1 for none. */
+  scalarOf(name: string | undefined): number {
+    return name === undefined ? -1 : this.out.scalars.findIndex((s) => s.name === name);
+  }
 }
 
 /** How many units of a map a thread takes at a time: enough positions to use each weight it loads about 400 times. */
-function groupOf(positions: number): number {
+export function groupOf(positions: number): number {
   return Math.max(1, Math.min(64, Math.floor(384 / positions)));
-}
-
-export function channels(node: Node): number {
-  return node.shape[node.shape.length - 1]!;
-}
-
-function size(node: Node): [number, number, number] {
-  return node.shape.length === 3 ? [...node.shape] : [1, 1, node.shape[0]];
-}
-
-export function area(node: Node): number {
-  const [t, f] = size(node);
-  return t * f;
 }

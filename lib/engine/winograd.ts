@@ -1,5 +1,5 @@
 // Which convolutions are computed for pairs of outputs, with fewer multiplications (native/engine/winograd.h).
-import type { PlanConv } from '../native/plan.js';
+import { convKinds, type PlanConv } from '../native/plan.js';
 
 /** From so many channels on either side; fewer leave too little to be saved, or share vectors with neighbouring bands. */
 const LEAST_CHANNELS = 16;
@@ -14,7 +14,14 @@ export function winogradOf(
 ): Pick<PlanConv, 'winograd' | 'winogradWeights'> {
   const { kt, kf, cin, cout } = conv;
   const direct = { winograd: 0, winogradWeights: false } as const;
-  if (kt * kf !== 3 || conv.upsampled || conv.planar || Math.min(cin, cout) < LEAST_CHANNELS) return direct;
+  if (
+    convKinds[conv.kind] !== 'taps' ||
+    kt * kf !== 3 ||
+    conv.upsampled ||
+    conv.planar ||
+    Math.min(cin, cout) < LEAST_CHANNELS
+  )
+    return direct;
   if ((kt === 3 ? frames : conv.fOut) % 2 !== 0) return direct;
   return { winograd: kt === 3 ? 1 : 2, winogradWeights: cin * cout >= LEAST_PRODUCTS * (cin + cout) };
 }

@@ -1,9 +1,11 @@
 // The one model description. A network is a list of nodes in the order they are computed; the native engine
-// (lib/engine), the ONNX export (lib/export) and the layer table (lib/graph/layer-table.ts) all read this list.
+// (lib/engine), the ONNX export (lib/export) and the layer table (layer-table.ts) all read this list.
 //
 // Shape letters: T frames, F frequency bands, C channels. A value is either a map [T, F, C] or a vector [C]; `rows`
 // counts how many of them one training example has (a CBoW example has four context slices: rows = 4).
 import { argumentError } from '../util/errors.js';
+import type { PointwiseName } from './operators/pointwise.js';
+import { type Axes, type Window, type WindowOptions, windowOf } from './window.js';
 
 /** A map `[T, F, C]` or a vector `[C]`. */
 export type Shape = readonly [number, number, number] | readonly [number];
@@ -12,7 +14,8 @@ export type Shape = readonly [number, number, number] | readonly [number];
 export type Init = { fanIn: number } | { constant: number };
 
 /** A named array of a node. Shapes and names are those a PyTorch module would have: conv `[Cout, Cin, kT, kF]`,
- * dense `[out, in]`. Buffers (`trainable: false`) are batch norm's running statistics. */
+ * dense `[out, in]`. Buffers (`trainable: false`) are batch norm's running statistics. Nodes that share weights have
+ * parameters of the same names. */
 export interface Parameter {
   name: string;
   shape: readonly number[];
@@ -20,39 +23,42 @@ export interface Parameter {
   trainable: boolean;
 }
 
-/** What a node computes. "Same" zero padding; batch norm eps 1e-5, momentum 0.1; max-pool is 2×2 with stride 2,
- * upsample is nearest by 2×2; `reshape` turns rows × vectors into one vector, or a vector (in C, T, F order) into a map;
- * `select` picks `rows` of each example's vectors from `first` on; `l2-normalize` gives a vector the length `length`. */
+/** What a node computes; each operator's entry or planner says it in a line. Batch norm has eps 1e-5, momentum 0.1. */
 export type Op =
   | { op: 'input' }
-  | {
-      op: 'conv';
-      kernel: readonly [3, 1] | readonly [1, 3] | readonly [1, 1];
-      bias: boolean;
-      /** Only in the engine's own form of a graph: see lib/engine/upsampling.ts. */
-      upsampled?: 'frames' | 'bands';
-    }
-  | {
-      op: 'batch-norm';
-      relu: boolean;
-      /** Only in the engine's own form of a graph: see lib/engine/upsampling.ts. */
-      copies?: number;
-    }
-  | { op: 'relu' }
-  | { op: 'add' }
-  | { op: 'max-pool' }
-  | { op: 'global-max-pool' }
-  | { op: 'upsample' }
+  | { op: 'conv'; kernel: Axes; window?: Window; depthwise?: true; bias: boolean }
   | { op: 'dense'; bias: boolean }
-  | { op: 'reshape' }
-  | { op: 'select'; first: number }
+  | { op: 'batch-norm'; relu: boolean }
+  | { op: 'relu' | 'add' | 'sub' | 'mul' | 'div' | 'gate' | 'dot' | 'softmax' | 'stop-gradient' | 'straight-through' }
+  | { op: 'pointwise'; fn: PointwiseName; constant: number }
+  | { op: 'scale'; factor: number; scalar?: string }
+  | { op: 'dropout'; probability: number; scalar: string }
   | { op: 'l2-normalize'; length: number }
-  | { op: 'loss'; loss: LossKind; weight: number; margin?: number };
+  | { op: 'layer-norm'; over: 'channels' | 'unit' }
+  | { op: 'one-hot'; group: number }
+  | { op: 'max-pool' | 'global-max-pool' | 'reshape' | 'gather' }
+  | { op: 'pool'; mode: PoolMode; kernel: Axes; window: Window }
+  | { op: 'upsample'; factors: Axes }
+  | { op: 'select' | 'channels'; first: number }
+  | { op: 'concat'; firsts: readonly number[] }
+  | { op: 'loss'; loss: LossKind; weight: number; scalar?: string; number?: number };
 
-/** mse(prediction, target); bce(logit, target in [0, 1]); triplet(z: rows anchor, positive, negative);
- * contrastive(u, z: each one row per example, same index = positive); nt-xent(z: two rows per example, each other's
- * positive among all rows of the batch); softmax(logits, class index). */
-export type LossKind = 'mse' | 'bce' | 'triplet' | 'contrastive' | 'nt-xent' | 'softmax';
+export type PoolMode = 'max' | 'mean' | 'std';
+
+/** Losses, each a mean over examples, rows and positions or values; lib/engine/planners/loss.ts has them in one table. */
+export type LossKind =
+  | 'mse'
+  | 'l1'
+  | 'huber'
+  | 'hinge'
+  | 'bce'
+  | 'softmax'
+  | 'soft-cross-entropy'
+  | 'triplet'
+  | 'contrastive'
+  | 'contrastive-index'
+  | 'nt-xent'
+  | 'diversity';
 
 export type Node = Op & {
   name: string;
@@ -72,34 +78,96 @@ export interface Ref {
   readonly rows: number;
 }
 
-/** Builds a list of {@link Node}s. Every method appends one node and returns a reference to it. */
+/** A number that each run may set anew (`Batch.scalars`): the weight of a loss, a temperature, a seed. */
+export interface Scalar {
+  readonly scalar: string;
+  readonly value: number;
+}
+
+export interface ConvOptions extends WindowOptions {
+  /** Channels are kept apart: each has a kernel of its own. */
+  depthwise?: boolean;
+  /** Name of an earlier layer whose weights it uses. */
+  share?: string;
+}
+
+/** Builds a list of {@link Node}s. Every method appends one node and returns a reference to it. Throws `ERR_ARGUMENT`,
+ * which names the node, for shapes and geometry that do not fit. */
 export class Graph {
   readonly nodes: Node[] = [];
+  readonly scalars: Scalar[] = [];
+  readonly #names = new Set<string>();
 
   private push(node: Node): Ref {
-    if (this.nodes.some((n) => n.name === node.name)) throw argumentError('name', 'unique in the graph', node.name);
+    if (this.#names.has(node.name)) throw argumentError('name', 'unique in the graph', node.name);
+    for (const input of node.inputs) {
+      if (!this.#names.has(input)) throw argumentError(`input of ${node.name}`, 'a node of this graph', input);
+    }
+    this.#names.add(node.name);
     this.nodes.push(node);
     return node;
   }
 
+  private same(op: Op, name: string, inputs: readonly Ref[], shape: Shape = inputs[0]!.shape): Ref {
+    const rows = inputs[0]!.rows;
+    return this.push({ ...op, name, inputs: inputs.map((r) => r.name), shape, rows, params: [] });
+  }
+
+  /** A number that runs may set: see {@link Scalar}. */
+  scalar(name: string, value: number): Scalar {
+    if (!Number.isFinite(value)) throw argumentError(`scalar ${name}`, 'a finite number', value);
+    const scalar = { scalar: name, value };
+    if (this.scalars.some((s) => s.scalar === name)) throw argumentError('scalar', 'unique in the graph', name);
+    this.scalars.push(scalar);
+    return scalar;
+  }
+
   input(name: string, shape: Shape, rows = 1): Ref {
+    const size = shape.reduce((a, b) => a * b, rows);
+    if (![...shape, rows].every((n) => Number.isInteger(n) && n > 0) || size > 2 ** 31) {
+      throw argumentError(`shape of input ${name}`, 'positive integers', `${rows} × ${shape.join('×')}`);
+    }
     return this.push({ op: 'input', name, inputs: [], shape, rows, params: [] });
   }
 
-  conv(
-    name: string,
-    x: Ref,
-    kernel: readonly [3, 1] | readonly [1, 3] | readonly [1, 1],
-    cout: number,
-    bias: boolean,
-  ): Ref {
-    const [t, f, cin] = mapShape(x);
-    const fanIn = cin * kernel[0] * kernel[1];
-    const params: Parameter[] = [
-      { name: `${name}.weight`, shape: [cout, cin, ...kernel], init: { fanIn }, trainable: true },
-    ];
-    if (bias) params.push({ name: `${name}.bias`, shape: [cout], init: { fanIn }, trainable: true });
-    return this.push({ op: 'conv', kernel, bias, name, inputs: [x.name], shape: [t, f, cout], rows: x.rows, params });
+  /** Convolution of a map; the kernel has 1 to 15 taps along frames and along bands. */
+  conv(name: string, x: Ref, kernel: Axes, cout: number, bias: boolean, options: ConvOptions = {}): Ref {
+    const [t, f, cin] = mapShape(name, x);
+    const { depthwise = false, share = name } = options;
+    checkCount(name, 'channels', cout, 1 << 16);
+    if (depthwise && cout !== cin) throw argumentError(`channels of ${name}`, `${cin}, as of its input`, cout);
+    const { window, outputs } = windowOf(name, kernel, [t, f], options);
+    const fanIn = (depthwise ? 1 : cin) * kernel[0] * kernel[1];
+    const params = this.weights(name, share, [cout, depthwise ? 1 : cin, ...kernel], fanIn, bias && cout);
+    const shape = [...outputs, cout] as const;
+    const base = { op: 'conv', kernel, bias, name, inputs: [x.name], shape, rows: x.rows, params } as const;
+    if (depthwise) return this.push({ ...base, depthwise: true, window });
+    return this.push(isPlain(kernel, window) ? base : { ...base, window });
+  }
+
+  dense(name: string, x: Ref, out: number, bias = true, { share = name }: { share?: string } = {}): Ref {
+    const fanIn = vectorSize(name, x);
+    checkCount(name, 'outputs', out, 1 << 20);
+    const params = this.weights(name, share, [out, fanIn], fanIn, bias && out);
+    return this.push({ op: 'dense', bias, name, inputs: [x.name], shape: [out], rows: x.rows, params });
+  }
+
+  private weights(name: string, owner: string, shape: number[], fanIn: number, biases: number | false): Parameter[] {
+    const params: Parameter[] = [{ name: `${owner}.weight`, shape, init: { fanIn }, trainable: true }];
+    if (biases) params.push({ name: `${owner}.bias`, shape: [biases], init: { fanIn }, trainable: true });
+    if (owner === name) return params;
+    const known = new Map(this.params.map((p) => [p.name, p]));
+    for (const p of params) {
+      const shape = known.get(p.name)?.shape.join('×');
+      if (shape !== p.shape.join('×')) {
+        throw argumentError(
+          `${name}, which shares ${p.name}`,
+          `of the shape ${shape ?? 'of an earlier layer'}`,
+          p.shape,
+        );
+      }
+    }
+    return params;
   }
 
   batchNorm(name: string, x: Ref, relu: boolean): Ref {
@@ -120,76 +188,235 @@ export class Graph {
   }
 
   relu(name: string, x: Ref): Ref {
-    return this.push({ op: 'relu', name, inputs: [x.name], shape: x.shape, rows: x.rows, params: [] });
+    return this.same({ op: 'relu' }, name, [x]);
+  }
+
+  /** One function of every value, e.g. `tanh`; `constant` is the slope of `leaky_relu`, the smallest value of `log`, what
+   * `sqrt` adds. */
+  pointwise(name: string, fn: PointwiseName, x: Ref, constant = fn === 'leaky_relu' ? 0.1 : 1e-6): Ref {
+    return this.same({ op: 'pointwise', fn, constant }, name, [x]);
+  }
+
+  /** x times a constant or a run-time scalar. */
+  scale(name: string, x: Ref, by: number | Scalar): Ref {
+    const op = typeof by === 'number' ? { factor: by } : { factor: 1, scalar: by.scalar };
+    return this.same({ op: 'scale', ...op }, name, [x]);
   }
 
   add(name: string, a: Ref, b: Ref): Ref {
-    return this.push({ op: 'add', name, inputs: [a.name, b.name], shape: a.shape, rows: a.rows, params: [] });
+    return this.same({ op: 'add' }, name, alike(name, a, b));
   }
 
+  sub(name: string, a: Ref, b: Ref): Ref {
+    return this.same({ op: 'sub' }, name, alike(name, a, b));
+  }
+
+  /** Value by value; see {@link gate} for one factor a position. */
+  mul(name: string, a: Ref, b: Ref): Ref {
+    return this.same({ op: 'mul' }, name, alike(name, a, b));
+  }
+
+  div(name: string, a: Ref, b: Ref): Ref {
+    return this.same({ op: 'div' }, name, alike(name, a, b));
+  }
+
+  /** Every channel of `x` times the one channel of `factor`: a mask, an attention. */
+  gate(name: string, x: Ref, factor: Ref): Ref {
+    const wanted = [...x.shape.slice(0, -1), 1];
+    if (factor.shape.join() !== wanted.join() || factor.rows !== x.rows) {
+      throw argumentError(`factor of ${name}`, `${x.rows} × ${wanted.join('×')}`, describe(factor));
+    }
+    return this.same({ op: 'gate' }, name, [x, factor]);
+  }
+
+  /** Σ over channels of a · b: `[T, F, 1]` or `[1]`. Of vectors of length 1 it is the cosine of their angle. */
+  dot(name: string, a: Ref, b: Ref): Ref {
+    const shape = [...a.shape.slice(0, -1), 1] as unknown as Shape;
+    return this.same({ op: 'dot' }, name, alike(name, a, b), shape);
+  }
+
+  /** The value of `x`, as if it were constant. */
+  stopGradient(name: string, x: Ref): Ref {
+    return this.same({ op: 'stop-gradient' }, name, [x]);
+  }
+
+  /** The value of `value`, with the gradient of `through`. */
+  straightThrough(name: string, value: Ref, through: Ref): Ref {
+    return this.same({ op: 'straight-through' }, name, alike(name, value, through));
+  }
+
+  /** Sets values to 0 with this probability in training and scales the others up. Which ones follows from `seed`, a whole
+   * number that every step should set anew. */
+  dropout(name: string, x: Ref, probability: number, seed: Scalar): Ref {
+    if (!(probability >= 0 && probability < 1)) throw argumentError(`probability of ${name}`, '0 to 1', probability);
+    return this.same({ op: 'dropout', probability, scalar: seed.scalar }, name, [x]);
+  }
+
+  /** Softmax over the channels of a position. */
+  softmax(name: string, x: Ref): Ref {
+    return this.same({ op: 'softmax' }, name, [x]);
+  }
+
+  /** 1 at the largest of each group of `group` channels, 0 elsewhere. No gradient: see {@link straightThrough}. */
+  oneHot(name: string, x: Ref, group = x.shape[x.shape.length - 1]!): Ref {
+    const c = x.shape[x.shape.length - 1]!;
+    if (!(group > 0 && c % group === 0)) throw argumentError(`group of ${name}`, `a divisor of ${c}`, group);
+    return this.same({ op: 'one-hot', group }, name, [x]);
+  }
+
+  /** Mean 0 and variance 1 over the channels of a position, or over a whole unit (no scale and shift of its own: a
+   * depthwise 1×1 convolution is one). */
+  layerNorm(name: string, x: Ref, over: 'channels' | 'unit' = 'channels'): Ref {
+    return this.same({ op: 'layer-norm', over }, name, [x]);
+  }
+
+  /** The channels of a position, or a vector, scaled to `length`. */
+  l2Normalize(name: string, x: Ref, length = 1): Ref {
+    return this.same({ op: 'l2-normalize', length }, name, [x]);
+  }
+
+  /** The maximum of each 2×2 window. */
   maxPool(name: string, x: Ref): Ref {
-    const [t, f, c] = mapShape(x);
-    if (t % 2 || f % 2) throw argumentError('max-pool input', 'even in frames and bands', `${t} × ${f}`);
-    return this.push({ op: 'max-pool', name, inputs: [x.name], shape: [t / 2, f / 2, c], rows: x.rows, params: [] });
+    const [t, f, c] = mapShape(name, x);
+    if (t % 2 || f % 2) throw argumentError(`input of ${name}`, 'even in frames and bands', `${t} × ${f}`);
+    return this.same({ op: 'max-pool' }, name, [x], [t / 2, f / 2, c]);
+  }
+
+  /** The maximum, mean or standard deviation of each window, of the values that lie inside the map. `stride` is the kernel
+   * unless given. */
+  pool(name: string, mode: PoolMode, x: Ref, kernel: Axes, options: WindowOptions = {}): Ref {
+    const [t, f, c] = mapShape(name, x);
+    const choices = { stride: kernel, padding: 'none', ...options } as const;
+    const { window, outputs } = windowOf(name, kernel, [t, f], choices, 1 << 16);
+    return this.same({ op: 'pool', mode, kernel, window }, name, [x], [...outputs, c]);
+  }
+
+  /** The maximum, mean or standard deviation over all frames (`[1, F, C]`), all bands (`[T, 1, C]`) or both (`[C]`). */
+  globalPool(name: string, mode: PoolMode, x: Ref, over: 'frames' | 'bands' | 'all' = 'all'): Ref {
+    const [t, f, c] = mapShape(name, x);
+    const kernel: Axes = [over === 'bands' ? 1 : t, over === 'frames' ? 1 : f];
+    const window: Window = { stride: kernel, dilation: [1, 1], padding: [0, 0] };
+    const shape: Shape = over === 'all' ? [c] : [t / kernel[0], f / kernel[1], c];
+    return this.same({ op: 'pool', mode, kernel, window }, name, [x], shape);
   }
 
   globalMaxPool(name: string, x: Ref): Ref {
-    const [, , c] = mapShape(x);
-    return this.push({ op: 'global-max-pool', name, inputs: [x.name], shape: [c], rows: x.rows, params: [] });
+    return this.same({ op: 'global-max-pool' }, name, [x], [mapShape(name, x)[2]]);
   }
 
-  upsample(name: string, x: Ref): Ref {
-    const [t, f, c] = mapShape(x);
-    return this.push({ op: 'upsample', name, inputs: [x.name], shape: [2 * t, 2 * f, c], rows: x.rows, params: [] });
+  /** Every value repeated `factors` times along frames and bands. */
+  upsample(name: string, x: Ref, factors: Axes = [2, 2]): Ref {
+    const [t, f, c] = mapShape(name, x);
+    for (const k of factors) checkCount(name, 'factors', k, 64);
+    return this.same({ op: 'upsample', factors }, name, [x], [factors[0] * t, factors[1] * f, c]);
   }
 
-  dense(name: string, x: Ref, out: number, bias = true): Ref {
-    const fanIn = x.shape[0];
-    const params: Parameter[] = [{ name: `${name}.weight`, shape: [out, fanIn], init: { fanIn }, trainable: true }];
-    if (bias) params.push({ name: `${name}.bias`, shape: [out], init: { fanIn }, trainable: true });
-    return this.push({ op: 'dense', bias, name, inputs: [x.name], shape: [out], rows: x.rows, params });
-  }
-
+  /** The same values in another shape, taken in the order rows, C, T, F. */
   reshape(name: string, x: Ref, shape: Shape, rows: number): Ref {
-    const size = (s: Shape) => s.reduce((a, b) => a * b, 1);
-    if (size(x.shape) * x.rows !== size(shape) * rows) throw argumentError('reshape', 'of the same size', shape);
+    if (sizeOf(x.shape) * x.rows !== sizeOf(shape) * rows) {
+      throw argumentError(`shape of ${name}`, `of the same size as ${describe(x)}`, `${rows} × ${shape.join('×')}`);
+    }
     return this.push({ op: 'reshape', name, inputs: [x.name], shape, rows, params: [] });
   }
 
+  /** `rows` of each example's values, from `first` on. */
   select(name: string, x: Ref, first: number, rows: number): Ref {
-    if (first < 0 || first + rows > x.rows)
-      throw argumentError('select', `within ${x.rows} rows`, `${first} + ${rows}`);
+    if (!(first >= 0 && rows > 0 && first + rows <= x.rows)) {
+      throw argumentError(`rows of ${name}`, `within ${x.rows}`, `${first} + ${rows}`);
+    }
     return this.push({ op: 'select', first, name, inputs: [x.name], shape: x.shape, rows, params: [] });
   }
 
-  l2Normalize(name: string, x: Ref, length = 1): Ref {
-    if (x.shape.length !== 1) throw argumentError('input of l2-normalize', 'a vector', x.shape);
-    return this.push({ op: 'l2-normalize', length, name, inputs: [x.name], shape: x.shape, rows: x.rows, params: [] });
+  /** Channels side by side. */
+  concat(name: string, inputs: readonly Ref[]): Ref {
+    const [first] = inputs;
+    if (!first) throw argumentError(`inputs of ${name}`, 'at least one', 'none');
+    const place = (r: Ref) => [r.rows, ...r.shape.slice(0, -1)].join('×');
+    const firsts: number[] = [];
+    let channels = 0;
+    for (const r of inputs) {
+      if (place(r) !== place(first)) throw argumentError(`input of ${name}`, `like ${describe(first)}`, describe(r));
+      firsts.push(channels);
+      channels += r.shape[r.shape.length - 1]!;
+    }
+    return this.same({ op: 'concat', firsts }, name, inputs, [
+      ...first.shape.slice(0, -1),
+      channels,
+    ] as unknown as Shape);
   }
 
-  loss(name: string, loss: LossKind, inputs: readonly Ref[], weight = 1, margin?: number): Ref {
-    return this.push({
-      op: 'loss',
-      loss,
-      weight,
-      margin,
-      name,
-      inputs: inputs.map((r) => r.name),
-      shape: [1],
-      rows: 1,
-      params: [],
-    });
+  /** `count` channels from `first` on. */
+  channels(name: string, x: Ref, first: number, count: number): Ref {
+    const c = x.shape[x.shape.length - 1]!;
+    if (!(first >= 0 && count > 0 && first + count <= c)) {
+      throw argumentError(`channels of ${name}`, `within ${c}`, `${first} + ${count}`);
+    }
+    return this.same({ op: 'channels', first }, name, [x], [...x.shape.slice(0, -1), count] as unknown as Shape);
+  }
+
+  /** The frames of `x` that `index` (`[T', 1, 1]`, an input of whole numbers from 0 to T - 1) names. */
+  gather(name: string, x: Ref, index: Ref): Ref {
+    const [, f, c] = mapShape(name, x);
+    const [t, one, single] = mapShape(name, index);
+    if (one !== 1 || single !== 1 || index.rows !== x.rows) {
+      throw argumentError(`index of ${name}`, `${x.rows} × T×1×1`, describe(index));
+    }
+    return this.same({ op: 'gather' }, name, [x, index], [t, f, c]);
+  }
+
+  /** @param weight of this loss in the sum of all
+   * @param number the loss's constant: margin of `triplet` and `hinge`, where `huber` turns straight, the inverse
+   *   temperature of `contrastive-index`, channels in a group of `diversity` */
+  loss(name: string, loss: LossKind, inputs: readonly Ref[], weight: number | Scalar = 1, number?: number): Ref {
+    const op = typeof weight === 'number' ? { weight } : { weight: 1, scalar: weight.scalar };
+    const names = inputs.map((r) => r.name);
+    return this.push({ op: 'loss', loss, ...op, number, name, inputs: names, shape: [1], rows: 1, params: [] });
   }
 
   /** All parameters and buffers, in graph order. */
   get params(): Parameter[] {
-    return this.nodes.flatMap((n) => n.params);
+    return distinctParameters(this.nodes);
   }
 }
 
-function mapShape(x: Ref): readonly [number, number, number] {
-  if (x.shape.length !== 3) throw argumentError(`input of a map operator (${x.name})`, 'a map [T, F, C]', x.shape);
+/** All parameters and buffers of these nodes, in their order; shared ones once. */
+export function distinctParameters(nodes: readonly Node[]): Parameter[] {
+  return [...new Map(nodes.flatMap((n) => n.params).map((p) => [p.name, p])).values()];
+}
+
+/** Convolutions that the engine has kernels of their own for. */
+function isPlain(kernel: Axes, { stride, dilation, padding }: Window): boolean {
+  const size = kernel.join('×');
+  const three = size === '3×1' || size === '1×3' || size === '1×1';
+  const same = padding.every((p, i) => p === (kernel[i]! - 1) / 2);
+  return three && same && [...stride, ...dilation].every((n) => n === 1);
+}
+
+function mapShape(name: string, x: Ref): readonly [number, number, number] {
+  if (x.shape.length !== 3) throw argumentError(`input of ${name}`, 'a map [T, F, C]', describe(x));
   return x.shape;
+}
+
+function vectorSize(name: string, x: Ref): number {
+  if (x.shape.length !== 1) throw argumentError(`input of ${name}`, 'a vector [C]', describe(x));
+  return x.shape[0];
+}
+
+function alike(name: string, a: Ref, b: Ref): [Ref, Ref] {
+  if (a.shape.join() !== b.shape.join() || a.rows !== b.rows) {
+    throw argumentError(`second input of ${name}`, `like the first, ${describe(a)}`, describe(b));
+  }
+  return [a, b];
+}
+
+function checkCount(name: string, what: string, value: number, most: number): void {
+  if (!Number.isInteger(value) || value < 1 || value > most) {
+    throw argumentError(`${what} of ${name}`, `an integer from 1 to ${most}`, value);
+  }
+}
+
+function describe(x: Ref): string {
+  return `${x.name}: ${x.rows} × ${x.shape.join('×')}`;
 }
 
 /** Number of values in an array of this shape. */

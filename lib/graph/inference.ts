@@ -61,12 +61,16 @@ export function inferenceLayers(nodes: readonly Node[], weights: ReadonlyMap<str
         } else layers.set(node.name, { ...base, op: node.op });
         break;
       }
-      case 'select':
-      case 'l2-normalize':
-      case 'loss':
-        throw argumentError('graph', 'one of inference operators only', `${node.op} (${node.name})`);
-      default:
+      case 'input':
+      case 'relu':
+      case 'add':
+      case 'max-pool':
+      case 'upsample':
+      case 'reshape':
         layers.set(node.name, { ...base, op: node.op });
+        break;
+      default:
+        throw argumentError('graph', 'one of inference operators only', `${node.op} (${node.name})`);
     }
   }
   return [...layers.values()];

@@ -46,7 +46,9 @@ export interface PlanConv {
   /** Bands of the maps on either side (1 for dense), which decide how channels are folded into vectors. */
   fIn: number;
   fOut: number;
+  /** As the maps on either side. */
   planar: boolean;
+  folded: boolean;
   /** Offsets into the parameters; bias -1: none. */
   weight: number;
   bias: number;
@@ -210,7 +212,7 @@ const own: Omit<PlanFormat, 'stepKinds'> = {
   tensor: fields<PlanTensor>('t', 'f', 'c', 'vector', 'planar', 'folded', 'rows', 'group', 'strip', 'from', 'to'),
   conv: [
     ...fields<PlanConv>('kind', 'kt', 'kf', 'strideT', 'strideF', 'dilationT', 'dilationF', 'padT', 'padF'),
-    ...fields<PlanConv>('upsampled', 'cin', 'cout', 'fIn', 'fOut', 'planar', 'weight', 'bias', 'backward'),
+    ...fields<PlanConv>('upsampled', 'cin', 'cout', 'fIn', 'fOut', 'planar', 'folded', 'weight', 'bias', 'backward'),
     ...fields<PlanConv>('foldedNorm', 'winograd', 'winogradWeights'),
   ],
   norm: [

@@ -6,6 +6,8 @@ export type ErrorCode =
   | 'ERR_NATIVE_ADDON'
   /** An instruction set was asked for that this CPU or build does not have. */
   | 'ERR_ISA'
+  /** A graph that the engine cannot plan. */
+  | 'ERR_GRAPH'
   /** The engine could not allocate what a batch of this size needs. */
   | 'ERR_MEMORY'
   /** A file or folder does not exist or cannot be read. */

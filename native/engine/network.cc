@@ -130,8 +130,8 @@ int Network::add_plan(const PlanSpec& spec) {
     Conv c{};
     c.kind = s.kind;
     c.window = {s.kt, s.kf, s.strideT, s.strideF, s.dilationT, s.dilationF, s.padT, s.padF};
-    const Tensor in = s.kind == CONV_DENSE ? vector_layout(s.cin, V) : map_layout(1, s.fIn, s.cin, V, s.planar);
-    const Tensor out = s.kind == CONV_DENSE ? vector_layout(s.cout, V) : map_layout(1, s.fOut, s.cout, V, s.planar);
+    const Tensor in = s.kind == CONV_DENSE ? vector_layout(s.cin, V) : map_layout(1, s.fIn, s.cin, V, s.planar, s.folded);
+    const Tensor out = s.kind == CONV_DENSE ? vector_layout(s.cout, V) : map_layout(1, s.fOut, s.cout, V, s.planar, s.folded);
     c.forward = conv_shape(in, out, s.kt, s.kf, s.upsampled, 0, V, table_.accumulators, s.winograd);
     c.backward = conv_shape(out, in, s.kt, s.kf, s.upsampled, 1, V, table_.accumulators, s.winograd);
     c.weights = s.winograd && !s.winogradWeights && spec.training

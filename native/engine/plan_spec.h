@@ -34,6 +34,7 @@
   X(int, fIn)              \
   X(int, fOut)             \
   X(int, planar)           \
+  X(int, folded)           \
   X(long, weight)          \
   X(long, bias)            \
   X(int, backward)         \

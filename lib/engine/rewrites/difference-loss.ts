@@ -1,0 +1,28 @@
+// A loss of a difference whose second side is trained too: the difference becomes a node of its own, and the loss compares
+// that with zero.
+import type { EngineNode } from '../engine-graph.js';
+import type { Rewrite } from './rewrite.js';
+
+const ofDifferences = new Set(['mse', 'l1', 'huber']);
+
+export const differenceLoss: Rewrite = {
+  name: 'difference-loss',
+  mode: 'both',
+  apply(nodes, context) {
+    return nodes.flatMap((node): EngineNode[] => {
+      if (node.op !== 'loss' || !ofDifferences.has(node.loss)) return [node];
+      const [a, b, ...weights] = node.inputs;
+      if (b === undefined || context.input(node, 1).op === 'input') return [node];
+      const { shape, rows } = context.input(node);
+      const difference = {
+        op: 'sub',
+        name: `${node.name} difference`,
+        inputs: [a!, b],
+        shape,
+        rows,
+        params: [],
+      } as const;
+      return [difference, { ...node, inputs: [difference.name, ...weights], ofDifference: true }];
+    });
+  },
+};

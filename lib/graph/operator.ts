@@ -1,0 +1,45 @@
+// What an operator is: everything that is true of it, in one entry. Operators that are computed value by value or unit
+// by unit say here which native steps they are made of, and the engine plans them without knowing them; convolutions,
+// norms and losses have planners of their own (lib/engine/planners).
+import type { Node } from './graph.js';
+
+/** What a step reads: the value of input number i, the operator's own value, or the gradient of that. */
+export type Operand = number | 'result' | 'gradient';
+
+/** A native step (native/engine/step.h) with its operands; what it writes is understood. */
+export interface StepUse {
+  step: string;
+  x: Operand;
+  b?: Operand;
+  g?: Operand;
+  /** Constants of the step, by the names of `PlanStep`. */
+  fields?: Readonly<Record<string, number>>;
+  /** The run-time scalar that its constant is multiplied with. */
+  scalar?: string;
+}
+
+export interface Operator<N extends Node = Node> {
+  op: N['op'];
+  /** What it computes, in a line. */
+  summary: string;
+  /** The steps that write its value, one after the other. */
+  forward(node: N): readonly StepUse[];
+  /** The step that adds to the gradient of input `i`; undefined where no gradient flows. */
+  backward(node: N, i: number): StepUse | undefined;
+  /** Whether it changes nothing in inference. */
+  trainingOnly?: boolean;
+  /** ONNX operators with the same result, in the notation of `OnnxEmitter` (lib/graph/emitters.ts). */
+  onnx?: OnnxEmission<N>;
+}
+
+/** Appends nodes to an ONNX graph; returns the name of the result. */
+export type OnnxEmission<N extends Node> = (emit: OnnxEmitter, node: N, inputs: readonly string[]) => string;
+
+/** What an operator's entry needs of the ONNX writer (lib/export). Maps are `[N, C, T, F]` there, vectors `[N, C]`. */
+export interface OnnxEmitter {
+  /** A node with one result; its name. */
+  node(op: string, name: string, inputs: readonly string[], attributes?: Readonly<Record<string, unknown>>): string;
+  /** A constant; its name. */
+  floats(name: string, dims: readonly number[], data: Float32Array): string;
+  integers(name: string, values: readonly number[]): string;
+}

@@ -1,0 +1,33 @@
+// The operators that are planned from what their entries say.
+import type { Operator } from '../operator.js';
+import { channelRange, concat, gather, upsample } from './moves.js';
+import { l2Normalize, layerNorm, oneHot, softmax } from './normalise.js';
+import {
+  div,
+  dot,
+  dropout,
+  gate,
+  mul,
+  pointwise,
+  relu,
+  scale,
+  stopGradient,
+  straightThrough,
+  sub,
+} from './pointwise.js';
+import { pool } from './pool.js';
+
+/** To add one: write its entry, add it here. */
+const all = [
+  ...[pointwise, relu, scale, sub, mul, div, gate, dot, stopGradient, straightThrough, dropout],
+  ...[l2Normalize, softmax, layerNorm, oneHot],
+  ...[concat, channelRange, gather, upsample],
+  pool,
+] as readonly Operator[];
+
+const byOp: ReadonlyMap<string, Operator> = new Map(all.map((operator) => [operator.op, operator]));
+
+/** The entry of a node's operator, if it is planned from one. */
+export function operatorOf(node: { op: string }): Operator | undefined {
+  return byOp.get(node.op);
+}

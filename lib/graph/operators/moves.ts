@@ -1,0 +1,41 @@
+// Operators that move values without arithmetic.
+import type { Node } from '../graph.js';
+import type { Operator } from '../operator.js';
+
+export const concat: Operator<Node & { op: 'concat' }> = {
+  op: 'concat',
+  summary: 'channels of several values side by side',
+  forward: ({ firsts }) => firsts.map((first, i) => ({ step: 'concat', x: i, fields: { first } })),
+  backward: ({ firsts }, i) => ({ step: 'concat_backward', x: 'gradient', fields: { first: firsts[i]! } }),
+};
+
+export const channelRange: Operator<Node & { op: 'channels' }> = {
+  op: 'channels',
+  summary: 'some of the channels',
+  forward: ({ first, shape }) => [{ step: 'channels', x: 0, fields: { first, count: shape[shape.length - 1]! } }],
+  backward: ({ first, shape }) => ({
+    step: 'channels_backward',
+    x: 'gradient',
+    fields: { first, count: shape[shape.length - 1]! },
+  }),
+};
+
+export const gather: Operator<Node & { op: 'gather' }> = {
+  op: 'gather',
+  summary: 'the frames of a that the indices b name',
+  forward: () => [{ step: 'gather', x: 0, b: 1 }],
+  backward: (_, i) => (i === 0 ? { step: 'gather_backward', x: 'gradient', b: 1 } : undefined),
+};
+
+export const upsample: Operator<Node & { op: 'upsample' }> = {
+  op: 'upsample',
+  summary: 'every value repeated along frames and bands (nearest neighbour)',
+  forward: (node) => [{ ...steps(node, ''), x: 0 }],
+  backward: (node) => ({ ...steps(node, '_backward'), x: 'gradient' }),
+};
+
+/** By 2 × 2 there is a faster step. */
+function steps({ factors: [kt, kf] }: Node & { op: 'upsample' }, suffix: string) {
+  if (kt === 2 && kf === 2) return { step: `upsample${suffix}` };
+  return { step: `window_upsample${suffix}`, fields: { kt, kf } };
+}

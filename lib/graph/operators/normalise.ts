@@ -1,0 +1,34 @@
+// Operators that look at all channels of a position, or at all values of a unit.
+import type { Node } from '../graph.js';
+import type { Operator } from '../operator.js';
+
+export const l2Normalize: Operator<Node & { op: 'l2-normalize' }> = {
+  op: 'l2-normalize',
+  summary: 'the channels of a position scaled to a given length',
+  forward: ({ length }) => [{ step: 'l2_normalize', x: 0, fields: { number: length } }],
+  backward: ({ length }) => ({ step: 'l2_normalize_backward', x: 0, b: 'gradient', fields: { number: length } }),
+};
+
+export const softmax: Operator<Node & { op: 'softmax' }> = {
+  op: 'softmax',
+  summary: 'eˣ over its sum, over the channels of a position',
+  forward: () => [{ step: 'softmax', x: 0 }],
+  backward: () => ({ step: 'softmax_backward', x: 'result', b: 'gradient' }),
+};
+
+/** Values over which a layer norm goes, as its native step counts them. */
+const extents = { channels: 0, unit: 1 } as const;
+
+export const layerNorm: Operator<Node & { op: 'layer-norm' }> = {
+  op: 'layer-norm',
+  summary: 'mean 0 and variance 1 over the channels of a position, or over all of a unit (Ba et al. 2016)',
+  forward: ({ over }) => [{ step: 'layer_norm', x: 0, fields: { count: extents[over] } }],
+  backward: ({ over }) => ({ step: 'layer_norm_backward', x: 0, b: 'gradient', fields: { count: extents[over] } }),
+};
+
+export const oneHot: Operator<Node & { op: 'one-hot' }> = {
+  op: 'one-hot',
+  summary: '1 at the largest of each group of channels, 0 elsewhere',
+  forward: ({ group }) => [{ step: 'one_hot', x: 0, fields: { count: group } }],
+  backward: () => undefined,
+};

@@ -1,0 +1,124 @@
+// Operators that treat every value, or every position, alone.
+import type { Node } from '../graph.js';
+import type { Operator, StepUse } from '../operator.js';
+
+type Pointwise = Node & { op: 'pointwise' };
+
+/** One function of one value: its native steps are `name` and `name_backward`. */
+interface PointwiseFunction {
+  summary: string;
+  /** What the derivative is computed from. */
+  saves: 'input' | 'result';
+  onnx: (constant: number) => { op: string; attributes?: Readonly<Record<string, unknown>> };
+}
+
+/** Functions by the name of their native step; `k` is the node's constant. */
+export const pointwiseFunctions = {
+  leaky_relu: {
+    summary: 'x where it is positive, k·x elsewhere',
+    saves: 'input',
+    onnx: (k) => ({ op: 'LeakyRelu', attributes: { alpha: k } }),
+  },
+  abs: { summary: '|x|, derivative 0 at 0', saves: 'input', onnx: () => ({ op: 'Abs' }) },
+  square: { summary: 'x²', saves: 'input', onnx: () => ({ op: 'Square' }) },
+  log: { summary: 'ln max(x, k)', saves: 'input', onnx: () => ({ op: 'Log' }) },
+  sqrt: { summary: '√(max(x, 0) + k)', saves: 'result', onnx: () => ({ op: 'Sqrt' }) },
+  exp: { summary: 'eˣ', saves: 'result', onnx: () => ({ op: 'Exp' }) },
+  sigmoid: { summary: '1 / (1 + e⁻ˣ)', saves: 'result', onnx: () => ({ op: 'Sigmoid' }) },
+  tanh: { summary: 'tanh x', saves: 'result', onnx: () => ({ op: 'Tanh' }) },
+} as const satisfies Record<string, PointwiseFunction>;
+
+export type PointwiseName = keyof typeof pointwiseFunctions;
+
+export const pointwise: Operator<Pointwise> = {
+  op: 'pointwise',
+  summary: 'one function of every value',
+  forward: ({ fn, constant }) => [{ step: fn, x: 0, fields: { number: constant } }],
+  backward: ({ fn, constant }) => ({
+    step: `${fn}_backward`,
+    x: pointwiseFunctions[fn].saves === 'input' ? 0 : 'result',
+    b: 'gradient',
+    fields: { number: constant },
+  }),
+};
+
+export const relu: Operator<Node & { op: 'relu' }> = {
+  op: 'relu',
+  summary: 'max(0, x)',
+  forward: () => [{ step: 'relu', x: 0 }],
+  backward: () => ({ step: 'relu_backward', x: 0, b: 'gradient' }),
+};
+
+export const scale: Operator<Node & { op: 'scale' }> = {
+  op: 'scale',
+  summary: 'x times a constant, a run-time scalar or both',
+  forward: ({ factor, scalar }) => [{ step: 'scale', x: 0, fields: { number: factor }, scalar }],
+  backward: ({ factor, scalar }) => ({ step: 'scale', x: 'gradient', fields: { number: factor }, scalar }),
+};
+
+type Binary = Node & { op: 'sub' | 'mul' | 'div' };
+
+function binary(op: Binary['op'], summary: string, gradients: readonly [StepUse, StepUse]): Operator<Binary> {
+  return {
+    op,
+    summary,
+    forward: () => [{ step: op, x: 0, b: 1 }],
+    backward: (_, i) => gradients[i],
+  };
+}
+
+const passed: StepUse = { step: 'scale', x: 'gradient', fields: { number: 1 } };
+
+export const sub = binary('sub', 'a − b', [passed, { ...passed, fields: { number: -1 } }]);
+export const mul = binary('mul', 'a · b, value by value', [
+  { step: 'mul', x: 'gradient', b: 1 },
+  { step: 'mul', x: 'gradient', b: 0 },
+]);
+export const div = binary('div', 'a / b, value by value', [
+  { step: 'div', x: 'gradient', b: 1 },
+  { step: 'div_backward', x: 'result', b: 'gradient', g: 1 },
+]);
+
+export const gate: Operator<Node & { op: 'gate' }> = {
+  op: 'gate',
+  summary: 'every channel of a times the only channel of b',
+  forward: () => [{ step: 'gate', x: 0, b: 1 }],
+  backward: (_, i) =>
+    i === 0 ? { step: 'gate', x: 'gradient', b: 1 } : { step: 'gate_backward', x: 0, b: 'gradient' },
+};
+
+export const dot: Operator<Node & { op: 'dot' }> = {
+  op: 'dot',
+  summary: 'Σ over channels of a · b',
+  forward: () => [{ step: 'dot', x: 0, b: 1 }],
+  backward: (_, i) => ({ step: 'gate', x: 1 - i, b: 'gradient' }),
+};
+
+export const stopGradient: Operator<Node & { op: 'stop-gradient' }> = {
+  op: 'stop-gradient',
+  summary: 'the value, as if it were constant',
+  forward: () => [{ step: 'scale', x: 0, fields: { number: 1 } }],
+  backward: () => undefined,
+  trainingOnly: true,
+};
+
+export const straightThrough: Operator<Node & { op: 'straight-through' }> = {
+  op: 'straight-through',
+  summary: 'the value of a, with the gradient going to b as if it were b (Bengio et al. 2013)',
+  forward: () => [{ step: 'scale', x: 0, fields: { number: 1 } }],
+  backward: (_, i) => (i === 1 ? passed : undefined),
+  trainingOnly: true,
+};
+
+export const dropout: Operator<Node & { op: 'dropout' }> = {
+  op: 'dropout',
+  summary: 'values set to 0 with a probability, the others scaled up; which ones follows from a run-time seed',
+  forward: ({ probability, scalar }) => [{ step: 'dropout', x: 0, fields: { number: probability }, scalar }],
+  backward: ({ probability, scalar }) => ({
+    step: 'dropout',
+    x: 'gradient',
+    fields: { number: probability },
+    scalar,
+  }),
+  trainingOnly: true,
+};

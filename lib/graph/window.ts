@@ -1,0 +1,66 @@
+// Windows of convolutions and pools: sizes along frames and along bands.
+import { argumentError } from '../util/errors.js';
+
+/** Something along frames and along bands. */
+export type Axes = readonly [number, number];
+
+export type Padding = 'same' | 'causal' | 'none';
+
+/** How a window moves: values from one output to the next, from one tap to the next, and zeros before the first value. */
+export interface Window {
+  stride: Axes;
+  dilation: Axes;
+  padding: Axes;
+}
+
+/** A kernel of more taps along an axis would be slow and is hardly meant. */
+const MOST_TAPS = 15;
+const MOST_STEP = 4096;
+
+const axes = ['frames', 'bands'] as const;
+
+export interface WindowOptions {
+  /** Default 1. */
+  stride?: number | Axes;
+  dilation?: number | Axes;
+  /** By axis: `same` (zeros at both ends, as many outputs as inputs / stride), `causal` (all zeros before the first
+   * value) or `none`. Default `same`. */
+  padding?: Padding | readonly [Padding, Padding];
+}
+
+/** Checks the geometry, places the zeros and counts the outputs along frames and bands. */
+export function windowOf(
+  name: string,
+  kernel: Axes,
+  size: Axes,
+  { stride = 1, dilation = 1, padding = 'same' }: WindowOptions,
+  mostTaps = MOST_TAPS,
+): { window: Window; outputs: Axes } {
+  const both = <T>(v: T | readonly [T, T]) => (Array.isArray(v) ? v : [v, v]) as [T, T];
+  const window = { stride: both(stride), dilation: both(dilation), padding: [0, 0] as [number, number] };
+  const outputs = axes.map((axis, i) => {
+    const [values, step] = [size[i]!, window.stride[i]!];
+    check(`kernel of ${name} along ${axis}`, kernel[i], mostTaps);
+    check(`stride of ${name} along ${axis}`, step, MOST_STEP);
+    check(`dilation of ${name} along ${axis}`, window.dilation[i], MOST_STEP);
+    const reach = (kernel[i]! - 1) * window.dilation[i]!;
+    const kind = both(padding)[i];
+    if (kind === 'none') {
+      if (reach < values) return Math.floor((values - 1 - reach) / step) + 1;
+      throw argumentError(`kernel of ${name} along ${axis}`, `at most the ${values} that there are`, reach + 1);
+    }
+    const count = Math.floor((values - 1) / step) + 1;
+    if (kind === 'causal') window.padding[i] = reach;
+    else if (kind === 'same') {
+      window.padding[i] = Math.floor(Math.max(0, (count - 1) * step + reach + 1 - values) / 2);
+    } else throw argumentError(`padding of ${name}`, '"same", "causal" or "none"', kind);
+    return count;
+  });
+  return { window, outputs: outputs as [number, number] };
+}
+
+function check(what: string, value: number | undefined, most: number): void {
+  if (!Number.isInteger(value) || value! < 1 || value! > most) {
+    throw argumentError(what, `an integer from 1 to ${most}`, value);
+  }
+}
