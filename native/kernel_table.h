@@ -24,7 +24,8 @@ struct KernelTable {
   void (*map_weights)(const ConvShape&, int* map);
   void (*pack_conv)(const Conv&, const void* parameters, const Norm* fold);
   void (*unpack_gradient)(const Conv&, void* gradients, int threads);
-  void (*finish_statistics)(const Norm&, void* parameters, int threads, int update);
+  void (*finish_statistics)(const Norm&, const void* parameters, int threads);
+  void (*move_running_statistics)(const Norm&, void* parameters);
   void (*use_running_statistics)(const Norm&, const void* parameters);
   void (*finish_reduce)(const Norm&, const void* parameters, void* gradients, int threads);
   void (*adam)(void* parameters, const void* gradients, void* first, void* second, long n0, long n1, const AdamArgs&);

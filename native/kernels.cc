@@ -43,6 +43,7 @@ const KernelTable A2V_JOIN(kernels_, ISA) = {
     pack_conv,
     unpack_gradient,
     finish_statistics,
+    move_running_statistics,
     use_running_statistics,
     finish_reduce,
     adam,

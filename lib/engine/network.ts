@@ -1,35 +1,17 @@
-// A graph made runnable: the native engine with its parameters, gradients and Adam state.
+// A graph made runnable: the native engine with its parameters, gradients and optimiser state.
 import { availableParallelism } from 'node:os';
-import type { FeatureStore } from '../features/feature-store.js';
-import type { Node } from '../graph/graph.js';
-import { sizeOf } from '../graph/graph.js';
+import { distinctParameters, type Graph, type Node, type Scalar, sizeOf } from '../graph/graph.js';
 import { native } from '../native/addon.js';
 import type { Plan } from '../native/plan.js';
-import type { NativeInput, NativeNetwork, NativeRun } from '../native/types.js';
+import type { NativeNetwork, NativeRun } from '../native/types.js';
 import { Audio2VecError, argumentError } from '../util/errors.js';
-import { type Augmentation, nativeAugmentation } from './augmentation.js';
+import { type Batch, type FrameSource, type Gathering, nativeInputs } from './batch.js';
 import { parameterOffsets } from './engine-graph.js';
+import { type AdamOptions, fullOptimiser } from './optimiser.js';
 import { schedule } from './schedule.js';
 
-/** Log-mel frames that slices are gathered from: a feature store, or an array in memory (`native`). */
-export interface FrameSource {
-  readonly frames: number;
-  readonly native: object;
-}
-
-/** What one input node of the graph is fed, `rows` values for each example, example-major. */
-export type BatchInput =
-  /** Slices by the index of their first frame in the feature store (the network's, unless another is given); gathered
-   * and normalised natively. An input of C channels takes C slices a row. */
-  | { frames: Float64Array; store?: FrameSource; augment?: Augmentation }
-  /** Values as they are (already normalised slices, TemporalGap's δ, class indices). */
-  | { values: Float32Array };
-
-/** One training batch: the number of examples and what each input node is fed, by its name. */
-export interface Batch {
-  examples: number;
-  inputs: Record<string, BatchInput>;
-}
+export type { Batch, BatchInput, FrameSource } from './batch.js';
+export type { AdamOptions } from './optimiser.js';
 
 export interface NetworkOptions {
   /** Largest number of examples in one call; memory is allocated for it once. */
@@ -39,20 +21,11 @@ export interface NetworkOptions {
   /** Instruction set by name; default: the one in use. `float64` computes everything in double precision. */
   isa?: string;
   /** Where `frames` inputs are gathered from, and how bands are normalised on the way: (x - mean) / std. */
-  store?: FeatureStore;
+  store?: FrameSource;
   mean?: Float32Array;
   std?: Float32Array;
-}
-
-export interface AdamOptions {
-  learningRate: number;
-  /** Default 0.9 and 0.999. */
-  beta1?: number;
-  beta2?: number;
-  /** Default 1e-8. */
-  epsilon?: number;
-  /** Decoupled weight decay (AdamW) of weights, not of biases and norms; default 0. */
-  weightDecay?: number;
+  /** Rewrites of the graph to leave out (lib/engine/rewrites), for tests: the results are the same. */
+  without?: readonly string[];
 }
 
 /** Loss of one batch: the weighted total, and each loss node's share of it by its name. */
@@ -64,14 +37,17 @@ export interface Losses {
 /** Arrays by parameter name; of doubles when the network computes in double precision. */
 export type Arrays = Map<string, Float32Array | Float64Array>;
 
+/** Losses with gradients by parameter name, and those of inputs that were asked for, `[examples, rows, ...shape]`. */
+export type Gradients = Losses & { gradients: Arrays; inputGradients: Map<string, Float32Array> };
+
 /** All that a training step changes; what a checkpoint stores. */
 export interface NetworkState {
   /** Parameters and running statistics. */
   params: Arrays;
-  /** Adam's first and second moments. */
+  /** The optimiser's first and second moments. */
   m: Arrays;
   v: Arrays;
-  /** Adam steps taken. */
+  /** Optimiser steps taken. */
   steps: number;
 }
 
@@ -86,38 +62,44 @@ interface RunnablePlan {
 export class Network {
   readonly nodes: readonly Node[];
   readonly maxExamples: number;
+  private readonly scalars: readonly Scalar[];
   private readonly threads: number;
   private readonly handle: NativeNetwork;
   private readonly offsets;
   private readonly length: number;
   private readonly plans = new Map<string, RunnablePlan>();
   private readonly doubles: boolean;
-  private readonly store?: FeatureStore;
-  private readonly mean?: Float32Array;
-  private readonly inverseStd?: Float32Array;
+  private readonly gathering: Gathering;
+  private readonly without: readonly string[];
+  /** The training plan that ran last, whose batch statistics `update` moves the running ones to. */
+  private trained?: RunnablePlan;
   private busy = false;
+  private closed = false;
 
-  constructor(nodes: readonly Node[], options: NetworkOptions) {
-    const { maxExamples, threads = availableParallelism(), isa = '', store, mean, std } = options;
+  /** @param graph what to compute; or its nodes, where it has no run-time scalars
+   * @throws `ERR_ARGUMENT`, `ERR_ISA` */
+  constructor(graph: Graph | readonly Node[], options: NetworkOptions) {
+    const { maxExamples, threads = availableParallelism(), isa = '', store, mean, std, without = [] } = options;
     checkCount('maxExamples', maxExamples, 1 << 20);
     checkCount('threads', threads, 256);
     const available = native.capabilities().available;
     if (isa && !available.includes(isa)) {
       throw new Audio2VecError('ERR_ISA', `isa is ${JSON.stringify(isa)}, but here there is ${available.join(', ')}.`);
     }
-    this.nodes = nodes;
+    this.nodes = 'nodes' in graph ? graph.nodes : graph;
+    this.scalars = 'nodes' in graph ? graph.scalars : [];
     this.maxExamples = maxExamples;
     this.threads = threads;
     this.doubles = isa === 'float64';
-    this.offsets = parameterOffsets(nodes);
-    this.length = [...this.offsets.values()].reduce((n, o) => n + sizeOf(o.parameter.shape), 0);
-    const ranges = [...this.offsets.values()]
+    this.without = without;
+    this.offsets = parameterOffsets(this.nodes);
+    const all = [...this.offsets.values()];
+    this.length = all.reduce((n, o) => n + sizeOf(o.parameter.shape), 0);
+    const ranges = all
       .filter((o) => o.parameter.trainable)
       .flatMap((o) => [o.offset, sizeOf(o.parameter.shape), o.parameter.shape.length > 1 ? 1 : 0]);
     this.handle = new native.Network(isa, threads, maxExamples, this.length, Float64Array.from(ranges));
-    this.store = store;
-    this.mean = mean;
-    this.inverseStd = std?.map((s) => 1 / s);
+    this.gathering = { store, mean, inverseStd: std?.map((s) => 1 / s) };
   }
 
   /** Bytes that parameters and plans hold so far. */
@@ -125,51 +107,113 @@ export class Network {
     return this.handle.bytes();
   }
 
-  /** Forward, backward, Adam; running statistics move. */
-  async step(batch: Batch, adam: AdamOptions): Promise<Losses> {
-    const full = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0, ...adam };
-    return this.run(this.plan('train', []), batch, { adam: full });
+  /** Gives the memory back; no call may follow. A network that nothing refers to any more is freed by itself, later. */
+  close(): void {
+    if (this.closed) return;
+    if (this.busy) throw overlap();
+    this.closed = true;
+    this.handle.close();
   }
 
-  /** Forward and backward in training mode (batch statistics), changing nothing. */
-  async lossAndGradients(batch: Batch): Promise<Losses & { gradients: Arrays }> {
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  /** Forward, backward, update; running statistics move. */
+  async step(batch: Batch, adam: AdamOptions): Promise<Losses> {
+    const entry = this.plan('train', []);
+    this.trained = entry;
+    return this.run(entry, batch, { adam: fullOptimiser(adam) });
+  }
+
+  /** Forward and backward in training mode (batch statistics), changing nothing. {@link update} may follow.
+   * @param inputs input nodes whose gradient is wanted, too
+   * @throws `ERR_GRAPH` for an input that no loss depends on */
+  async lossAndGradients(batch: Batch, inputs: readonly string[] = []): Promise<Gradients> {
+    const entry = this.plan('train', [], inputs);
+    this.trained = entry;
     const gradients = new Float64Array(this.length);
-    const losses = await this.run(this.plan('train', []), batch, { gradients });
+    const inputGradients = new Map(inputs.map((name) => [name, new Float32Array(this.outputSize(batch, name))]));
+    const outputs = [...inputGradients].map(([name, values]) => ({ tensor: entry.plan.outputs[`d ${name}`]!, values }));
+    const losses = await this.run(entry, batch, { gradients, outputs });
     const trainable = [...this.offsets.values()].filter((o) => o.parameter.trainable).map((o) => o.parameter.name);
     const all = this.split(gradients);
-    return { ...losses, gradients: new Map(trainable.map((name) => [name, all.get(name)!])) };
+    return { ...losses, gradients: new Map(trainable.map((name) => [name, all.get(name)!])), inputGradients };
+  }
+
+  /** Moves the parameters by the gradients of the last {@link lossAndGradients}, or by those given (averaged over machines,
+   * clipped, with noise …), and running statistics by those of its batch. The two calls do what {@link step} does, to
+   * the bit.
+   * @throws `ERR_ARGUMENT` unless `gradients` has an array of the right size for every trainable parameter */
+  async update(adam: AdamOptions, gradients?: Arrays): Promise<void> {
+    if (!this.trained) throw argumentError('update', 'called after lossAndGradients', 'before it');
+    this.checkFree();
+    if (gradients) this.handle.setGradients(this.join(gradients, true));
+    this.busy = true;
+    try {
+      const { id, losses } = this.trained;
+      await this.handle.run(id, 0, [], { losses, adam: fullOptimiser(adam) });
+    } finally {
+      this.busy = false;
+    }
   }
 
   /** The value of a node for each example, `[examples, rows, ...shape]`, in inference mode (running statistics).
    * @param out an array of that size to fill and return; default: a new one */
   async forward(batch: Batch, node: string, out?: Float32Array): Promise<Float32Array> {
-    const size = this.outputSize(batch, node);
-    const values = out ?? new Float32Array(size);
-    checkOut(values, size);
-    const entry = this.plan('infer', [node]);
-    await this.run(entry, batch, { output: entry.plan.outputs[node]!, values });
-    return values;
+    const values = await this.outputs(batch, [node], out && { [node]: out });
+    return values[node]!;
+  }
+
+  /** {@link forward} of several nodes at once, by name. */
+  async outputs<N extends string>(
+    batch: Batch,
+    nodes: readonly N[],
+    out: Partial<Record<N, Float32Array>> = {},
+  ): Promise<Record<N, Float32Array>> {
+    const values = nodes.map((name) => {
+      const size = this.outputSize(batch, name);
+      const array = out[name] ?? new Float32Array(size);
+      checkOut(array, size);
+      return [name, array] as const;
+    });
+    const entry = this.plan('infer', nodes);
+    await this.run(entry, batch, {
+      outputs: values.map(([name, array]) => ({ tensor: entry.plan.outputs[name]!, values: array })),
+    });
+    return Object.fromEntries(values) as Record<N, Float32Array>;
   }
 
   /** {@link forward} on the calling thread, to be repeated: everything is checked and allocated here, once. The returned
-   * function reads the arrays of `batch` as they are at the time, and fills `out` (`[examples, rows, ...shape]`). What
-   * it finds there it trusts: frame indices that the caller changes must stay inside the store.
+   * function reads the arrays of `batch` as they are at the time, and fills `out` (`[examples, rows, ...shape]`; one
+   * array for each node). What it finds there it trusts: frame indices that the caller changes must stay inside the
+   * store.
    *
    * @param hop for a stream (one example, one thread): called with `later`, it takes what it reads for a slice that
    *   begins `hop` frames after that of its last call, and computes only what the two do not share; the bits are the
    *   same */
-  bindForward(batch: Batch, node: string, out: Float32Array, hop?: number): (later?: boolean) => void {
-    checkOut(out, this.outputSize(batch, node));
-    const { id, plan, losses } = this.plan('infer', [node]);
-    const inputs = this.inputs(batch, plan);
+  bindForward(
+    batch: Batch,
+    node: string | readonly string[],
+    out: Float32Array | readonly Float32Array[],
+    hop?: number,
+  ): (later?: boolean) => void {
+    const names = typeof node === 'string' ? [node] : node;
+    const arrays = out instanceof Float32Array ? [out] : out;
+    names.forEach((name, i) => {
+      checkOut(arrays[i]!, this.outputSize(batch, name));
+    });
+    const { id, plan, losses } = this.plan('infer', names);
+    const inputs = nativeInputs(this.nodes, plan, batch, this.gathering);
     const bytes = hop === undefined ? 0 : this.handle.cachedBytes(id, hop);
     const cache = hop !== undefined && bytes > 0 ? { rows: new Uint8Array(bytes), hop, filled: false } : undefined;
     if (cache && (batch.examples !== 1 || this.threads !== 1)) {
       throw argumentError('hop', 'given only for one example on one thread', hop);
     }
-    const run: NativeRun = { losses, output: plan.outputs[node]!, values: out, ...(cache && { cache }) };
+    const outputs = names.map((name, i) => ({ tensor: plan.outputs[name]!, values: arrays[i]! }));
+    const run: NativeRun = { losses, outputs, scalars: this.scalarsOf(plan, batch), ...(cache && { cache }) };
     return (later = false) => {
-      if (this.busy) throw overlap();
+      this.checkFree();
       if (cache) cache.filled = later;
       this.handle.runSync(id, batch.examples, inputs, run);
     };
@@ -183,15 +227,18 @@ export class Network {
 
   /** Parameters and running statistics by name, as copies. */
   getParameters(): Arrays {
+    this.checkFree();
     return this.split(this.handle.getParameters());
   }
 
   /** Replaces parameters; every one of the graph must be given, with its size. */
   setParameters(params: Arrays): void {
+    this.checkFree();
     this.handle.setParameters(this.join(params));
   }
 
   getState(): NetworkState {
+    this.checkFree();
     const m = new Float64Array(this.length);
     const v = new Float64Array(this.length);
     const steps = this.handle.getMoments(m, v);
@@ -203,11 +250,13 @@ export class Network {
     this.handle.setMoments(this.join(state.m), this.join(state.v), state.steps);
   }
 
-  private plan(mode: 'train' | 'infer', targets: readonly string[]): RunnablePlan {
-    const key = `${mode} ${targets.join(' ')}`;
+  private plan(mode: 'train' | 'infer', targets: readonly string[], gradients: readonly string[] = []): RunnablePlan {
+    this.checkFree();
+    const key = JSON.stringify([mode, targets, gradients]);
     let entry = this.plans.get(key);
     if (!entry) {
-      const plan = schedule(this.nodes, mode, targets, this.handle.lanes);
+      const { without, scalars } = this;
+      const plan = schedule(this.nodes, mode, targets, this.handle.lanes, { gradients, without, scalars });
       entry = { id: this.addPlan(plan, mode), plan, losses: new Float64Array(plan.losses.length) };
       this.plans.set(key, entry);
     }
@@ -218,6 +267,7 @@ export class Network {
     try {
       return this.handle.addPlan(plan, mode === 'train');
     } catch (cause) {
+      if (!(cause instanceof Error && cause.message === 'out of memory')) throw cause;
       throw new Audio2VecError(
         'ERR_MEMORY',
         `There is no memory for ${this.maxExamples} examples at a time: use a smaller batch or narrower channels.`,
@@ -234,11 +284,12 @@ export class Network {
   }
 
   private async run({ id, plan, losses }: RunnablePlan, batch: Batch, options: Partial<NativeRun>): Promise<Losses> {
-    const inputs = this.inputs(batch, plan);
-    if (this.busy) throw overlap();
+    checkCount('examples', batch.examples, this.maxExamples);
+    const inputs = nativeInputs(this.nodes, plan, batch, this.gathering);
+    this.checkFree();
     this.busy = true;
     try {
-      await this.handle.run(id, batch.examples, inputs, { losses, ...options });
+      await this.handle.run(id, batch.examples, inputs, { losses, scalars: this.scalarsOf(plan, batch), ...options });
       const parts = Object.fromEntries(plan.losses.map((name, i) => [name, losses[i]!]));
       return { loss: losses.reduce((a, b) => a + b, 0), parts };
     } finally {
@@ -246,52 +297,13 @@ export class Network {
     }
   }
 
-  /** Checks that every input is there, of the right size and inside the store: C++ does not look again. */
-  private inputs(batch: Batch, plan: Plan): NativeInput[] {
-    const { examples } = batch;
-    checkCount('examples', examples, this.maxExamples);
-    return Object.entries(plan.inputs).map(([name, tensor]) => {
-      const node = this.nodes.find((n) => n.name === name)!;
-      const input = batch.inputs[name];
-      if (!input) throw argumentError('batch.inputs', `given for ${name}`, Object.keys(batch.inputs).join(', '));
-      const slices = node.rows * (node.shape.length === 3 ? node.shape[2] : 1) * examples;
-      if ('values' in input) {
-        const want = examples * node.rows * sizeOf(node.shape);
-        if (!(input.values instanceof Float32Array) || input.values.length !== want) {
-          throw argumentError(`batch.inputs.${name}.values`, `a Float32Array of ${want}`, input.values?.length);
-        }
-        this.checkLabels(name, input.values);
-        return { tensor, values: input.values };
-      }
-      const { mean, inverseStd } = this;
-      const store = input.store ?? this.store;
-      if (!store || !mean || !inverseStd) throw argumentError('store, mean and std', 'given to feed frames', 'nothing');
-      if (!(input.frames instanceof Float64Array) || input.frames.length !== slices) {
-        throw argumentError(`batch.inputs.${name}.frames`, `a Float64Array of ${slices}`, input.frames?.length);
-      }
-      const last = store.frames - node.shape[0];
-      for (const start of input.frames) {
-        if (!(start >= 0 && start <= last && Number.isInteger(start))) {
-          throw argumentError(`batch.inputs.${name}.frames`, `frame indices from 0 to ${last}`, start);
-        }
-      }
-      const gathered = { tensor, starts: input.frames, store: store.native, mean, inverseStd };
-      if (!input.augment) return gathered;
-      const size = [node.shape[0], node.shape[1]!] as const;
-      return { ...gathered, augment: nativeAugmentation(name, input.augment, slices, size, last) };
-    });
-  }
-
-  private checkLabels(name: string, values: Float32Array): void {
-    for (const node of this.nodes) {
-      if (node.op !== 'loss' || node.loss !== 'softmax' || node.inputs[1] !== name) continue;
-      const classes = this.nodes.find((n) => n.name === node.inputs[0])!.shape[0];
-      for (const v of values) {
-        if (!(Number.isInteger(v) && v >= 0 && v < classes)) {
-          throw argumentError(`batch.inputs.${name}.values`, `class indices from 0 to ${classes - 1}`, v);
-        }
-      }
+  private scalarsOf(plan: Plan, { scalars = {} }: Batch): Float64Array {
+    for (const [name, value] of Object.entries(scalars)) {
+      const known = plan.scalars.map((s) => s.name);
+      if (!known.includes(name)) throw argumentError('batch.scalars', `of ${known.join(', ') || 'nothing'}`, name);
+      if (!Number.isFinite(value)) throw argumentError(`batch.scalars.${name}`, 'a finite number', value);
     }
+    return Float64Array.from(plan.scalars, ({ name, value }) => scalars[name] ?? value);
   }
 
   private split(flat: Float64Array): Arrays {
@@ -303,16 +315,22 @@ export class Network {
     return out;
   }
 
-  private join(arrays: Arrays): Float64Array {
+  private join(arrays: Arrays, trainableOnly = false): Float64Array {
     const flat = new Float64Array(this.length);
-    for (const [name, { offset, parameter }] of this.offsets) {
+    for (const { name, shape, trainable } of distinctParameters(this.nodes)) {
+      if (trainableOnly && !trainable) continue;
       const values = arrays.get(name);
-      const want = sizeOf(parameter.shape);
+      const want = sizeOf(shape);
       if (values?.length !== want)
         throw argumentError(`weights of ${name}`, `${want} values`, values?.length ?? 'none');
-      flat.set(values, offset);
+      flat.set(values, this.offsets.get(name)!.offset);
     }
     return flat;
+  }
+
+  private checkFree(): void {
+    if (this.closed) throw new Audio2VecError('ERR_ARGUMENT', 'This network is closed: make a new one.');
+    if (this.busy) throw overlap();
   }
 }
 
@@ -320,7 +338,7 @@ function overlap(): Audio2VecError {
   return new Audio2VecError('ERR_ARGUMENT', 'This network is still computing: await the call before.');
 }
 
-function checkOut(out: Float32Array, size: number): void {
+function checkOut(out: Float32Array | undefined, size: number): void {
   if (!(out instanceof Float32Array) || out.length !== size) {
     throw argumentError('out', `a Float32Array of ${size}`, out?.length);
   }

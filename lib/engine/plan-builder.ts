@@ -1,5 +1,13 @@
 // The parts of a plan that both directions of the schedule share: layers, tensors, phases, steps.
-import { convKinds, emptyStep, type Plan, type PlanPhase, type PlanScratch, type PlanStep, tensorsOf } from '../native/plan.js';
+import {
+  convKinds,
+  emptyStep,
+  type Plan,
+  type PlanPhase,
+  type PlanScratch,
+  type PlanStep,
+  tensorsOf,
+} from '../native/plan.js';
 import { markCachedRows } from './cached-rows.js';
 import {
   area,

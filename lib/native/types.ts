@@ -44,12 +44,14 @@ export interface NativeAdam {
 export interface NativeRun {
   /** One value for each loss of the plan. */
   losses: Float64Array;
-  adam?: NativeAdam;
+  /** Run-time scalars, in the plan's order; default: what the plan says. */
+  scalars?: Float64Array;
   /** By parameter offset. */
   gradients?: Float64Array;
-  /** The value of tensor `output`. */
-  output?: number;
-  values?: Float32Array;
+  /** Arrays that get the values of tensors. */
+  outputs?: { tensor: number; values: Float32Array }[];
+  /** The update that follows. */
+  adam?: NativeAdam;
   cache?: NativeRowCache;
 }
 
@@ -69,6 +71,8 @@ export interface NativeNetwork {
   runSync(plan: number, examples: number, inputs: NativeInput[], run: NativeRun): void;
   setParameters(flat: Float64Array): void;
   getParameters(): Float64Array;
+  setGradients(flat: Float64Array): void;
+  close(): void;
   setMoments(m: Float64Array, v: Float64Array, steps: number): void;
   getMoments(m: Float64Array, v: Float64Array): number;
   bytes(): number;

@@ -39,9 +39,8 @@ class PeakWorker : public Napi::AsyncWorker {
   Napi::Promise promise() const { return deferred_.Promise(); }
 
   void Execute() override {
-    ThreadPool pool(threads_);
     run_.rates.assign(threads_, 0);
-    pool.run(run_on_thread, &run_);
+    run_on_threads(threads_, run_on_thread, &run_);
     for (double rate : run_.rates) total_ += rate;
   }
   void OnOK() override { deferred_.Resolve(Napi::Number::New(Env(), total_)); }

@@ -53,9 +53,7 @@ class LogMelWorker : public Napi::AsyncWorker {
  protected:
   void Execute() override {
     ask_for_huge_pages(out_, log_mel_.frames(length_) * log_mel_.bands() * sizeof(float));
-    if (threads_ == 1) return work(0);
-    ThreadPool pool(threads_);
-    pool.run([](void* self, int thread) { static_cast<LogMelWorker*>(self)->work(thread); }, this);
+    run_on_threads(threads_, [](void* self, int thread) { static_cast<LogMelWorker*>(self)->work(thread); }, this);
   }
   void OnOK() override { deferred_.Resolve(Napi::Number::New(Env(), status_.load())); }
   void OnError(const Napi::Error& error) override { deferred_.Reject(error.Value()); }

@@ -117,17 +117,21 @@ struct Run {
   long examples = 0;
   std::vector<Input> inputs;
   std::vector<std::shared_ptr<const FeatureStore>> stores;  // that inputs are gathered from: mapped until the run ends
-  bool update = false;
-  AdamArgs adam{};
+  std::optional<AdamArgs> update;
   std::optional<RowCache> cache;
+  const double* scalars = nullptr;
   double *losses = nullptr, *gradients = nullptr;
-  int output = -1;
-  float* values = nullptr;
+  struct Output {
+    int tensor;
+    float* values;
+  };
+  std::vector<Output> outputs;
 
   void execute(Network& network) const {
-    network.run(plan, examples, inputs, update ? &adam : nullptr, cache ? &*cache : nullptr, losses);
+    if (examples > 0) network.run(plan, examples, inputs, scalars, cache ? &*cache : nullptr, losses);
     if (gradients) network.get_gradients(gradients);
-    if (values) network.read_output(plan, output, examples, values);
+    for (const Output& o : outputs) network.read_output(plan, o.tensor, examples, o.values);
+    if (update) network.update(plan, *update);
   }
 };
 
@@ -142,6 +146,8 @@ class NetworkClass : public Napi::ObjectWrap<NetworkClass> {
                            InstanceMethod<&NetworkClass::run_sync>("runSync"),
                            InstanceMethod<&NetworkClass::set_parameters>("setParameters"),
                            InstanceMethod<&NetworkClass::get_parameters>("getParameters"),
+                           InstanceMethod<&NetworkClass::set_gradients>("setGradients"),
+                           InstanceMethod<&NetworkClass::close>("close"),
                            InstanceMethod<&NetworkClass::set_moments>("setMoments"),
                            InstanceMethod<&NetworkClass::get_moments>("getMoments"),
                            InstanceMethod<&NetworkClass::bytes>("bytes"),
@@ -242,16 +248,17 @@ class NetworkClass : public Napi::ObjectWrap<NetworkClass> {
       run_.inputs.push_back(unpack_input(inputs.Get(i).As<Napi::Object>()));
     Napi::Object options = info[3].As<Napi::Object>();
     run_.losses = options.Get("losses").As<Napi::Float64Array>().Data();
-    run_.update = options.Has("adam");
-    if (run_.update) {
+    run_.scalars = options.Has("scalars") ? options.Get("scalars").As<Napi::Float64Array>().Data() : nullptr;
+    run_.update.reset();
+    if (options.Has("adam")) {
       Napi::Object a = options.Get("adam").As<Napi::Object>();
-      run_.adam = {number(a, "learningRate"),
-                   number(a, "beta1"),
-                   number(a, "beta2"),
-                   number(a, "epsilon"),
-                   number(a, "weightDecay"),
-                   0,
-                   0};
+      run_.update = AdamArgs{number(a, "learningRate"),
+                             number(a, "beta1"),
+                             number(a, "beta2"),
+                             number(a, "epsilon"),
+                             number(a, "weightDecay"),
+                             0,
+                             0};
     }
     run_.cache.reset();
     if (options.Has("cache")) {
@@ -260,8 +267,14 @@ class NetworkClass : public Napi::ObjectWrap<NetworkClass> {
       run_.cache = RowCache{rows, integer(c, "hop"), c.Get("filled").ToBoolean()};
     }
     run_.gradients = options.Has("gradients") ? options.Get("gradients").As<Napi::Float64Array>().Data() : nullptr;
-    run_.values = options.Has("values") ? options.Get("values").As<Napi::Float32Array>().Data() : nullptr;
-    if (run_.values) run_.output = integer(options, "output");
+    run_.outputs.clear();
+    if (options.Has("outputs")) {
+      Napi::Array outputs = options.Get("outputs").As<Napi::Array>();
+      for (uint32_t i = 0; i < outputs.Length(); i++) {
+        Napi::Object o = outputs.Get(i).As<Napi::Object>();
+        run_.outputs.push_back({integer(o, "tensor"), o.Get("values").As<Napi::Float32Array>().Data()});
+      }
+    }
   }
 
   // {tensor, values} or {tensor, starts, store, mean, inverseStd, augment?}
@@ -297,6 +310,11 @@ class NetworkClass : public Napi::ObjectWrap<NetworkClass> {
     network_->get_parameters(out.Data());
     return out;
   }
+  void set_gradients(const Napi::CallbackInfo& info) {
+    network_->set_gradients(info[0].As<Napi::Float64Array>().Data());
+  }
+  // Gives the memory back; nothing may be called afterwards.
+  void close(const Napi::CallbackInfo&) { network_.reset(); }
   void set_moments(const Napi::CallbackInfo& info) {
     network_->set_moments(info[0].As<Napi::Float64Array>().Data(), info[1].As<Napi::Float64Array>().Data(),
                           info[2].ToNumber().Int64Value());

@@ -145,10 +145,9 @@ double inverse_root(double x) {
   return 1 / y;
 }
 
-// Batch statistics from the threads' sums; with `update`, running ones move: they take the unbiased variance.
-void finish_statistics(const Norm& norm, void* parameters, int threads, int update) {
-  real* p = static_cast<real*>(parameters);
-  double *mean = norm.statistics, *inverse = mean + norm.C;
+// Batch statistics from the threads' sums.
+void finish_statistics(const Norm& norm, const void* parameters, int threads) {
+  double *mean = norm.statistics, *inverse = mean + norm.C, *variance = inverse + norm.C;
   for (int c = 0; c < norm.C; c++) {
     double total = 0, squares = 0;
     for (int t = 0; t < threads; t++) {
@@ -157,16 +156,23 @@ void finish_statistics(const Norm& norm, void* parameters, int threads, int upda
     }
     if (norm.single) sums_from_taps(norm, threads, c, total, squares);
     mean[c] = total / norm.count;
-    double var = squares / norm.count - mean[c] * mean[c];
-    if (var < 0) var = 0;
-    inverse[c] = inverse_root(var + kNormEpsilon);
-    if (!update) continue;
-    const double all = double(norm.count) * norm.copies;
-    const double unbiased = all > 1 ? var * all / (all - 1) : var;
+    const double var = squares / norm.count - mean[c] * mean[c];
+    variance[c] = var < 0 ? 0 : var;
+    inverse[c] = inverse_root(variance[c] + kNormEpsilon);
+  }
+  set_scale(norm, static_cast<const real*>(parameters), mean, inverse);
+}
+
+// Moves the running statistics towards those of the last batch; they take the unbiased variance.
+void move_running_statistics(const Norm& norm, void* parameters) {
+  real* p = static_cast<real*>(parameters);
+  const double *mean = norm.statistics, *variance = mean + 2 * norm.C;
+  const double all = double(norm.count) * norm.copies;
+  for (int c = 0; c < norm.C; c++) {
+    const double unbiased = all > 1 ? variance[c] * all / (all - 1) : variance[c];
     p[norm.mean + c] += kNormMomentum * (mean[c] - p[norm.mean + c]);
     p[norm.var + c] += kNormMomentum * (unbiased - p[norm.var + c]);
   }
-  set_scale(norm, p, mean, inverse);
 }
 
 // Scale and shift from running statistics (inference).

@@ -66,6 +66,12 @@ struct Network::Plan {
   std::vector<double> norm_doubles;  // sums and statistics of all norms
   std::vector<int> weight_maps;
   std::unique_ptr<Memory> memory;
+  // The first layer that has a layer's weights.
+  long owner(const Conv& conv) const {
+    return std::find_if(convs.begin(), convs.end(), [&](const Conv& c) { return c.weight == conv.weight; }) -
+           convs.begin();
+  }
+
   size_t gradients = 0, gradients_bytes = 0;  // where the threads' weight gradients lie in memory
   long packed_version = 0;
 };
@@ -80,7 +86,7 @@ size_t gradient_size(const ConvShape& s, int V) { return size_t(s.size) * (s.pla
 Network::Network(const KernelTable& table, int threads, long max_examples, long parameters,
                  std::vector<TrainableRange> trainable)
     : table_(table),
-      pool_(threads),
+      threads_(threads < 1 ? 1 : threads),
       max_examples_(max_examples),
       parameters_(parameters),
       trainable_(std::move(trainable)),
@@ -100,7 +106,7 @@ Network::~Network() {
 int Network::add_plan(const PlanSpec& spec) {
   auto plan = std::make_unique<Plan>();
   plan->spec = spec;
-  const int V = table_.lanes, threads = pool_.size();
+  const int V = table_.lanes, threads = threads_;
   const size_t real = table_.real_bytes;
   Layout layout;
 
@@ -130,8 +136,10 @@ int Network::add_plan(const PlanSpec& spec) {
     Conv c{};
     c.kind = s.kind;
     c.window = {s.kt, s.kf, s.strideT, s.strideF, s.dilationT, s.dilationF, s.padT, s.padF};
-    const Tensor in = s.kind == CONV_DENSE ? vector_layout(s.cin, V) : map_layout(1, s.fIn, s.cin, V, s.planar, s.folded);
-    const Tensor out = s.kind == CONV_DENSE ? vector_layout(s.cout, V) : map_layout(1, s.fOut, s.cout, V, s.planar, s.folded);
+    const Tensor in =
+        s.kind == CONV_DENSE ? vector_layout(s.cin, V) : map_layout(1, s.fIn, s.cin, V, s.planar, s.folded);
+    const Tensor out =
+        s.kind == CONV_DENSE ? vector_layout(s.cout, V) : map_layout(1, s.fOut, s.cout, V, s.planar, s.folded);
     c.forward = conv_shape(in, out, s.kt, s.kf, s.upsampled, 0, V, table_.accumulators, s.winograd);
     c.backward = conv_shape(out, in, s.kt, s.kf, s.upsampled, 1, V, table_.accumulators, s.winograd);
     c.weights = s.winograd && !s.winogradWeights && spec.training
@@ -177,7 +185,7 @@ int Network::add_plan(const PlanSpec& spec) {
     n.mean = s.mean;
     n.var = s.var;
     norm_at.push_back(layout.take(size_t(5) * t.column * real));
-    doubles += size_t(threads + 1) * 2 * s.c + (s.single < 0 ? 0 : threads * tap_sums_size(s.c));
+    doubles += size_t(2 * threads + 3) * s.c + (s.single < 0 ? 0 : threads * tap_sums_size(s.c));
     plan->norms.push_back(n);
   }
 
@@ -221,7 +229,7 @@ int Network::add_plan(const PlanSpec& spec) {
     n.apply = base + norm_at[i] + 2 * n.column * real;
     n.sums = next;
     n.statistics = next + size_t(threads) * 2 * n.C;
-    next += size_t(threads + 1) * 2 * n.C;
+    next += size_t(2 * threads + 3) * n.C;
     if (spec.norms[i].single < 0) continue;
     n.single = &plan->convs[spec.norms[i].single];
     n.tap_gradients = spec.norms[i].tapGradients;
@@ -286,8 +294,8 @@ int Network::add_plan(const PlanSpec& spec) {
 namespace {
 
 template <typename Fn>
-void on_threads(ThreadPool& pool, Fn fn) {
-  pool.run([](void* context, int thread) { (*static_cast<Fn*>(context))(thread); }, &fn);
+void on_threads(int threads, Fn fn) {
+  run_on_threads(threads, [](void* context, int thread) { (*static_cast<Fn*>(context))(thread); }, &fn);
 }
 
 // The strip after this one, or the first of the next units.
@@ -326,8 +334,8 @@ void Network::pack(Plan& plan) {
   plan.packed_version = version_;
   if (!plan.spec.training)
     for (Norm& n : plan.norms) table_.use_running_statistics(n, params_);
-  on_threads(pool_, [&](int thread) {
-    for (size_t i = thread; i < plan.convs.size(); i += pool_.size()) {
+  on_threads(threads_, [&](int thread) {
+    for (size_t i = thread; i < plan.convs.size(); i += threads_) {
       const Conv& c = plan.convs[i];
       table_.pack_conv(c, params_, c.folded_norm < 0 ? nullptr : &plan.norms[c.folded_norm]);
     }
@@ -372,17 +380,18 @@ void Network::run_pass(Pass& pass, Range& r, long end, const RowCache* cache, ch
   kept += cached * row_bytes;
 }
 
-void Network::run(int index, long examples, const std::vector<Input>& inputs, const AdamArgs* update,
+void Network::run(int index, long examples, const std::vector<Input>& inputs, const double* scalars,
                   const RowCache* cache, double* losses) {
   Plan& plan = *plans_[index];
-  const int threads = pool_.size();
+  const int threads = threads_;
   pack(plan);
+  for (size_t i = 0; i < plan.scalars.size(); i++) plan.scalars[i] = scalars ? scalars[i] : plan.spec.scalars[i];
   std::fill(plan.losses.begin(), plan.losses.end(), 0.0);
   if (plan.spec.training) {
     std::fill(plan.norm_doubles.begin(), plan.norm_doubles.end(), 0.0);
     for (size_t i = 0; i < plan.norms.size(); i++) plan.norms[i].count = plan.spec.norms[i].count * examples;
   }
-  on_threads(pool_, [&](int t) {
+  on_threads(threads_, [&](int t) {
     for (const Input& input : inputs) {
       const long units = examples * plan.spec.tensors[input.tensor].rows;
       const Range r{units * t / threads, units * (t + 1) / threads, t, threads};
@@ -401,7 +410,7 @@ void Network::run(int index, long examples, const std::vector<Input>& inputs, co
     for (Pass& pass : phase.passes)
       for (Step& s : pass.steps) s.examples = examples;
     const long units = examples * phase.rows;
-    on_threads(pool_, [&](int t) {
+    on_threads(threads_, [&](int t) {
       Prefetch prefetch;
       // What inference keeps from one phase to the next is little and still in the L2 cache.
       Range r{0, 0, t, threads};
@@ -417,37 +426,41 @@ void Network::run(int index, long examples, const std::vector<Input>& inputs, co
     });
     for (int i : phase.statistics) {
       Norm& n = plan.norms[i];
-      table_.finish_statistics(n, params_, threads, update != nullptr);
+      table_.finish_statistics(n, params_, threads);
       std::fill(n.sums, n.sums + size_t(threads) * 2 * n.C, 0.0);
     }
     for (int i : phase.reduced) table_.finish_reduce(plan.norms[i], params_, gradients_, threads);
   }
 
   if (plan.spec.training)
-    on_threads(pool_, [&](int t) {
-      for (size_t i = t; i < plan.convs.size(); i += threads)
-        table_.unpack_gradient(plan.convs[i], gradients_, threads);
+    on_threads(threads_, [&](int t) {
+      // Layers that share weights add to the same gradient: on one thread, in their order.
+      for (const Conv& c : plan.convs)
+        if (plan.owner(c) % threads == t) table_.unpack_gradient(c, gradients_, threads);
     });
-  if (update) {
-    AdamArgs a = *update;
-    steps_++;
-    a.correction1 = 1 - std::pow(a.beta1, double(steps_));
-    a.correction2 = 1 - std::pow(a.beta2, double(steps_));
-    on_threads(pool_, [&](int t) {
-      for (const TrainableRange& range : trainable_) {
-        AdamArgs own = a;
-        if (!range.decays) own.weight_decay = 0;
-        table_.adam(params_, gradients_, first_, second_, range.offset + range.size * t / threads,
-                    range.offset + range.size * (t + 1) / threads, own);
-      }
-    });
-    version_++;
-  }
-
   for (int l = 0; l < plan.spec.losses; l++) {
     const double* parts = &plan.losses[size_t(l) * threads];
     losses[l] = std::accumulate(parts, parts + threads, 0.0);
   }
+}
+
+void Network::update(int index, const AdamArgs& optimiser) {
+  const Plan& plan = *plans_[index];
+  if (plan.spec.training)
+    for (const Norm& n : plan.norms) table_.move_running_statistics(n, params_);
+  AdamArgs a = optimiser;
+  steps_++;
+  a.correction1 = 1 - std::pow(a.beta1, double(steps_));
+  a.correction2 = 1 - std::pow(a.beta2, double(steps_));
+  on_threads(threads_, [&](int t) {
+    for (const TrainableRange& range : trainable_) {
+      AdamArgs own = a;
+      if (!range.decays) own.weight_decay = 0;
+      table_.adam(params_, gradients_, first_, second_, range.offset + range.size * t / threads_,
+                  range.offset + range.size * (t + 1) / threads_, own);
+    }
+  });
+  version_++;
 }
 
 void Network::set_parameters(const double* p) {
@@ -455,6 +468,7 @@ void Network::set_parameters(const double* p) {
   version_++;
 }
 void Network::get_parameters(double* p) const { table_.doubles_from_reals(p, params_, parameters_); }
+void Network::set_gradients(const double* g) { table_.reals_from_doubles(gradients_, g, parameters_); }
 void Network::get_gradients(double* g) const { table_.doubles_from_reals(g, gradients_, parameters_); }
 void Network::set_moments(const double* m, const double* v, long steps) {
   table_.reals_from_doubles(first_, m, parameters_);

@@ -45,14 +45,18 @@ class Network {
   void get_moments(double* m, double* v) const;
   long steps() const { return steps_; }
 
-  // Runs a plan; `losses` gets the value of each loss. With `update`, running statistics and parameters move. With
-  // `cache` (one example, one thread) only the rows are computed that the slice before did not have. Allocates nothing.
-  void run(int plan, long examples, const std::vector<Input>& inputs, const AdamArgs* update, const RowCache* cache,
+  // Runs a plan; `losses` gets the value of each loss. A training plan leaves gradients and batch statistics behind and
+  // changes nothing else. With `cache` (one example, one thread) only the rows are computed that the slice before did
+  // not have. `scalars`: run-time scalars, or null for their defaults. Allocates nothing.
+  void run(int plan, long examples, const std::vector<Input>& inputs, const double* scalars, const RowCache* cache,
            double* losses);
+  // Moves parameters by the gradients that there are, and running statistics by those of the plan's last run.
+  void update(int plan, const AdamArgs& optimiser);
   // Bytes that a stream carries from slice to slice.
   size_t cached_bytes(int plan, long hop) const;
-  // After run() of a training plan: gradients by parameter offset.
+  // Gradients by parameter offset: after run() of a training plan its own, until others are set.
   void get_gradients(double* g) const;
+  void set_gradients(const double* g);
   // After run(): a kept tensor, [examples * rows][T][F][C].
   void read_output(int plan, int tensor, long examples, float* out);
 
@@ -68,7 +72,7 @@ class Network {
   void run_pass(Pass& pass, Range& r, long end, const RowCache* cache, char*& kept);
 
   const KernelTable& table_;
-  ThreadPool pool_;
+  const int threads_;
   const long max_examples_, parameters_;
   const std::vector<TrainableRange> trainable_;
   Memory memory_;  // parameters, gradients, first and second moments

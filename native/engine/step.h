@@ -112,7 +112,7 @@ struct Norm {
   void* shift;
   void* apply;         // [3][unit] dx = a * dy + b * x + c
   double* sums;        // per thread: [2][C]: Σx, Σx² forward; Σdy, Σdy·x backward
-  double* statistics;  // [2][C]: batch mean, 1 / sqrt(var + eps)
+  double* statistics;  // [3][C]: batch mean, 1 / sqrt(var + eps), var
   // Training, see single_channel.h: the convolution of one channel that is normalised, or null; its sums, of
   // tap_sums_size() for each thread; and whether its gradients follow from them, too.
   const Conv* single;

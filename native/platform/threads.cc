@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <memory>
 #include <mutex>
 #include <thread>
 #include <vector>
@@ -20,71 +21,82 @@ inline void relax() {
 #endif
 }
 
-}  // namespace
+// Looks for `there` for a while, then sleeps until it is notified.
+template <typename Condition>
+void wait_for(std::mutex& mutex, std::condition_variable& changed, Condition there) {
+  for (int i = 0; i < kSpins && !there(); i++) relax();
+  if (there()) return;
+  std::unique_lock<std::mutex> lock(mutex);
+  changed.wait(lock, there);
+}
 
-struct ThreadPool::State {
-  std::vector<std::thread> threads;
-  std::mutex mutex;
-  std::condition_variable wake, done;
-  std::atomic<unsigned> round{0};
-  std::atomic<int> running{0};
-  std::atomic<bool> stop{false};
-  void (*fn)(void*, int) = nullptr;
-  void* context = nullptr;
+class Pool {
+ public:
+  ~Pool() {
+    stop_ = true;
+    for (auto& worker : workers_) worker->next_round();
+    for (auto& worker : workers_) worker->thread.join();
+  }
 
-  void work(int thread) {
-    unsigned seen = 0;
-    for (;;) {
-      for (int i = 0; i < kSpins && round.load(std::memory_order_acquire) == seen; i++) relax();
-      if (round.load(std::memory_order_acquire) == seen) {
-        std::unique_lock<std::mutex> lock(mutex);
-        wake.wait(lock, [&] { return round.load(std::memory_order_acquire) != seen; });
-      }
-      seen = round.load(std::memory_order_acquire);
-      if (stop) return;
-      fn(context, thread);
-      if (running.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+  void run(int threads, void (*fn)(void*, int), void* context) {
+    std::lock_guard<std::mutex> turn(turn_);
+    while (int(workers_.size()) < threads - 1) workers_.push_back(std::make_unique<Worker>(*this, workers_.size() + 1));
+    fn_ = fn;
+    context_ = context;
+    running_.store(threads - 1, std::memory_order_release);
+    for (int t = 1; t < threads; t++) workers_[t - 1]->next_round();
+    fn(context, 0);
+    wait_for(mutex_, done_, [&] { return running_.load(std::memory_order_acquire) == 0; });
+  }
+
+ private:
+  struct Worker {
+    Worker(Pool& pool, int index) : thread([this, &pool, index] { pool.work(*this, index); }) {}
+    void next_round() {
+      {
         std::lock_guard<std::mutex> lock(mutex);
-        done.notify_one();
+        round.fetch_add(1, std::memory_order_acq_rel);
       }
+      wake.notify_one();
+    }
+    std::atomic<unsigned> round{0};
+    std::mutex mutex;
+    std::condition_variable wake;
+    std::thread thread;  // the last to begin: it uses the others
+  };
+
+  void work(Worker& self, int index) {
+    for (unsigned seen = 0;; seen++) {
+      wait_for(self.mutex, self.wake, [&] { return self.round.load(std::memory_order_acquire) != seen; });
+      if (stop_) return;
+      fn_(context_, index);
+      if (running_.fetch_sub(1, std::memory_order_acq_rel) > 1) continue;
+      std::lock_guard<std::mutex> lock(mutex_);
+      done_.notify_one();
     }
   }
 
-  void next_round() {
-    {
-      std::lock_guard<std::mutex> lock(mutex);
-      round.fetch_add(1, std::memory_order_acq_rel);
-    }
-    wake.notify_all();
-  }
+  std::mutex turn_;  // of the loops
+  std::vector<std::unique_ptr<Worker>> workers_;
+  void (*fn_)(void*, int) = nullptr;
+  void* context_ = nullptr;
+  std::atomic<int> running_{0};
+  std::atomic<bool> stop_{false};
+  std::mutex mutex_;
+  std::condition_variable done_;
 };
 
-ThreadPool::ThreadPool(int threads) : state_(new State), size_(threads < 1 ? 1 : threads) {
-  for (int t = 1; t < size_; t++) state_->threads.emplace_back([this, t] { state_->work(t); });
+// Ends its threads when the addon is unloaded or the process exits.
+Pool& pool() {
+  static Pool the_pool;
+  return the_pool;
 }
 
-ThreadPool::~ThreadPool() {
-  state_->stop = true;
-  state_->next_round();
-  for (auto& t : state_->threads) t.join();
-  delete state_;
-}
+}  // namespace
 
-void ThreadPool::run(void (*fn)(void*, int), void* context) {
-  State& s = *state_;
-  if (size_ > 1) {
-    s.fn = fn;
-    s.context = context;
-    s.running.store(size_ - 1, std::memory_order_release);
-    s.next_round();
-  }
-  fn(context, 0);
-  if (size_ == 1) return;
-  for (int i = 0; i < kSpins && s.running.load(std::memory_order_acquire) > 0; i++) relax();
-  if (s.running.load(std::memory_order_acquire) > 0) {
-    std::unique_lock<std::mutex> lock(s.mutex);
-    s.done.wait(lock, [&] { return s.running.load(std::memory_order_acquire) == 0; });
-  }
+void run_on_threads(int threads, void (*fn)(void*, int), void* context) {
+  if (threads <= 1) return fn(context, 0);
+  pool().run(threads, fn, context);
 }
 
 }  // namespace audio2vec

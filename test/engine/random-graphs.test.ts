@@ -1,0 +1,172 @@
+// Whatever operators meet, in whatever way, gradients are those that differences of the loss show, every instruction set
+// agrees with double precision, and rewrites change nothing. `AUDIO2VEC_GRAPHS=20000` draws more graphs, from
+// `AUDIO2VEC_GRAPHS_FROM` on.
+import { describe, expect, it } from 'vitest';
+import { Network } from '../../lib/engine/network.js';
+import { optionalRewrites } from '../../lib/engine/rewrites/index.js';
+import { sizeOf } from '../../lib/graph/graph.js';
+import { capabilities } from '../../lib/native/addon.js';
+import { Random } from '../../lib/util/random.js';
+import { lossNames, operatorNames, type RandomGraph, randomGraph } from '../helpers/random-graph.js';
+
+const count = Number(process.env.AUDIO2VEC_GRAPHS ?? 300);
+const from = Number(process.env.AUDIO2VEC_GRAPHS_FROM ?? 0);
+/** Seeds of graphs that found a fault once. */
+const found: readonly number[] = [];
+
+const isas = capabilities().available.filter((isa) => isa !== 'float64');
+
+function networkOf({ graph, batch, weights }: RandomGraph, isa: string, threads: number, without: string[] = []) {
+  const network = new Network(graph, { maxExamples: batch.examples, threads, isa, without });
+  network.setParameters(weights);
+  return network;
+}
+
+/** Directions in which parameters move together, one for each parameter: its own values' gradient is tested alone. */
+async function checkDifferences(drawn: RandomGraph, seed: number): Promise<void> {
+  const { batch, weights, differentiable } = drawn;
+  const network = networkOf(drawn, 'float64', 1);
+  const reachable = await reachableInputs(drawn, differentiable);
+  const { gradients, inputGradients, loss } = await network.lossAndGradients(batch, reachable);
+  expect(Number.isFinite(loss), `seed ${seed}: loss ${loss}`).toBe(true);
+  const lossOf = async () => (await network.lossAndGradients(batch)).loss;
+  const largest = Math.max(1e-6, ...[...gradients.values()].map((g) => norm(g)));
+  for (const [name, gradient] of gradients) {
+    const values = weights.get(name)!;
+    const rng = new Random(`${seed} ${name}`);
+    const direction = Float64Array.from(values, () => 2 * rng.uniform() - 1);
+    const moved = async (h: number) => {
+      network.setParameters(
+        new Map(weights).set(
+          name,
+          values.map((v, i) => v + h * direction[i]!),
+        ),
+      );
+      return lossOf();
+    };
+    const slope = [...gradient].reduce((sum, g, i) => sum + g * direction[i]!, 0);
+    await expectSlope(moved, slope, 1e-4 * largest + norm(gradient), `seed ${seed}: ${name}`);
+  }
+  network.setParameters(weights);
+  for (const [name, gradient] of inputGradients) {
+    const given = (batch.inputs[name] as { values: Float32Array }).values;
+    const kept = given.slice();
+    const rng = new Random(`${seed} ${name}`);
+    // Inputs are float32: steps that are powers of two stay exact.
+    const direction = Float32Array.from(kept, () => rng.int(3) - 1);
+    const moved = async (h: number) => {
+      given.set(kept.map((v, i) => v + h * direction[i]!));
+      const real = given.reduce((sum, v, i) => Math.max(sum, Math.abs(v - kept[i]!)), 0);
+      void real;
+      return lossOf();
+    };
+    const slope = [...gradient].reduce((sum, g, i) => sum + g * direction[i]!, 0);
+    await expectSlope(
+      moved,
+      slope,
+      1e-4 * largest + norm(gradient),
+      `seed ${seed}: d ${name}`,
+      [2 ** -10, 2 ** -12, 2 ** -8],
+      2e-3,
+    );
+    given.set(kept);
+  }
+  network.close();
+}
+
+async function reachableInputs(drawn: RandomGraph, names: readonly string[]): Promise<string[]> {
+  const { nodes } = drawn.graph;
+  const reaches = new Set<string>();
+  for (const node of [...nodes].reverse()) {
+    if (node.op === 'loss' || reaches.has(node.name)) {
+      const stopped = node.op === 'stop-gradient' || node.op === 'one-hot';
+      if (!stopped) for (const i of node.op === 'straight-through' ? [node.inputs[1]!] : node.inputs) reaches.add(i);
+    }
+  }
+  return names.filter((name) => reaches.has(name));
+}
+
+/** A difference may step over a kink (ReLU, maximum): one step size of several must fit. */
+async function expectSlope(
+  moved: (h: number) => Promise<number>,
+  slope: number,
+  scale: number,
+  what: string,
+  steps = [1e-6, 1e-5, 1e-7, 1e-4],
+  limit = 2e-5,
+): Promise<void> {
+  const errors: number[] = [];
+  for (const h of steps) {
+    const difference = ((await moved(h)) - (await moved(-h))) / (2 * h);
+    errors.push(Math.abs(difference - slope) / scale);
+    if (errors.at(-1)! < limit) return;
+  }
+  expect(Math.min(...errors), what).toBeLessThan(limit);
+}
+
+function norm(values: ArrayLike<number>): number {
+  return Math.sqrt(Array.from(values).reduce((sum, v) => sum + v * v, 0));
+}
+
+/** @param noise how far apart they may be without limit being exceeded, in the norm of all gradients */
+function expectSame(
+  got: Map<string, ArrayLike<number>>,
+  want: Map<string, ArrayLike<number>>,
+  limit: number,
+  what: string,
+) {
+  const all = Math.max(1e-6, ...[...want.values()].map(norm));
+  for (const [name, gradient] of want) {
+    const other = got.get(name)!;
+    const error = norm(Array.from(gradient, (v, i) => v - other[i]!));
+    expect(error / (norm(gradient) + 0.1 * all), `${what}: ${name}`).toBeLessThan(limit);
+  }
+}
+
+describe('random graphs', () => {
+  const seeds = [...found, ...Array.from({ length: count }, (_, i) => from + i)];
+  const share = 50;
+  for (let i = 0; i < seeds.length; i += share) {
+    const some = seeds.slice(i, i + share);
+    it(`have right gradients: seeds ${some[0]} to ${some.at(-1)}`, { timeout: 600_000 }, async () => {
+      for (const seed of some) {
+        const drawn = randomGraph(seed);
+        await checkDifferences(drawn, seed);
+        const reference = networkOf(drawn, 'float64', 1);
+        const want = await reference.lossAndGradients(drawn.batch);
+        const inferred = await reference.evaluate(drawn.batch);
+        const plain = networkOf(drawn, 'float64', 2, [...optionalRewrites, 'planar']);
+        const same = await plain.lossAndGradients(drawn.batch);
+        expectSame(same.gradients, want.gradients, 1e-7, `seed ${seed} without rewrites`);
+        expect(Math.abs((await plain.evaluate(drawn.batch)).loss - inferred.loss)).toBeLessThan(
+          1e-8 * (1 + Math.abs(inferred.loss)),
+        );
+        for (const isa of isas) {
+          const network = networkOf(drawn, isa, 2);
+          const got = await network.lossAndGradients(drawn.batch);
+          const what = `seed ${seed} on ${isa}`;
+          expect(Math.abs(got.loss - want.loss) / (1 + Math.abs(want.loss)), what).toBeLessThan(1e-3);
+          expectSame(got.gradients, want.gradients, 2e-2, what);
+          const loss = (await network.evaluate(drawn.batch)).loss;
+          expect(Math.abs(loss - inferred.loss) / (1 + Math.abs(inferred.loss)), what).toBeLessThan(1e-3);
+          network.close();
+        }
+        reference.close();
+        plain.close();
+      }
+    });
+  }
+
+  it('draw every operator and every loss', () => {
+    const drawn = new Set(Array.from({ length: 300 }, (_, seed) => [...randomGraph(seed).operators]).flat());
+    expect([...operatorNames, ...lossNames].filter((name) => !drawn.has(name))).toEqual([]);
+  });
+
+  it('have parameters and inputs of every size that is claimed', () => {
+    const sizes = new Set(
+      Array.from({ length: 300 }, (_, seed) => randomGraph(seed).graph.nodes.map((n) => n.shape.at(-1)!)).flat(),
+    );
+    for (const c of [1, 3, 8, 17, 33, 130]) expect(sizes.has(c), `${c} channels`).toBe(true);
+    expect(sizeOf([2, 3])).toBe(6);
+  });
+});
