@@ -9,6 +9,7 @@ namespace {
 template <typename Fn>
 A2V_INLINE void with_block(int block, Fn fn) {
   if (block == 4) return fn(Constant<4>());
+  if (block == 3) return fn(Constant<3>());
   if (block == 2) return fn(Constant<2>());
   fn(Constant<1>());
 }

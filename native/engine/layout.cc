@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <numeric>
 
 namespace audio2vec {
 namespace {
@@ -130,6 +131,24 @@ ConvShape conv_shape(const Tensor& in, const Tensor& out, int kt, int kf, int up
     s.K = in.Cp;
   }
   s.size = long(s.polyphase) * s.segments * (s.K / s.fold) * s.parities * s.vectors * lanes;
+  return s;
+}
+
+ConvShape window_shape(int kind, int cin, int cout, const Window& window, int transposed, int lanes, int accumulators) {
+  ConvShape s{};
+  s.kind = kind;
+  s.kt = window.kt;
+  s.kf = window.kf;
+  s.transposed = transposed;
+  s.fold = s.polyphase = s.parities = 1;
+  s.tap_step[0] = transposed ? window.strideT / std::gcd(window.strideT, window.dilationT) : 1;
+  s.tap_step[1] = transposed ? window.strideF / std::gcd(window.strideF, window.dilationF) : 1;
+  s.cin = s.cin_pad = s.K = kind == CONV_DEPTHWISE ? 1 : cin;
+  s.cout = cout;
+  s.cout_pad = round_up(cout, lanes);
+  s.vectors = s.cout_pad / lanes;
+  s.block = kind == CONV_DEPTHWISE ? s.vectors : accumulators / 8 >= 3 ? 3 : 2;
+  s.size = long(s.kt) * s.kf * s.K * s.cout_pad;
   return s;
 }
 

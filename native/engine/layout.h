@@ -18,6 +18,9 @@ Tensor vector_layout(int C, int lanes);
 ConvShape conv_shape(const Tensor& in, const Tensor& out, int kt, int kf, int upsampled, int transposed, int lanes,
                      int accumulators, int winograd = 0);
 
+// The same for CONV_WINDOW and CONV_DEPTHWISE, between maps that are neither folded nor planar.
+ConvShape window_shape(int kind, int cin, int cout, const Window& window, int transposed, int lanes, int accumulators);
+
 // Values that so many units need, with the zeros around them and what a vector's load may reach.
 long values_of(const Tensor& t, long units, int lanes);
 

@@ -130,13 +130,18 @@ int Network::add_plan(const PlanSpec& spec) {
     Conv c{};
     c.kind = s.kind;
     c.window = {s.kt, s.kf, s.strideT, s.strideF, s.dilationT, s.dilationF, s.padT, s.padF};
-    const Tensor in = s.kind == CONV_DENSE ? vector_layout(s.cin, V) : map_layout(1, s.fIn, s.cin, V, s.planar);
-    const Tensor out = s.kind == CONV_DENSE ? vector_layout(s.cout, V) : map_layout(1, s.fOut, s.cout, V, s.planar);
-    c.forward = conv_shape(in, out, s.kt, s.kf, s.upsampled, 0, V, table_.accumulators, s.winograd);
-    c.backward = conv_shape(out, in, s.kt, s.kf, s.upsampled, 1, V, table_.accumulators, s.winograd);
-    c.weights = s.winograd && !s.winogradWeights && spec.training
-                    ? conv_shape(in, out, s.kt, s.kf, s.upsampled, 0, V, table_.accumulators, 0)
-                    : c.forward;
+    if (s.kind == CONV_WINDOW || s.kind == CONV_DEPTHWISE) {
+      c.forward = c.weights = window_shape(s.kind, s.cin, s.cout, c.window, 0, V, table_.accumulators);
+      c.backward = window_shape(s.kind, s.cout, s.cin, c.window, 1, V, table_.accumulators);
+    } else {
+      const Tensor in = s.kind == CONV_DENSE ? vector_layout(s.cin, V) : map_layout(1, s.fIn, s.cin, V, s.planar);
+      const Tensor out = s.kind == CONV_DENSE ? vector_layout(s.cout, V) : map_layout(1, s.fOut, s.cout, V, s.planar);
+      c.forward = conv_shape(in, out, s.kt, s.kf, s.upsampled, 0, V, table_.accumulators, s.winograd);
+      c.backward = conv_shape(out, in, s.kt, s.kf, s.upsampled, 1, V, table_.accumulators, s.winograd);
+      c.weights = s.winograd && !s.winogradWeights && spec.training
+                      ? conv_shape(in, out, s.kt, s.kf, s.upsampled, 0, V, table_.accumulators, 0)
+                      : c.forward;
+    }
     c.folded_norm = s.foldedNorm;
     c.weight = s.weight;
     c.bias = s.bias;
