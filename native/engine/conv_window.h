@@ -124,7 +124,7 @@ void step_window_conv_weights(const Step& s, const Range& r) {
           gradient_block(block, a, 1, columns.taps * shape.K);
         } else if (few) {
           for (int k = 0; k < shape.K; k++, a.x++, a.dw += a.dw_k)
-            with_block(block, [&](auto R) { gradient_taps<R.value>(a, columns.taps); });
+            with_any_block(block, [&](auto R) { gradient_taps<R.value>(a, columns.taps); });
         } else {
           gradient_block(block, a, columns.taps, shape.K);
         }

@@ -20,7 +20,7 @@ import {
 } from '../helpers/window64.js';
 
 const isas = capabilities().available;
-const casesOfEach = Number(process.env.AUDIO2VEC_WINDOW_CASES ?? 120);
+const casesOfEach = Number(process.env.AUDIO2VEC_WINDOW_CASES ?? 40);
 
 const sizeOf = (units: number, m: MapShape) => units * m.t * m.f * m.c;
 
