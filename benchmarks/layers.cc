@@ -132,17 +132,20 @@ std::vector<double> measure_window(const KernelTable& table, const WindowLayer& 
     conv.forward = audio2vec::conv_shape(x, y, 1, 1, 0, 0, V, table.accumulators);
     conv.backward = audio2vec::conv_shape(y, x, 1, 1, 0, 1, V, table.accumulators);
   } else {
-    conv.forward = audio2vec::window_shape(l.kind, l.cin, l.cout, window, 0, V, table.accumulators);
-    conv.backward = audio2vec::window_shape(l.kind, l.cout, l.cin, window, 1, V, table.accumulators);
+    conv.forward = audio2vec::window_shape(l.kind, l.cin, l.cout, window, 0, V);
+    conv.backward = audio2vec::window_shape(l.kind, l.cout, l.cin, window, 1, V);
   }
   conv.weights = conv.forward;
   Values xs(audio2vec::values_of(x, units, V)), ys(audio2vec::values_of(y, units, V)), w(conv.forward.size),
-      wb(conv.backward.size), dw(conv.weights.size);
+      wb(conv.backward.size), dw(conv.weights.size),
+      tiles(std::max(audio2vec::copied_rows_size(conv.forward, window, y.F),
+                     audio2vec::copied_rows_size(conv.backward, window, x.F)));
   x.data = reinterpret_cast<char*>(xs.get());
   y.data = reinterpret_cast<char*>(ys.get());
   conv.packed = w.get();
   conv.packed_backward = wb.get();
   conv.gradient = dw.get();
+  conv.tiles = tiles.get();
   const std::vector<int> kinds =
       dense       ? std::vector<int>{STEP_dense, STEP_dense_data, STEP_dense_weights}
       : depthwise ? std::vector<int>{STEP_depthwise_conv, STEP_depthwise_conv_data, STEP_depthwise_conv_weights}

@@ -76,33 +76,54 @@ void step_depthwise_conv_data(const Step& s, const Range& r) {
   run_depthwise(*s.conv, s.conv->backward, s.conv->packed_backward, nullptr, *s.x, *s.y, 0, s.accumulate, r);
 }
 
+// S taps along bands: their products with the same output gradients.
+template <int S>
+void depthwise_gradient_tile(const Tensor& x, const Tensor& dy, const Range& r, const TapRange& rows, long x_rows,
+                             const Span& columns, long u, real* dw, long dw_tap) {
+  vec acc[S] = {};
+  for (long n = r.n0; n < r.n1; n++)
+    for (long row = rows.from; row < rows.to; row++) {
+      const real* p = at(x, r, n) + (rows.x + (row - rows.from) * x_rows) * x.pitch + columns.x * x.Cp + u;
+      const real* g = at(dy, r, n) + row * dy.pitch + columns.first * dy.Cp + u;
+      for (long c = 0; c < columns.count; c++, p += columns.x_step * x.Cp, g += dy.Cp) {
+        const vec gv = load(g);
+        A2V_UNROLL for (int s = 0; s < S; s++) acc[s] += load(p + s * columns.x_tap * x.Cp) * gv;
+      }
+    }
+  A2V_UNROLL for (int s = 0; s < S; s++) store(dw + s * dw_tap, load(dw + s * dw_tap) + acc[s]);
+}
+
 // x: the layer's input; b: gradient of its output. Adds to this thread's gradient.
 void step_depthwise_conv_weights(const Step& s, const Range& r) {
   const ConvShape& shape = s.conv->weights;
   const Tensor &x = *s.x, &dy = *s.b;
   real* gradient = static_cast<real*>(s.conv->gradient) + r.thread * shape.size;
   const Axis frames = row_axis(s.conv->window, false, x, dy, r), bands = band_axis(s.conv->window, false, x, dy);
-  for (int kt = 0; kt < shape.kt; kt++)
-    for (int kf = 0; kf < shape.kf; kf++) {
-      const TapRange t = range_of_tap(frames, kt), f = range_of_tap(bands, kf);
-      if (t.from >= t.to || f.from >= f.to) continue;
-      const long x_column = bands.down * x.Cp, columns = f.to - f.from;
-      for (int u = 0; u < shape.cout_pad; u += V) {
-        vec acc[4] = {};  // chains that hide the latency of an addition
-        for (long n = r.n0; n < r.n1; n++)
-          for (long row = t.from; row < t.to; row++) {
-            const real* p = at(x, r, n) + (t.x + (row - t.from) * frames.down) * x.pitch + f.x * x.Cp + u;
-            const real* g = at(dy, r, n) + row * dy.pitch + f.from * dy.Cp + u;
-            long c = 0;
-            for (; c + 4 <= columns; c += 4)
-              A2V_UNROLL for (int i = 0; i < 4; i++) acc[i] += load(p + (c + i) * x_column) * load(g + (c + i) * dy.Cp);
-            for (; c < columns; c++) acc[0] += load(p + c * x_column) * load(g + c * dy.Cp);
-          }
-        real* dw = gradient + (long(kt) * shape.kf + kf) * shape.cout_pad + u;
-        store(dw, load(dw) + ((acc[0] + acc[1]) + (acc[2] + acc[3])));
+  for (int kt = 0; kt < shape.kt; kt++) {
+    const TapRange rows = range_of_tap(frames, kt);
+    if (rows.from >= rows.to) continue;
+    each_span(bands, 1, [&](const Span& span) {
+      Span columns = span;
+      for (int done = 0, taps; done < span.taps; done += taps, columns.x += taps * span.x_tap) {
+        const int left = span.taps - done;
+        real* dw = gradient + (long(kt) * shape.kf + span.tap + done) * shape.cout_pad;
+        const auto run = [&](auto S) {
+          taps = S.value;
+          for (long u = 0; u < shape.cout_pad; u += V)
+            depthwise_gradient_tile<S.value>(x, dy, r, rows, frames.down, columns, u, dw + u, shape.cout_pad);
+        };
+        if (left >= 8)
+          run(Constant<8>());
+        else if (left >= 5)
+          run(Constant<5>());
+        else if (left >= 3)
+          run(Constant<3>());
+        else
+          run(Constant<1>());
       }
-      prefetch_due(r.prefetch, (r.n1 - r.n0) * (t.to - t.from) * columns * shape.vectors);
-    }
+      prefetch_due(r.prefetch, (r.n1 - r.n0) * (rows.to - rows.from) * span.count * span.taps * shape.vectors);
+    });
+  }
 }
 
 }  // namespace

@@ -13,13 +13,6 @@ A2V_INLINE void with_block(int block, Fn fn) {
   fn(Constant<1>());
 }
 
-// The same where the block may be one of three vectors (block_at in step.h).
-template <typename Fn>
-A2V_INLINE void with_any_block(int block, Fn fn) {
-  if (block == 3) return fn(Constant<3>());
-  with_block(block, fn);
-}
-
 // ---------------------------------------------------------------- output tile: QR rows × QC columns × R vectors
 
 struct TileArgs {
@@ -172,7 +165,7 @@ void conv_block(int block, const TileArgs& a, long rows, long columns) {
   if constexpr (kSmallK)
     if (is_small_k(block, a, columns))
       return a.K == 8 ? conv_small_k<8>(block, a, rows, columns) : conv_small_k<16>(block, a, rows, columns);
-  with_any_block(block, [&](auto R) { conv_rows<R.value>(a, rows, columns); });
+  with_block(block, [&](auto R) { conv_rows<R.value>(a, rows, columns); });
 }
 
 // ---------------------------------------------------------------- weight gradient tile: S segments × KB runs × R
@@ -259,7 +252,7 @@ void gradient_segments(const GradientArgs& a, int segments, int K) {
 
 // All runs of one block of output vectors.
 void gradient_block(int block, const GradientArgs& a, int segments, int K) {
-  with_any_block(block, [&](auto R) { gradient_segments<R.value>(a, segments, K); });
+  with_block(block, [&](auto R) { gradient_segments<R.value>(a, segments, K); });
 }
 
 }  // namespace

@@ -134,7 +134,7 @@ ConvShape conv_shape(const Tensor& in, const Tensor& out, int kt, int kf, int up
   return s;
 }
 
-ConvShape window_shape(int kind, int cin, int cout, const Window& window, int transposed, int lanes, int accumulators) {
+ConvShape window_shape(int kind, int cin, int cout, const Window& window, int transposed, int lanes) {
   ConvShape s{};
   s.kind = kind;
   s.kt = window.kt;
@@ -147,9 +147,18 @@ ConvShape window_shape(int kind, int cin, int cout, const Window& window, int tr
   s.cout = cout;
   s.cout_pad = round_up(cout, lanes);
   s.vectors = s.cout_pad / lanes;
-  s.block = kind == CONV_DEPTHWISE ? s.vectors : accumulators / 8 >= 3 ? 3 : 2;
+  s.block = kind == CONV_DEPTHWISE ? s.vectors : 2;
+  const bool advances = transposed && (window.strideT > 1 || window.strideF > 1);
+  s.copied = kind == CONV_WINDOW && cin < kFewChannels && window.dilationF == 1 && !advances;
   s.size = long(s.kt) * s.kf * s.K * s.cout_pad;
   return s;
+}
+
+long copied_rows_size(const ConvShape& shape, const Window& window, int bands) {
+  if (!shape.copied) return 0;
+  const int strideT = shape.transposed ? 1 : window.strideT, strideF = shape.transposed ? 1 : window.strideF;
+  const long rows = long(kCopiedRows - 1) * strideT + long(shape.kt - 1) * window.dilationT + 1;
+  return rows * (long(bands - 1) * strideF + shape.kf) * shape.K;
 }
 
 long winograd_tiles_size(const Conv& conv, bool training) {

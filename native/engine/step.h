@@ -35,8 +35,9 @@ struct Tensor {
 
 enum { kMostColumns = 64 };  // by bands
 
-// How a layer is computed: three taps or one at most between maps as described above; a dense layer; any window
-// (conv_window.h); a window that keeps channels apart (conv_depthwise.h).
+// How a layer is computed: three taps in a row, or one, between maps however they are laid out (conv.h); a dense layer;
+// any window between maps that are neither folded nor planar (conv_window.h); one that keeps channels apart
+// (conv_depthwise.h).
 enum ConvKind { CONV_TAPS, CONV_DENSE, CONV_WINDOW, CONV_DEPTHWISE };
 
 // A convolution (or dense layer: 1×1 over units) as the kernels see it, in one direction: for every output column,
@@ -53,7 +54,8 @@ enum ConvKind { CONV_TAPS, CONV_DENSE, CONV_WINDOW, CONV_DEPTHWISE };
 // are computed in pairs (winograd.h): the segments are then its four tiles.
 //
 // Windows of any size (conv_window.h) have a run for each tap, of all channels: weights are, by blocks of vectors,
-// [kt][kf][cin][vectors of the block]. Of depthwise ones, cin counts as 1 and there is one block.
+// [kt][kf][cin][vectors of the block]. Of depthwise ones, cin counts as 1 and there is one block. Where the input has
+// few channels, the rows that kCopiedRows output rows need are copied first.
 struct ConvShape {
   int planar;
   int winograd;                   // 0; outputs computed in pairs along 1: frames; 2: bands (winograd.h)
@@ -72,17 +74,18 @@ struct ConvShape {
   int upsampled;                  // 0; 1: along frames; 2: along bands
   int transposed;                 // from output gradients to input gradients
   int kind;                       // ConvKind
+  int copied;                     // windows: whether input rows are copied first
   int tap_step[2];                // windows, by axis: every so many taps one meets the same output (window.h)
   int cin, cin_pad;               // channels of the input side
   int cout, cout_pad;             // and of the output side
   long size;                      // packed weights: phases * segments * K * vectors * V
 };
 
-// Windows: vectors of the block that begins at vector v; about equally many in each, `block` at most. Static, as below.
-static inline int block_at(const ConvShape& s, int v) {
-  const int left = s.vectors - v, blocks = (left + s.block - 1) / s.block;
-  return (left + blocks - 1) / blocks;
-}
+// Windows: vectors of the block that begins at vector v. Static, as below.
+static inline int block_at(const ConvShape& s, int v) { return s.vectors - v < s.block ? s.vectors - v : s.block; }
+
+// Few channels are less than that; see ConvShape.
+enum { kCopiedRows = 8, kFewChannels = 8 };
 
 // Pairs of outputs that winograd.h prepares at a time, for a map and for the weight gradient.
 enum { kWinogradPairs = 24, kWinogradGradientPairs = 96 };
@@ -106,7 +109,7 @@ struct Conv {
   void* packed_bias;              // [cout_pad or V]
   void* gradient;                 // per thread: weight gradients in kernel order
   void* bias_gradient;            // per thread: [unit]
-  void* tiles;                    // per thread: [tiles_size] working memory of winograd.h
+  void* tiles;                    // per thread: [tiles_size] working memory of winograd.h, conv_window.h
   long tiles_size;
 };
 
