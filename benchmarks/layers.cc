@@ -1,4 +1,5 @@
-// How near each of the encoder's convolutions comes to the machine's multiply-add limit, one thread, data in cache:
+// How near each of the encoder's convolutions, some other windows and dense layers come to the machine's multiply-add
+// limit, one thread, data in cache:
 //
 //   npm run bench:layers
 //
@@ -25,6 +26,19 @@ constexpr Layer kLayers[] = {
     {48, 32, 16, 16, 1, 3}, {48, 32, 8, 16, 1, 1},  {24, 16, 16, 32, 3, 1}, {24, 16, 32, 32, 1, 3},
     {24, 16, 16, 32, 1, 1}, {12, 8, 32, 64, 3, 1},  {12, 8, 64, 64, 1, 3},  {12, 8, 32, 64, 1, 1},
     {6, 4, 64, 128, 3, 1},  {6, 4, 128, 128, 1, 3}, {6, 4, 64, 128, 1, 1},
+};
+
+// Convolutions of any window and, with kind CONV_DENSE, dense layers.
+struct WindowLayer {
+  int kind, t, f, cin, cout, kt, kf, stride, dilation;
+};
+
+constexpr WindowLayer kWindowLayers[] = {
+    {CONV_WINDOW, 1, 128, 64, 64, 1, 3, 1, 1}, {CONV_WINDOW, 1, 264, 40, 40, 1, 15, 1, 1},
+    {CONV_WINDOW, 1, 264, 1, 40, 1, 15, 1, 1}, {CONV_WINDOW, 1, 400, 128, 128, 1, 5, 1, 8},
+    {CONV_WINDOW, 1, 128, 64, 64, 1, 5, 2, 1}, {CONV_WINDOW, 12, 8, 64, 64, 3, 3, 1, 1},
+    {CONV_WINDOW, 96, 64, 1, 16, 5, 5, 2, 1},  {CONV_DEPTHWISE, 1, 400, 128, 128, 1, 5, 1, 1},
+    {CONV_DENSE, 1, 1, 128, 128, 1, 1, 1, 1},  {CONV_DENSE, 1, 1, 512, 512, 1, 1, 1, 1},
 };
 
 double cpu_seconds() {
@@ -62,8 +76,7 @@ class Values {
 std::vector<double> measure(const KernelTable& table, const Layer& l, int units, bool planar,
                             const std::vector<int>& kinds) {
   const int V = table.lanes;
-  Tensor x = audio2vec::map_layout(l.t, l.f, l.cin, V, planar),
-         y = audio2vec::map_layout(l.t, l.f, l.cout, V, planar);
+  Tensor x = audio2vec::map_layout(l.t, l.f, l.cin, V, planar), y = audio2vec::map_layout(l.t, l.f, l.cout, V, planar);
   // As lib/engine/winograd.ts has it.
   const int winograd = planar || l.kt * l.kf != 3 || std::min(l.cin, l.cout) < 16 ? 0 : l.kt == 3 ? 1 : 2;
   const bool winograd_weights = l.cin * l.cout >= 20 * (l.cin + l.cout);
@@ -95,6 +108,57 @@ std::vector<double> measure(const KernelTable& table, const Layer& l, int units,
       for (range.strip = 0, range.strip_end = 1; range.strip < range.strips; range.strip++, range.strip_end++)
         table.steps[kind](step, range);
     }));
+  }
+  return seconds;
+}
+
+// Seconds of forward, input gradient and weight gradient.
+std::vector<double> measure_window(const KernelTable& table, const WindowLayer& l, int units) {
+  const int V = table.lanes;
+  const bool dense = l.kind == CONV_DENSE, depthwise = l.kind == CONV_DEPTHWISE;
+  const auto outputs = [&](int inputs, int taps) { return taps == 1 ? inputs : (inputs + l.stride - 1) / l.stride; };
+  const auto reach = [&](int taps) { return (taps - 1) * l.dilation / 2; };
+  const Window window{
+      l.kt, l.kf, l.kt == 1 ? 1 : l.stride, l.kf == 1 ? 1 : l.stride, l.dilation, l.dilation, reach(l.kt), reach(l.kf)};
+  const auto map = [&](int t, int f, int c) {
+    return dense ? audio2vec::vector_layout(c, V) : audio2vec::map_layout(t, f, c, V, false, false);
+  };
+  Tensor x = map(l.t, l.f, l.cin), y = map(outputs(l.t, l.kt), outputs(l.f, l.kf), l.cout);
+  Conv conv{};
+  conv.kind = l.kind;
+  conv.window = window;
+  conv.bias = -1;
+  if (dense) {
+    conv.forward = audio2vec::conv_shape(x, y, 1, 1, 0, 0, V, table.accumulators);
+    conv.backward = audio2vec::conv_shape(y, x, 1, 1, 0, 1, V, table.accumulators);
+  } else {
+    conv.forward = audio2vec::window_shape(l.kind, l.cin, l.cout, window, 0, V);
+    conv.backward = audio2vec::window_shape(l.kind, l.cout, l.cin, window, 1, V);
+  }
+  conv.weights = conv.forward;
+  Values xs(audio2vec::values_of(x, units, V)), ys(audio2vec::values_of(y, units, V)), w(conv.forward.size),
+      wb(conv.backward.size), dw(conv.weights.size),
+      tiles(std::max(audio2vec::copied_rows_size(conv.forward, window, y.F),
+                     audio2vec::copied_rows_size(conv.backward, window, x.F)));
+  x.data = reinterpret_cast<char*>(xs.get());
+  y.data = reinterpret_cast<char*>(ys.get());
+  conv.packed = w.get();
+  conv.packed_backward = wb.get();
+  conv.gradient = dw.get();
+  conv.tiles = tiles.get();
+  const std::vector<int> kinds =
+      dense       ? std::vector<int>{STEP_dense, STEP_dense_data, STEP_dense_weights}
+      : depthwise ? std::vector<int>{STEP_depthwise_conv, STEP_depthwise_conv_data, STEP_depthwise_conv_weights}
+                  : std::vector<int>{STEP_window_conv, STEP_window_conv_data, STEP_window_conv_weights};
+  std::vector<double> seconds;
+  for (int i = 0; i < 3; i++) {
+    Step step{};
+    step.conv = &conv;
+    step.x = i == 1 ? &y : &x;
+    step.y = i == 0 ? &y : &x;
+    step.b = &y;
+    const Range range{0, units, 0, 1};
+    seconds.push_back(best_seconds([&] { table.steps[kinds[i]](step, range); }));
   }
   return seconds;
 }
@@ -134,4 +198,19 @@ int main() {
   }
   std::printf("| all | | %.0f %% | %.0f %% | %.0f %% |\n", 100 * flops_all / seconds[0] / peak,
               100 * flops_all / seconds[1] / peak, 100 * flops_all / seconds[2] / peak);
+
+  std::printf("\n| map | window | forward | input gradient | weight gradient |\n|---|---|---:|---:|---:|\n");
+  for (const WindowLayer& l : kWindowLayers) {
+    measure_peak();
+    const int units = l.kind == CONV_DENSE ? 64 : l.t == 1 ? 4 : 2;
+    const auto outputs = [&](int inputs, int taps) { return taps == 1 ? inputs : (inputs + l.stride - 1) / l.stride; };
+    // Every tap counts, also where it meets zeros around the map.
+    const double flops = 2.0 * outputs(l.t, l.kt) * outputs(l.f, l.kf) * (l.kind == CONV_DEPTHWISE ? 1 : l.cin) *
+                         l.cout * l.kt * l.kf * units;
+    const auto s = measure_window(table, l, units);
+    const char* kind = l.kind == CONV_DENSE ? ", dense" : l.kind == CONV_DEPTHWISE ? ", depthwise" : "";
+    std::printf("| %d × %d | %d → %d, %d×%d, stride %d, dilation %d%s | %.0f %% | %.0f %% | %.0f %% |\n", l.t, l.f,
+                l.cin, l.cout, l.kt, l.kf, l.stride, l.dilation, kind, 100 * flops / s[0] / peak,
+                100 * flops / s[1] / peak, 100 * flops / s[2] / peak);
+  }
 }

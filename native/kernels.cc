@@ -7,6 +7,8 @@
 #include "engine/adam.h"
 #include "engine/batch_norm.h"
 #include "engine/conv.h"
+#include "engine/conv_depthwise.h"
+#include "engine/conv_window.h"
 #include "engine/elementwise.h"
 #include "engine/io.h"
 #include "engine/l2_normalize.h"
@@ -16,6 +18,7 @@
 #include "engine/reshape.h"
 #include "engine/residual_pool.h"
 #include "engine/upsample.h"
+#include "engine/window_pool.h"
 #include "frontend/log_mel_kernel.h"
 #include "simd/fma_burst.h"
 

@@ -121,13 +121,30 @@ struct Applies {
   }
 };
 
+// y = y + fn(x, b, constants)
+template <typename Constants, typename Fn>
+A2V_INLINE void add_pairs(const Tensor& x, const Tensor& b, const Tensor& y, const Range& r, Constants constants,
+                          Fn fn) {
+  for (long n = r.n0; n < r.n1; n++)
+    for (long t = first_row(y, r); t < last_row(y, r); t++) {
+      const real* p = at(x, r, n) + t * x.pitch;
+      const real* o = at(b, r, n) + t * b.pitch;
+      real* q = at_mut(y, r, n) + t * y.pitch;
+      each_vector_of_row(y, constants,
+                         [&](long i, const auto& k) { store(q + i, load(q + i) + fn(load(p + i), load(o + i), k)); });
+      prefetch_due(r.prefetch, 6 * y.pitch / V);
+    }
+}
+
 // x: what was normalised; b: gradient of the result; y: gradient of x
 void step_norm_apply(const Step& s, const Range& r) {
   const bool relu = s.norm->relu;
-  map_pairs(*s.x, *s.b, *s.y, r, Applies(*s.norm), [relu](vec x, vec g, const ApplyConstants& k) {
+  const auto gradient = [relu](vec x, vec g, const ApplyConstants& k) {
     if (relu) g = x * k.scale + k.shift > vec{} ? g : vec{};
     return k.a * g + (k.b * x + k.c);
-  });
+  };
+  if (s.accumulate) return add_pairs(*s.x, *s.b, *s.y, r, Applies(*s.norm), gradient);
+  map_pairs(*s.x, *s.b, *s.y, r, Applies(*s.norm), gradient);
 }
 
 void set_scale(const Norm& norm, const real* p, const double* mean, const double* inverse) {

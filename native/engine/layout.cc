@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <numeric>
 
 namespace audio2vec {
 namespace {
@@ -131,6 +132,33 @@ ConvShape conv_shape(const Tensor& in, const Tensor& out, int kt, int kf, int up
   }
   s.size = long(s.polyphase) * s.segments * (s.K / s.fold) * s.parities * s.vectors * lanes;
   return s;
+}
+
+ConvShape window_shape(int kind, int cin, int cout, const Window& window, int transposed, int lanes) {
+  ConvShape s{};
+  s.kind = kind;
+  s.kt = window.kt;
+  s.kf = window.kf;
+  s.transposed = transposed;
+  s.fold = s.polyphase = s.parities = 1;
+  s.tap_step[0] = transposed ? window.strideT / std::gcd(window.strideT, window.dilationT) : 1;
+  s.tap_step[1] = transposed ? window.strideF / std::gcd(window.strideF, window.dilationF) : 1;
+  s.cin = s.cin_pad = s.K = kind == CONV_DEPTHWISE ? 1 : cin;
+  s.cout = cout;
+  s.cout_pad = round_up(cout, lanes);
+  s.vectors = s.cout_pad / lanes;
+  s.block = kind == CONV_DEPTHWISE ? s.vectors : 2;
+  const bool advances = transposed && (window.strideT > 1 || window.strideF > 1);
+  s.copied = kind == CONV_WINDOW && cin < kFewChannels && window.dilationF == 1 && !advances;
+  s.size = long(s.kt) * s.kf * s.K * s.cout_pad;
+  return s;
+}
+
+long copied_rows_size(const ConvShape& shape, const Window& window, int bands) {
+  if (!shape.copied) return 0;
+  const int strideT = shape.transposed ? 1 : window.strideT, strideF = shape.transposed ? 1 : window.strideF;
+  const long rows = long(kCopiedRows - 1) * strideT + long(shape.kt - 1) * window.dilationT + 1;
+  return rows * (long(bands - 1) * strideF + shape.kf) * shape.K;
 }
 
 long winograd_tiles_size(const Conv& conv, bool training) {

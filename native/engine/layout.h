@@ -18,6 +18,9 @@ Tensor vector_layout(int C, int lanes);
 ConvShape conv_shape(const Tensor& in, const Tensor& out, int kt, int kf, int upsampled, int transposed, int lanes,
                      int accumulators, int winograd = 0);
 
+// The same for CONV_WINDOW and CONV_DEPTHWISE, between maps that are neither folded nor planar.
+ConvShape window_shape(int kind, int cin, int cout, const Window& window, int transposed, int lanes);
+
 // Values that so many units need, with the zeros around them and what a vector's load may reach.
 long values_of(const Tensor& t, long units, int lanes);
 
@@ -35,5 +38,8 @@ size_t place_live_ranges(std::vector<LiveRange>& ranges);
 
 // Values of working memory that a thread needs for a convolution as winograd.h does it.
 long winograd_tiles_size(const Conv& conv, bool training);
+
+// The same for the copied rows of conv_window.h, of maps that many bands wide on the output's side.
+long copied_rows_size(const ConvShape& shape, const Window& window, int bands);
 
 }  // namespace audio2vec

@@ -174,8 +174,8 @@ void step_max_pool(const Step& s, const Range& r) {
     }
 }
 
-// x: the input; b: gradient of the result; y: gradient of the input
-void step_max_pool_backward(const Step& s, const Range& r) {
+template <bool kAdd>
+void max_pool_backward(const Step& s, const Range& r) {
   const Tensor &x = *s.x, &dy = *s.b, &dx = *s.y;
   const long r0 = first_row(dy, r), r1 = last_row(dy, r);
   const BandPairs pairs(x);
@@ -193,8 +193,13 @@ void step_max_pool_backward(const Step& s, const Range& r) {
           const vec m = vmax(vmax(e0, o0), vmax(e1, o1));
           const mask is_e0 = e0 == m, is_o0 = (o0 == m) & ~is_e0, is_e1 = (e1 == m) & ~(is_e0 | is_o0);
           const mask is_o1 = ~(is_e0 | is_o0 | is_e1);
-          pairs.join(d + from, is_e0 ? gv : vec{}, is_o0 ? gv : vec{});
-          pairs.join(d + from + dx.pitch, is_e1 ? gv : vec{}, is_o1 ? gv : vec{});
+          const auto give = [&](real* to, vec e, vec o) {
+            vec old_e{}, old_o{};
+            if (kAdd) pairs.split(to, old_e, old_o);
+            kAdd ? pairs.join(to, old_e + e, old_o + o) : pairs.join(to, e, o);
+          };
+          give(d + from, is_e0 ? gv : vec{}, is_o0 ? gv : vec{});
+          give(d + from + dx.pitch, is_e1 ? gv : vec{}, is_o1 ? gv : vec{});
         });
       } else {
         for (long f = 0; f < dy.F; f++)
@@ -206,10 +211,18 @@ void step_max_pool_backward(const Step& s, const Range& r) {
             int best = 0;
             for (int i = 1; i < 4; i++)
               if (p[places[i]] > p[places[best]]) best = i;
-            for (int i = 0; i < 4; i++) d[targets[i]] = i == best ? g[f * dy.Cp + c] : 0;
+            for (int i = 0; i < 4; i++) {
+              const real share = i == best ? g[f * dy.Cp + c] : 0;
+              d[targets[i]] = kAdd ? d[targets[i]] + share : share;
+            }
           }
       }
     }
+}
+
+// x: the input; b: gradient of the result; y: gradient of the input
+void step_max_pool_backward(const Step& s, const Range& r) {
+  s.accumulate ? max_pool_backward<true>(s, r) : max_pool_backward<false>(s, r);
 }
 
 // x: a map; y: a vector, its largest value per channel
@@ -239,13 +252,13 @@ void step_global_max_pool_backward(const Step& s, const Range& r) {
       for (long t = 0; t < x.T; t++)
         for (long f = 0; f < x.F; f++) {
           const long here = t * x.pitch + f * x.Cp;
-          d[t * dx.pitch + f * dx.Cp + c] = 0;
+          if (!s.accumulate) d[t * dx.pitch + f * dx.Cp + c] = 0;
           if (p[here + c] > p[best + c]) {
             best = here;
             target = t * dx.pitch + f * dx.Cp;
           }
         }
-      d[target + c] = g[c];
+      d[target + c] += g[c];
     }
   }
 }

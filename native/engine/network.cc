@@ -136,15 +136,20 @@ int Network::add_plan(const PlanSpec& spec) {
     Conv c{};
     c.kind = s.kind;
     c.window = {s.kt, s.kf, s.strideT, s.strideF, s.dilationT, s.dilationF, s.padT, s.padF};
-    const Tensor in =
-        s.kind == CONV_DENSE ? vector_layout(s.cin, V) : map_layout(1, s.fIn, s.cin, V, s.planar, s.folded);
-    const Tensor out =
-        s.kind == CONV_DENSE ? vector_layout(s.cout, V) : map_layout(1, s.fOut, s.cout, V, s.planar, s.folded);
-    c.forward = conv_shape(in, out, s.kt, s.kf, s.upsampled, 0, V, table_.accumulators, s.winograd);
-    c.backward = conv_shape(out, in, s.kt, s.kf, s.upsampled, 1, V, table_.accumulators, s.winograd);
-    c.weights = s.winograd && !s.winogradWeights && spec.training
-                    ? conv_shape(in, out, s.kt, s.kf, s.upsampled, 0, V, table_.accumulators, 0)
-                    : c.forward;
+    if (s.kind == CONV_WINDOW || s.kind == CONV_DEPTHWISE) {
+      c.forward = c.weights = window_shape(s.kind, s.cin, s.cout, c.window, 0, V);
+      c.backward = window_shape(s.kind, s.cout, s.cin, c.window, 1, V);
+    } else {
+      const Tensor in =
+          s.kind == CONV_DENSE ? vector_layout(s.cin, V) : map_layout(1, s.fIn, s.cin, V, s.planar, s.folded);
+      const Tensor out =
+          s.kind == CONV_DENSE ? vector_layout(s.cout, V) : map_layout(1, s.fOut, s.cout, V, s.planar, s.folded);
+      c.forward = conv_shape(in, out, s.kt, s.kf, s.upsampled, 0, V, table_.accumulators, s.winograd);
+      c.backward = conv_shape(out, in, s.kt, s.kf, s.upsampled, 1, V, table_.accumulators, s.winograd);
+      c.weights = s.winograd && !s.winogradWeights && spec.training
+                      ? conv_shape(in, out, s.kt, s.kf, s.upsampled, 0, V, table_.accumulators, 0)
+                      : c.forward;
+    }
     c.folded_norm = s.foldedNorm;
     c.weight = s.weight;
     c.bias = s.bias;
@@ -157,7 +162,8 @@ int Network::add_plan(const PlanSpec& spec) {
     p.map_backward = map_size;
     if (s.backward && !c.backward.winograd) map_size += 2 * c.backward.size;
     places.push_back(p);
-    tiles = std::max(tiles, winograd_tiles_size(c, spec.training));
+    tiles = std::max({tiles, winograd_tiles_size(c, spec.training), copied_rows_size(c.forward, c.window, s.fOut),
+                      copied_rows_size(c.backward, c.window, s.fIn)});
     plan->convs.push_back(c);
   }
   const size_t tiles_at = layout.take(threads * tiles * real);

@@ -28,11 +28,33 @@ A2V_INLINE void map_taps(const ConvShape& s, int phase, int segment, int in, int
         entry[entry[0] >= 0] = ((co * cin + ci) * s.kt + kt) * s.kf + kf;
 }
 
+// The same of windows (see ConvShape). Taps are in the order of the classes that meet the same outputs, and reversed if
+// transposed.
+void map_window_weights(const ConvShape& s, int* map) {
+  const auto each_tap = [](int taps, int step, auto fn) {
+    for (int first = 0; first < step; first++)
+      for (int tap = first; tap < taps; tap += step) fn(tap);
+  };
+  const bool mirrored = s.transposed && s.kind == CONV_WINDOW;  // of a depthwise one, both channels are the same
+  for (int v = 0, block; v < s.vectors; v += block) {
+    block = block_at(s, v);
+    each_tap(s.kt, s.tap_step[0], [&](int kt) {
+      each_tap(s.kf, s.tap_step[1], [&](int kf) {
+        const int t = s.transposed ? s.kt - 1 - kt : kt, f = s.transposed ? s.kf - 1 - kf : kf;
+        for (int in = 0; in < s.cin; in++)
+          for (int out = v * V; out < (v + block) * V; out++, map += 2)
+            if (out < s.cout) *map = ((mirrored ? in * s.cout + out : out * s.cin + in) * s.kt + t) * s.kf + f;
+      });
+    });
+  }
+}
+
 // Fills map[packed index][0 … 1] with the weights whose sum stands there, -1 for none. winograd.h has other factors and
 // needs no map.
 void map_weights(const ConvShape& s, int* map) {
   if (s.winograd) return;
   for (long i = 0; i < 2 * s.size; i++) map[i] = -1;
+  if (s.kind == CONV_WINDOW || s.kind == CONV_DEPTHWISE) return map_window_weights(s, map);
   if (s.planar) {
     for (int t = 0; t < s.kt; t++)
       for (int in = 0; in < s.cin; in++)

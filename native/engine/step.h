@@ -35,6 +35,11 @@ struct Tensor {
 
 enum { kMostColumns = 64 };  // by bands
 
+// How a layer is computed: three taps in a row, or one, between maps however they are laid out (conv.h); a dense layer;
+// any window between maps that are neither folded nor planar (conv_window.h); one that keeps channels apart
+// (conv_depthwise.h).
+enum ConvKind { CONV_TAPS, CONV_DENSE, CONV_WINDOW, CONV_DEPTHWISE };
+
 // A convolution (or dense layer: 1×1 over units) as the kernels see it, in one direction: for every output column,
 // `segments` runs of K consecutive input values, each value times a row of `vectors` weight vectors.
 //
@@ -47,6 +52,10 @@ enum { kMostColumns = 64 };  // by bands
 //
 // Between maps by bands the loop is another (conv_planar.h): weights are [kt][cin][kf][cout]. So it is where outputs
 // are computed in pairs (winograd.h): the segments are then its four tiles.
+//
+// Windows of any size (conv_window.h) have a run for each tap, of all channels: weights are, by blocks of vectors,
+// [kt][kf][cin][vectors of the block]. Of depthwise ones, cin counts as 1 and there is one block. Where the input has
+// few channels, the rows that kCopiedRows output rows need are copied first.
 struct ConvShape {
   int planar;
   int winograd;                   // 0; outputs computed in pairs along 1: frames; 2: bands (winograd.h)
@@ -64,17 +73,22 @@ struct ConvShape {
   int kt, kf;                     // kernel size
   int upsampled;                  // 0; 1: along frames; 2: along bands
   int transposed;                 // from output gradients to input gradients
+  int kind;                       // ConvKind
+  int copied;                     // windows: whether input rows are copied first
+  int tap_step[2];                // windows, by axis: every so many taps one meets the same output (window.h)
   int cin, cin_pad;               // channels of the input side
   int cout, cout_pad;             // and of the output side
   long size;                      // packed weights: phases * segments * K * vectors * V
 };
 
+// Windows: vectors of the block that begins at vector v. Static, as below.
+static inline int block_at(const ConvShape& s, int v) { return s.vectors - v < s.block ? s.vectors - v : s.block; }
+
+// Few channels are less than that; see ConvShape.
+enum { kCopiedRows = 8, kFewChannels = 8 };
+
 // Pairs of outputs that winograd.h prepares at a time, for a map and for the weight gradient.
 enum { kWinogradPairs = 24, kWinogradGradientPairs = 96 };
-
-// How a layer is computed: three taps or one at most between maps as described above; a dense layer; any window
-// (conv_window.h); a window that keeps channels apart.
-enum ConvKind { CONV_TAPS, CONV_DENSE, CONV_WINDOW, CONV_DEPTHWISE };
 
 // A kernel's size, and by axis how far it advances, how far its taps lie apart, and zeros before the first value.
 struct Window {
@@ -95,7 +109,7 @@ struct Conv {
   void* packed_bias;              // [cout_pad or V]
   void* gradient;                 // per thread: weight gradients in kernel order
   void* bias_gradient;            // per thread: [unit]
-  void* tiles;                    // per thread: [tiles_size] working memory of winograd.h
+  void* tiles;                    // per thread: [tiles_size] working memory of winograd.h, conv_window.h
   long tiles_size;
 };
 
@@ -198,6 +212,10 @@ static inline long last_row(const Tensor& t, const Range& r) { return long(t.T) 
   X(max_pool) X(max_pool_backward) X(global_max_pool) X(global_max_pool_backward)      \
   X(residual_pool) X(residual_pool_reduce) X(residual_pool_apply)                      \
   X(upsample) X(upsample_backward)                                                     \
+  X(window_conv) X(window_conv_data) X(window_conv_weights)                            \
+  X(depthwise_conv) X(depthwise_conv_data) X(depthwise_conv_weights)                   \
+  X(window_max) X(window_max_backward) X(window_mean) X(window_mean_backward)          \
+  X(window_std) X(window_std_backward) X(window_upsample) X(window_upsample_backward)  \
   X(reshape) X(reshape_backward) X(select) X(select_backward)                          \
   X(l2_normalize) X(l2_normalize_backward)                                             \
   X(mse) X(bce) X(triplet) X(softmax)                                                  \
