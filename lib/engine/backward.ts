@@ -67,7 +67,8 @@ export class Schedule extends ForwardSchedule {
         this.contribute(first, second, step);
       }
     } else {
-      this.contribute(first, phase, this.push(phase, node.loss, { ...fields, y: gradient(first, phase) }));
+      const kind = node.loss === 'softmax' ? 'cross_entropy' : node.loss;
+      this.contribute(first, phase, this.push(phase, kind, { ...fields, y: gradient(first, phase) }));
     }
   }
 

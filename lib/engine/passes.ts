@@ -20,7 +20,7 @@ const WHOLE = new Set([
   'dense_data',
   'dense_weights',
   'bce',
-  'softmax',
+  'cross_entropy',
   'triplet',
   'contrastive_rows',
   'contrastive_columns',

@@ -31,8 +31,10 @@ export type NativeInput =
       augment?: NativeAugmentation;
     };
 
-/** native/engine/adam.h. */
+/** native/engine/optimizers.h. */
 export interface NativeAdam {
+  /** Default: `adam`. `sgd` takes its momentum from `beta1`. */
+  rule?: 'adam' | 'sgd';
   learningRate: number;
   beta1: number;
   beta2: number;

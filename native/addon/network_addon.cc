@@ -24,8 +24,22 @@ int step_kind(const std::string& name) {
   throw std::runtime_error("no native step \"" + name + "\"");
 }
 
+constexpr const char* kUpdateNames[] = {
+#define X(name) #name,
+    A2V_UPDATE_RULES(X)
+#undef X
+};
+
 double number(const Napi::Object& o, const char* key) { return o.Get(key).ToNumber().DoubleValue(); }
 int integer(const Napi::Object& o, const char* key) { return int(number(o, key)); }
+
+// `rule` of an update; adam if it names none.
+int update_rule(const Napi::Object& o) {
+  const std::string name = o.Has("rule") ? o.Get("rule").ToString() : std::string(kUpdateNames[UPDATE_adam]);
+  for (int i = 0; i < UPDATE_COUNT; i++)
+    if (name == kUpdateNames[i]) return i;
+  throw Napi::Error::New(o.Env(), "no update rule \"" + name + "\"");
+}
 
 template <typename T, typename Fn>
 std::vector<T> list(const Napi::Object& o, const char* key, Fn fn) {
@@ -118,14 +132,14 @@ struct Run {
   std::vector<Input> inputs;
   std::vector<std::shared_ptr<const FeatureStore>> stores;  // that inputs are gathered from: mapped until the run ends
   bool update = false;
-  AdamArgs adam{};
+  UpdateArgs rule{};
   std::optional<RowCache> cache;
   double *losses = nullptr, *gradients = nullptr;
   int output = -1;
   float* values = nullptr;
 
   void execute(Network& network) const {
-    network.run(plan, examples, inputs, update ? &adam : nullptr, cache ? &*cache : nullptr, losses);
+    network.run(plan, examples, inputs, update ? &rule : nullptr, cache ? &*cache : nullptr, losses);
     if (gradients) network.get_gradients(gradients);
     if (values) network.read_output(plan, output, examples, values);
   }
@@ -245,7 +259,8 @@ class NetworkClass : public Napi::ObjectWrap<NetworkClass> {
     run_.update = options.Has("adam");
     if (run_.update) {
       Napi::Object a = options.Get("adam").As<Napi::Object>();
-      run_.adam = {number(a, "learningRate"),
+      run_.rule = {update_rule(a),
+                   number(a, "learningRate"),
                    number(a, "beta1"),
                    number(a, "beta2"),
                    number(a, "epsilon"),

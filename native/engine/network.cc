@@ -372,7 +372,7 @@ void Network::run_pass(Pass& pass, Range& r, long end, const RowCache* cache, ch
   kept += cached * row_bytes;
 }
 
-void Network::run(int index, long examples, const std::vector<Input>& inputs, const AdamArgs* update,
+void Network::run(int index, long examples, const std::vector<Input>& inputs, const UpdateArgs* update,
                   const RowCache* cache, double* losses) {
   Plan& plan = *plans_[index];
   const int threads = pool_.size();
@@ -429,16 +429,16 @@ void Network::run(int index, long examples, const std::vector<Input>& inputs, co
         table_.unpack_gradient(plan.convs[i], gradients_, threads);
     });
   if (update) {
-    AdamArgs a = *update;
+    UpdateArgs a = *update;
     steps_++;
     a.correction1 = 1 - std::pow(a.beta1, double(steps_));
     a.correction2 = 1 - std::pow(a.beta2, double(steps_));
     on_threads(pool_, [&](int t) {
       for (const TrainableRange& range : trainable_) {
-        AdamArgs own = a;
+        UpdateArgs own = a;
         if (!range.decays) own.weight_decay = 0;
-        table_.adam(params_, gradients_, first_, second_, range.offset + range.size * t / threads,
-                    range.offset + range.size * (t + 1) / threads, own);
+        table_.updates[a.rule](params_, gradients_, first_, second_, range.offset + range.size * t / threads,
+                               range.offset + range.size * (t + 1) / threads, own);
       }
     });
     version_++;

@@ -47,7 +47,7 @@ class Network {
 
   // Runs a plan; `losses` gets the value of each loss. With `update`, running statistics and parameters move. With
   // `cache` (one example, one thread) only the rows are computed that the slice before did not have. Allocates nothing.
-  void run(int plan, long examples, const std::vector<Input>& inputs, const AdamArgs* update, const RowCache* cache,
+  void run(int plan, long examples, const std::vector<Input>& inputs, const UpdateArgs* update, const RowCache* cache,
            double* losses);
   // Bytes that a stream carries from slice to slice.
   size_t cached_bytes(int plan, long hop) const;
