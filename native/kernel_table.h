@@ -28,7 +28,8 @@ struct KernelTable {
   void (*move_running_statistics)(const Norm&, void* parameters);
   void (*use_running_statistics)(const Norm&, const void* parameters);
   void (*finish_reduce)(const Norm&, const void* parameters, void* gradients, int threads);
-  void (*adam)(void* parameters, const void* gradients, void* first, void* second, long n0, long n1, const AdamArgs&);
+  void (*updates[UPDATE_COUNT])(void* parameters, const void* gradients, void* first, void* second, long n0, long n1,
+                                const UpdateArgs&);
   void (*write_input)(const Tensor&, const Range&, const InputArgs&);
   void (*read_output)(const Tensor&, const Range&, float* out);
   void (*doubles_from_reals)(double* to, const void* from, long n);

@@ -4,17 +4,25 @@
 #include "kernel_table.h"
 
 #include "audio/resample_kernel.h"
-#include "engine/adam.h"
 #include "engine/batch_norm.h"
+#include "engine/channels.h"
+#include "engine/contrastive.h"
+#include "engine/contrastive_index.h"
 #include "engine/conv.h"
 #include "engine/conv_depthwise.h"
 #include "engine/conv_window.h"
-#include "engine/elementwise.h"
+#include "engine/cross_entropy.h"
+#include "engine/diversity.h"
+#include "engine/dropout.h"
+#include "engine/gate.h"
+#include "engine/gather.h"
 #include "engine/io.h"
-#include "engine/l2_normalize.h"
 #include "engine/losses.h"
 #include "engine/max_pool.h"
+#include "engine/normalise.h"
+#include "engine/optimizers.h"
 #include "engine/pack.h"
+#include "engine/pointwise.h"
 #include "engine/reshape.h"
 #include "engine/residual_pool.h"
 #include "engine/upsample.h"
@@ -49,7 +57,9 @@ const KernelTable A2V_JOIN(kernels_, ISA) = {
     move_running_statistics,
     use_running_statistics,
     finish_reduce,
-    adam,
+#define X(name) update_##name,
+    {A2V_UPDATE_RULES(X)},
+#undef X
     write_input,
     read_output,
     doubles_from_reals,

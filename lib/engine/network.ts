@@ -7,11 +7,11 @@ import type { NativeNetwork, NativeRun } from '../native/types.js';
 import { Audio2VecError, argumentError } from '../util/errors.js';
 import { type Batch, type FrameSource, type Gathering, nativeInputs } from './batch.js';
 import { parameterOffsets } from './engine-graph.js';
-import { type AdamOptions, fullOptimiser } from './optimiser.js';
+import { nativeUpdate, type Optimiser } from './optimiser.js';
 import { schedule } from './schedule.js';
 
 export type { Batch, BatchInput, FrameSource } from './batch.js';
-export type { AdamOptions } from './optimiser.js';
+export type { AdamOptions, Optimiser } from './optimiser.js';
 
 export interface NetworkOptions {
   /** Largest number of examples in one call; memory is allocated for it once. */
@@ -120,10 +120,10 @@ export class Network {
   }
 
   /** Forward, backward, update; running statistics move. */
-  async step(batch: Batch, adam: AdamOptions): Promise<Losses> {
+  async step(batch: Batch, optimiser: Optimiser): Promise<Losses> {
     const entry = this.plan('train', []);
     this.trained = entry;
-    return this.run(entry, batch, { adam: fullOptimiser(adam) });
+    return this.run(entry, batch, { update: nativeUpdate(optimiser) });
   }
 
   /** Forward and backward in training mode (batch statistics), changing nothing. {@link update} may follow.
@@ -145,14 +145,14 @@ export class Network {
    * clipped, with noise …), and running statistics by those of its batch. The two calls do what {@link step} does, to
    * the bit.
    * @throws `ERR_ARGUMENT` unless `gradients` has an array of the right size for every trainable parameter */
-  async update(adam: AdamOptions, gradients?: Arrays): Promise<void> {
+  async update(optimiser: Optimiser, gradients?: Arrays): Promise<void> {
     if (!this.trained) throw argumentError('update', 'called after lossAndGradients', 'before it');
     this.checkFree();
     if (gradients) this.handle.setGradients(this.join(gradients, true));
     this.busy = true;
     try {
       const { id, losses } = this.trained;
-      await this.handle.run(id, 0, [], { losses, adam: fullOptimiser(adam) });
+      await this.handle.run(id, 0, [], { losses, update: nativeUpdate(optimiser) });
     } finally {
       this.busy = false;
     }

@@ -8,26 +8,12 @@ const STRIP_BYTES = 100 * 1024;
 /** A strip of fewer positions than this would read the weights too often. */
 const STRIP_POSITIONS = 96;
 
-/** Steps that need whole units. */
-const WHOLE = new Set([
-  'global_max_pool',
-  'global_max_pool_backward',
-  'reshape',
-  'reshape_backward',
-  'select',
-  'select_backward',
-  'dense',
-  'dense_data',
-  'dense_weights',
-  'bce',
-  'softmax',
-  'triplet',
-  'contrastive_rows',
-  'contrastive_columns',
-  'nt_xent',
-  'nt_xent_backward',
-  'l2_normalize',
-  'l2_normalize_backward',
+/** Steps that can work on some rows of a map; all others need whole units. */
+const BY_ROWS = new Set([
+  ...['conv', 'conv_data', 'conv_weights', 'bias_gradient', 'norm_statistics', 'norm', 'norm_reduce', 'norm_apply'],
+  ...['tap_statistics', 'tap_gradients', 'relu', 'relu_backward', 'scale', 'add', 'sub', 'mul', 'div', 'div_backward'],
+  ...['max_pool', 'max_pool_backward', 'residual_pool', 'residual_pool_reduce', 'residual_pool_apply'],
+  ...['upsample', 'upsample_backward', 'mse'],
 ]);
 
 /** The operand whose neighbouring rows a step reads. */
@@ -48,7 +34,7 @@ export function cutIntoPasses(steps: readonly PlanStep[], plan: Plan): PlanPass[
     written.clear();
   };
   for (const step of steps) {
-    const stepWhole = WHOLE.has(step.kind);
+    const stepWhole = !BY_ROWS.has(step.kind);
     if (stepWhole !== whole || written.has(halo(step, plan))) close();
     whole = stepWhole;
     current.push(step);
@@ -68,7 +54,8 @@ function stripsOf(steps: readonly PlanStep[], plan: Plan): number {
   const positions = Math.max(...tensors.map((t) => t.t * t.f));
   const most = Math.min(rows, Math.floor(positions / STRIP_POSITIONS));
   let best = 1;
-  for (let strips = 1; strips <= most && bytes / best > STRIP_BYTES; strips++) if (rows % strips === 0) best = strips;
+  const cuts = (strips: number) => rows % strips === 0 && tensors.every(({ t }) => t % strips === 0);
+  for (let strips = 1; strips <= most && bytes / best > STRIP_BYTES; strips++) if (cuts(strips)) best = strips;
   return best;
 }
 

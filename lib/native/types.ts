@@ -31,8 +31,10 @@ export type NativeInput =
       augment?: NativeAugmentation;
     };
 
-/** native/engine/adam.h. */
-export interface NativeAdam {
+/** native/engine/optimizers.h. */
+export interface NativeUpdate {
+  /** `sgd` takes its momentum from `beta1`. */
+  rule: 'adam' | 'sgd';
   learningRate: number;
   beta1: number;
   beta2: number;
@@ -51,7 +53,7 @@ export interface NativeRun {
   /** Arrays that get the values of tensors. */
   outputs?: { tensor: number; values: Float32Array }[];
   /** The update that follows. */
-  adam?: NativeAdam;
+  update?: NativeUpdate;
   cache?: NativeRowCache;
 }
 

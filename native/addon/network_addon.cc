@@ -24,8 +24,22 @@ int step_kind(const std::string& name) {
   throw std::runtime_error("no native step \"" + name + "\"");
 }
 
+constexpr const char* kUpdateNames[] = {
+#define X(name) #name,
+    A2V_UPDATE_RULES(X)
+#undef X
+};
+
 double number(const Napi::Object& o, const char* key) { return o.Get(key).ToNumber().DoubleValue(); }
 int integer(const Napi::Object& o, const char* key) { return int(number(o, key)); }
+
+// `rule` of an update; adam if it names none.
+int update_rule(const Napi::Object& o) {
+  const std::string name = o.Has("rule") ? o.Get("rule").ToString() : std::string(kUpdateNames[UPDATE_adam]);
+  for (int i = 0; i < UPDATE_COUNT; i++)
+    if (name == kUpdateNames[i]) return i;
+  throw Napi::Error::New(o.Env(), "no update rule \"" + name + "\"");
+}
 
 template <typename T, typename Fn>
 std::vector<T> list(const Napi::Object& o, const char* key, Fn fn) {
@@ -117,7 +131,7 @@ struct Run {
   long examples = 0;
   std::vector<Input> inputs;
   std::vector<std::shared_ptr<const FeatureStore>> stores;  // that inputs are gathered from: mapped until the run ends
-  std::optional<AdamArgs> update;
+  std::optional<UpdateArgs> update;
   std::optional<RowCache> cache;
   const double* scalars = nullptr;
   double *losses = nullptr, *gradients = nullptr;
@@ -250,15 +264,16 @@ class NetworkClass : public Napi::ObjectWrap<NetworkClass> {
     run_.losses = options.Get("losses").As<Napi::Float64Array>().Data();
     run_.scalars = options.Has("scalars") ? options.Get("scalars").As<Napi::Float64Array>().Data() : nullptr;
     run_.update.reset();
-    if (options.Has("adam")) {
-      Napi::Object a = options.Get("adam").As<Napi::Object>();
-      run_.update = AdamArgs{number(a, "learningRate"),
-                             number(a, "beta1"),
-                             number(a, "beta2"),
-                             number(a, "epsilon"),
-                             number(a, "weightDecay"),
-                             0,
-                             0};
+    if (options.Has("update")) {
+      Napi::Object a = options.Get("update").As<Napi::Object>();
+      run_.update = UpdateArgs{update_rule(a),
+                               number(a, "learningRate"),
+                               number(a, "beta1"),
+                               number(a, "beta2"),
+                               number(a, "epsilon"),
+                               number(a, "weightDecay"),
+                               0,
+                               0};
     }
     run_.cache.reset();
     if (options.Has("cache")) {

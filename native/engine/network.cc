@@ -450,20 +450,20 @@ void Network::run(int index, long examples, const std::vector<Input>& inputs, co
   }
 }
 
-void Network::update(int index, const AdamArgs& optimiser) {
+void Network::update(int index, const UpdateArgs& optimiser) {
   const Plan& plan = *plans_[index];
   if (plan.spec.training)
     for (const Norm& n : plan.norms) table_.move_running_statistics(n, params_);
-  AdamArgs a = optimiser;
+  UpdateArgs a = optimiser;
   steps_++;
   a.correction1 = 1 - std::pow(a.beta1, double(steps_));
   a.correction2 = 1 - std::pow(a.beta2, double(steps_));
   on_threads(threads_, [&](int t) {
     for (const TrainableRange& range : trainable_) {
-      AdamArgs own = a;
+      UpdateArgs own = a;
       if (!range.decays) own.weight_decay = 0;
-      table_.adam(params_, gradients_, first_, second_, range.offset + range.size * t / threads_,
-                  range.offset + range.size * (t + 1) / threads_, own);
+      table_.updates[a.rule](params_, gradients_, first_, second_, range.offset + range.size * t / threads_,
+                             range.offset + range.size * (t + 1) / threads_, own);
     }
   });
   version_++;

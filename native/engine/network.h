@@ -51,7 +51,7 @@ class Network {
   void run(int plan, long examples, const std::vector<Input>& inputs, const double* scalars, const RowCache* cache,
            double* losses);
   // Moves parameters by the gradients that there are, and running statistics by those of the plan's last run.
-  void update(int plan, const AdamArgs& optimiser);
+  void update(int plan, const UpdateArgs& optimiser);
   // Bytes that a stream carries from slice to slice.
   size_t cached_bytes(int plan, long hop) const;
   // Gradients by parameter offset: after run() of a training plan its own, until others are set.

@@ -191,10 +191,19 @@ struct InputArgs {
   AugmentArgs augment;
 };
 
-// See adam.h.
-struct AdamArgs {
-  double learning_rate, beta1, beta2, epsilon, weight_decay;
-  double correction1, correction2;  // 1 - beta^t
+// Update rules of optimizers.h, by name.
+#define A2V_UPDATE_RULES(X) X(adam) X(sgd)
+enum UpdateRule {
+#define X(name) UPDATE_##name,
+  A2V_UPDATE_RULES(X)
+#undef X
+      UPDATE_COUNT
+};
+
+struct UpdateArgs {
+  int rule;
+  double learning_rate, beta1, beta2, epsilon, weight_decay;  // beta1 is also the momentum of sgd
+  double correction1, correction2;                            // 1 - beta^t
 };
 
 // Static: a weak copy compiled with other flags must not be shared (see kernels.cc).
@@ -208,7 +217,11 @@ static inline long last_row(const Tensor& t, const Range& r) { return long(t.T) 
   X(dense) X(dense_data) X(dense_weights)                                              \
   X(norm_statistics) X(norm) X(norm_reduce) X(norm_apply)                              \
   X(tap_statistics) X(tap_gradients)                                                   \
-  X(relu) X(relu_backward) X(add)                                                      \
+  X(relu) X(relu_backward) X(leaky_relu) X(leaky_relu_backward)                        \
+  X(abs) X(abs_backward) X(square) X(square_backward) X(log) X(log_backward)           \
+  X(sigmoid) X(sigmoid_backward) X(tanh) X(tanh_backward)                              \
+  X(exp) X(exp_backward) X(sqrt) X(sqrt_backward)                                      \
+  X(scale) X(add) X(sub) X(mul) X(div) X(div_backward) X(gate) X(gate_backward) X(dot) \
   X(max_pool) X(max_pool_backward) X(global_max_pool) X(global_max_pool_backward)      \
   X(residual_pool) X(residual_pool_reduce) X(residual_pool_apply)                      \
   X(upsample) X(upsample_backward)                                                     \
@@ -217,9 +230,14 @@ static inline long last_row(const Tensor& t, const Range& r) { return long(t.T) 
   X(window_max) X(window_max_backward) X(window_mean) X(window_mean_backward)          \
   X(window_std) X(window_std_backward) X(window_upsample) X(window_upsample_backward)  \
   X(reshape) X(reshape_backward) X(select) X(select_backward)                          \
-  X(l2_normalize) X(l2_normalize_backward)                                             \
-  X(mse) X(bce) X(triplet) X(softmax)                                                  \
-  X(contrastive_rows) X(contrastive_columns) X(nt_xent) X(nt_xent_backward)
+  X(concat) X(concat_backward) X(channels) X(channels_backward) X(one_hot)             \
+  X(gather) X(gather_backward) X(dropout)                                              \
+  X(l2_normalize) X(l2_normalize_backward) X(softmax) X(softmax_backward)              \
+  X(layer_norm) X(layer_norm_backward)                                                 \
+  X(mse) X(l1) X(huber) X(hinge) X(bce) X(cross_entropy) X(soft_cross_entropy) X(triplet)\
+  X(contrastive_rows) X(contrastive_columns) X(nt_xent) X(nt_xent_backward)            \
+  X(contrastive_index) X(contrastive_index_keys)                                       \
+  X(diversity_sums) X(diversity)
 // clang-format on
 
 enum StepKind {

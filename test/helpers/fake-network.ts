@@ -68,7 +68,7 @@ export function fakeNetworkFactory(options: FakeNetworkOptions = {}): NetworkFac
       step: (batch, how) =>
         alone(() => {
           const before = lossOf(batch);
-          adam(batch, how);
+          adam(batch, how as AdamOptions);
           options.onStep?.(state.steps);
           return state.steps === options.divergeAt ? { loss: Number.NaN, parts: before.parts } : before;
         }),

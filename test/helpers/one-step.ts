@@ -69,7 +69,11 @@ export function runSteps(given: StepPlan, read: number[]): { values: Float32Arra
   const values = read.map((output) => {
     const { t, f, c } = given.tensors[output]!;
     const out = new Float32Array(units * t * f * c);
-    network.runSync(id, units, inputs, { losses: new Float64Array(0), gradients, outputs: [{ tensor: output, values: out }] });
+    network.runSync(id, units, inputs, {
+      losses: new Float64Array(0),
+      gradients,
+      outputs: [{ tensor: output, values: out }],
+    });
     return out;
   });
   return { values, gradients };

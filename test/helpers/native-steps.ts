@@ -1,0 +1,153 @@
+// Plans written by hand: a few native steps over tensors that a test fills and reads. What surrounds them in the engine
+// (lib/engine) is left out.
+import { native } from '../../lib/native/addon.js';
+import { emptyStep, type Plan, type PlanScratch, type PlanStep, type PlanTensor } from '../../lib/native/plan.js';
+import type { NativeUpdate } from '../../lib/native/types.js';
+import type { Random } from '../../lib/util/random.js';
+
+export type Layout = 'vector' | 'folded' | 'unfolded' | 'planar';
+
+/** Units of [t][f][c] values, one after the other. */
+export interface Shape {
+  t: number;
+  f: number;
+  c: number;
+  rows: number;
+  layout: Layout;
+}
+
+export const sizeOf = (s: Shape) => s.t * s.f * s.c;
+
+type Operands = 'x' | 'b' | 'g' | 'y' | 'y2';
+export type NamedStep = Omit<Partial<PlanStep>, Operands> & { kind: string } & Partial<Record<Operands, string>>;
+
+export interface StepPlan {
+  isa: string;
+  threads: number;
+  examples: number;
+  tensors: Record<string, Shape & { values?: ArrayLike<number> }>;
+  /** Phases in order. */
+  phases: { rows: number; group?: number; strips?: number; steps: NamedStep[] }[];
+  scalars?: number[];
+  scratch?: PlanScratch;
+}
+
+/** Runs the plan and returns the tensors asked for, and its loss. */
+export function runSteps(plan: StepPlan, outputs: string[]): { loss: number; values: Record<string, Float32Array> } {
+  const names = Object.keys(plan.tensors);
+  const index = (name: string | undefined) => (name === undefined ? -1 : names.indexOf(name));
+  const spec: Plan = {
+    tensors: names.map((name) => tensor(plan.tensors[name]!)),
+    convs: [],
+    norms: [],
+    phases: plan.phases.map(({ rows, group = 3, strips = 1, steps }) => ({
+      rows,
+      group,
+      statistics: [],
+      reduced: [],
+      passes: steps.map((step) => ({
+        strips,
+        edge: 0,
+        stride: 0,
+        steps: [
+          {
+            ...emptyStep,
+            ...step,
+            x: index(step.x),
+            b: index(step.b),
+            g: index(step.g),
+            y: index(step.y),
+            y2: index(step.y2),
+          },
+        ],
+      })),
+    })),
+    scratches: plan.scratch ? [plan.scratch] : [],
+    scalars: (plan.scalars ?? []).map((value, i) => ({ name: `${i}`, value })),
+    inputs: {},
+    outputs: {},
+    losses: ['loss'],
+  };
+  const network = new native.Network(plan.isa, plan.threads, plan.examples, 1, new Float64Array());
+  const id = network.addPlan(spec, true);
+  const inputs = names.flatMap((name, tensor) => {
+    const { values } = plan.tensors[name]!;
+    return values ? [{ tensor, values: Float32Array.from(values) }] : [];
+  });
+  const losses = new Float64Array(1);
+  const values: Record<string, Float32Array> = {};
+  for (const name of outputs.length > 0 ? outputs : [names[0]!]) {
+    const shape = plan.tensors[name]!;
+    const out = new Float32Array(plan.examples * shape.rows * sizeOf(shape));
+    network.runSync(id, plan.examples, inputs, { losses, outputs: [{ tensor: index(name), values: out }] });
+    values[name] = out;
+  }
+  return { loss: losses[0]!, values };
+}
+
+function tensor(s: Shape): PlanTensor {
+  const { t, f, c, rows, layout } = s;
+  const flags = { vector: layout === 'vector', planar: layout === 'planar', folded: layout !== 'unfolded' };
+  return { t, f, c, rows, ...flags, group: 0, strip: false, from: -1, to: -1 };
+}
+
+/** Channels that only pad, of a map or vector (native/engine/layout.cc). */
+export function paddingOf({ f, c, layout }: Shape, isa: string): number {
+  const lanes = lanesOf(isa);
+  if (layout === 'planar') return 0;
+  if (layout === 'vector' || c > lanes) return Math.ceil(c / lanes) * lanes - c;
+  const padded = 2 ** Math.ceil(Math.log2(c));
+  return (layout === 'unfolded' || f % (lanes / padded) ? lanes : padded) - c;
+}
+
+export const lanesOf = (isa: string) => new native.Network(isa, 1, 1, 1, new Float64Array()).lanes;
+
+/** A shape of any layout; `planar` ones have as many bands as every instruction set can take. */
+export function drawShape(random: Random, layouts: readonly Layout[] = ['vector', 'folded', 'unfolded']): Shape {
+  const layout = layouts[random.int(layouts.length)]!;
+  const c = [1, 2, 3, 4, 5, 7, 8, 11, 16, 17, 31, 32, 48, 65, 130][random.int(15)]!;
+  const rows = 1 + random.int(2);
+  if (layout === 'vector') return { t: 1, f: 1, c, rows, layout };
+  if (layout === 'planar')
+    return { t: 1 + random.int(4), f: 16 * (1 + random.int(4)), c: 1 + random.int(6), rows, layout };
+  return { t: 1 + random.int(5), f: [1, 2, 3, 5, 8, 16, 21][random.int(7)]!, c, rows, layout };
+}
+
+export function draw(random: Random, count: number, value: (r: Random) => number = (r) => r.normal()): Float32Array {
+  return Float32Array.from({ length: count }, () => value(random));
+}
+
+/** The largest difference, relative to the largest expected value. */
+export function error(actual: ArrayLike<number>, expected: ArrayLike<number>): number {
+  let [largest, worst] = [1e-30, 0];
+  for (let i = 0; i < expected.length; i++) {
+    const difference = Math.abs(actual[i]! - expected[i]!);
+    largest = Math.max(largest, Math.abs(expected[i]!));
+    if (!(difference <= worst)) worst = difference; // NaN too
+  }
+  return actual.length === expected.length ? worst / largest : Number.NaN;
+}
+
+/** Ten steps of an update rule on parameters, all in one trainable range that decays. */
+export function updateOnce(isa: string, adam: NativeUpdate, parameters: Float64Array, velocity: Float64Array) {
+  const ranges = Float64Array.from([0, parameters.length, 1]);
+  const network = new native.Network(isa, 1, 1, parameters.length, ranges);
+  network.setParameters(parameters);
+  network.setMoments(velocity, new Float64Array(parameters.length), 0);
+  const empty: Plan = {
+    tensors: [],
+    convs: [],
+    norms: [],
+    phases: [],
+    scratches: [],
+    scalars: [],
+    inputs: {},
+    outputs: {},
+    losses: [],
+  };
+  const id = network.addPlan(empty, true);
+  network.runSync(id, 1, [], { losses: new Float64Array(1), update: adam });
+  const moments = [new Float64Array(parameters.length), new Float64Array(parameters.length)] as const;
+  network.getMoments(...moments);
+  return { parameters: network.getParameters(), velocity: moments[0] };
+}
