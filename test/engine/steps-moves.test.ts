@@ -122,7 +122,7 @@ const draws: Record<string, (random: Random, examples: number) => Drawn> = {
 describe.each(capabilities().available)('%s', (isa) => {
   it.each(Object.keys(draws))('%s and its way back', (name) => {
     const random = new Random(`moves ${name}`);
-    for (let round = 0; round < 40; round++) {
+    for (let round = 0; round < 16; round++) {
       const { x, y, examples, moves, indices, step, backwardRows } = draws[name]!(random, 1 + random.int(3));
       const threads = 1 + random.int(3);
       const kind = step.kind ?? name;
@@ -179,7 +179,7 @@ describe.each(capabilities().available)('%s', (isa) => {
 
   it('gate, and the sum over channels that is its gradient', () => {
     const random = new Random('gate');
-    for (let round = 0; round < 40; round++) {
+    for (let round = 0; round < 16; round++) {
       const shape = drawShape(random, ['vector', 'folded', 'unfolded', 'planar']);
       const one = {
         ...shape,

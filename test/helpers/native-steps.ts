@@ -1,7 +1,14 @@
 // Plans written by hand: a few native steps over tensors that a test fills and reads. What surrounds them in the engine
 // (lib/engine) is left out.
 import { native } from '../../lib/native/addon.js';
-import { emptyStep, type Plan, type PlanScratch, type PlanStep, type PlanTensor } from '../../lib/native/plan.js';
+import {
+  convKinds,
+  emptyStep,
+  type Plan,
+  type PlanScratch,
+  type PlanStep,
+  type PlanTensor,
+} from '../../lib/native/plan.js';
 import type { NativeAdam } from '../../lib/native/types.js';
 import type { Random } from '../../lib/util/random.js';
 
@@ -128,26 +135,56 @@ export function error(actual: ArrayLike<number>, expected: ArrayLike<number>): n
   return actual.length === expected.length ? worst / largest : Number.NaN;
 }
 
-/** Ten steps of an update rule on parameters, all in one trainable range that decays. */
-export function updateOnce(isa: string, adam: NativeAdam, parameters: Float64Array, velocity: Float64Array) {
-  const ranges = Float64Array.from([0, parameters.length, 1]);
-  const network = new native.Network(isa, 1, 1, parameters.length, ranges);
-  network.setParameters(parameters);
-  network.setMoments(velocity, new Float64Array(parameters.length), 0);
-  const empty: Plan = {
-    tensors: [],
-    convs: [],
+/** One update of a dense layer's weights [cout][cin], whose gradient is d xᵀ. */
+export function updateOnce(
+  isa: string,
+  adam: NativeAdam,
+  weights: Float64Array,
+  velocity: Float64Array,
+  x: Float32Array,
+  d: Float32Array,
+) {
+  const size = weights.length;
+  const network = new native.Network(isa, 1, 1, size, Float64Array.from([0, size, 1]));
+  network.setParameters(weights);
+  network.setMoments(velocity, new Float64Array(size), 0);
+  const vector = (c: number) => tensor({ t: 1, f: 1, c, rows: 1, layout: 'vector' });
+  const size1 = { kt: 1, kf: 1, strideT: 1, strideF: 1, dilationT: 1, dilationF: 1, padT: 0, padF: 0, fIn: 1, fOut: 1 };
+  const plain = {
+    upsampled: 0,
+    planar: false,
+    backward: false,
+    foldedNorm: -1,
+    winograd: 0,
+    winogradWeights: false,
+  } as const;
+  const conv = {
+    ...size1,
+    ...plain,
+    kind: convKinds.indexOf('dense'),
+    cin: x.length,
+    cout: d.length,
+    weight: 0,
+    bias: -1,
+  };
+  const steps = [{ ...emptyStep, kind: 'dense_weights', x: 0, b: 1, conv: 0 }];
+  const plan: Plan = {
+    tensors: [vector(x.length), vector(d.length)],
+    convs: [conv],
     norms: [],
-    phases: [],
+    phases: [{ rows: 1, group: 1, statistics: [], reduced: [], passes: [{ strips: 1, edge: 0, stride: 0, steps }] }],
     scratches: [],
     scalars: [],
     inputs: {},
     outputs: {},
     losses: [],
   };
-  const id = network.addPlan(empty, true);
-  network.runSync(id, 1, [], { losses: new Float64Array(1), adam });
-  const moments = [new Float64Array(parameters.length), new Float64Array(parameters.length)] as const;
+  const inputs = [
+    { tensor: 0, values: x },
+    { tensor: 1, values: d },
+  ];
+  network.runSync(network.addPlan(plan, true), 1, inputs, { losses: new Float64Array(1), adam });
+  const moments = [new Float64Array(size), new Float64Array(size)] as const;
   network.getMoments(...moments);
-  return { parameters: network.getParameters(), velocity: moments[0] };
+  return { weights: network.getParameters(), velocity: moments[0] };
 }
