@@ -109,24 +109,31 @@ export function paddingOf({ f, c, layout }: Shape, isa: string): number {
 
 export const lanesOf = (isa: string) => new native.Network(isa, 1, 1, 1, new Float64Array()).lanes;
 
-/** A shape of any layout; `planar` ones have as many bands as every instruction set can take. */
-export function drawShape(random: Random, layouts: readonly Layout[] = ['vector', 'folded', 'unfolded']): Shape {
+/** A shape of any layout with at most `most` values; `planar` ones have as many bands as every instruction set can
+ * take. */
+export function drawShape(
+  random: Random,
+  layouts: readonly Layout[] = ['vector', 'folded', 'unfolded'],
+  most = 1500,
+): Shape {
   const layout = layouts[random.int(layouts.length)]!;
-  const c = [1, 2, 3, 4, 5, 7, 8, 11, 16, 17, 31, 32, 48, 65, 130][random.int(15)]!;
-  const rows = 1 + random.int(2);
-  if (layout === 'vector') return { t: 1, f: 1, c, rows, layout };
-  if (layout === 'planar')
-    return { t: 1 + random.int(4), f: 16 * (1 + random.int(4)), c: 1 + random.int(6), rows, layout };
-  return { t: 1 + random.int(5), f: [1, 2, 3, 5, 8, 16, 21][random.int(7)]!, c, rows, layout };
+  for (;;) {
+    const c = [1, 2, 3, 4, 5, 7, 8, 11, 16, 17, 31, 32, 48, 65, 130][random.int(15)]!;
+    const rows = 1 + random.int(2);
+    let shape: Shape = { t: 1 + random.int(5), f: [1, 2, 3, 5, 8, 16, 21][random.int(7)]!, c, rows, layout };
+    if (layout === 'vector') shape = { ...shape, t: 1, f: 1 };
+    if (layout === 'planar') shape = { ...shape, f: 16 * (1 + random.int(4)), c: 1 + random.int(6) };
+    if (sizeOf(shape) <= most) return shape;
+  }
 }
 
 export function draw(random: Random, count: number, value: (r: Random) => number = (r) => r.normal()): Float32Array {
   return Float32Array.from({ length: count }, () => value(random));
 }
 
-/** The largest difference, relative to the largest expected value. */
-export function error(actual: ArrayLike<number>, expected: ArrayLike<number>): number {
-  let [largest, worst] = [1e-30, 0];
+/** The largest difference, relative to the largest expected value. `scale`: how large values are that cancelled. */
+export function error(actual: ArrayLike<number>, expected: ArrayLike<number>, scale = 1e-30): number {
+  let [largest, worst] = [scale, 0];
   for (let i = 0; i < expected.length; i++) {
     const difference = Math.abs(actual[i]! - expected[i]!);
     largest = Math.max(largest, Math.abs(expected[i]!));
