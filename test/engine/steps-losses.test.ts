@@ -10,6 +10,7 @@ import {
   error,
   type Layout,
   type NamedStep,
+  once,
   paddingOf,
   runSteps,
   type Shape,
@@ -261,7 +262,8 @@ describe.each(capabilities().available)('%s', (isa) => {
         { rows: shape.rows, steps: [{ kind: name, x: 'x', b: drawn.b && 'b', g: drawn.g && 'g', y: 'dx' }] },
       ];
       const both = list.some((p) => p.steps.some((s) => s.y === 'db'));
-      const [dx, db] = [gradient(doubles[0]), both ? gradient(doubles[1]) : new Float64Array()];
+      const dx = once(`${name} dx ${round}`, () => gradient(doubles[0]));
+      const db = once(`${name} db ${round}`, () => (both ? gradient(doubles[1]) : new Float64Array()));
       const [beforeX, beforeB] = [draw(random, dx.length), draw(random, db.length)];
       const pad = paddingOf(shape, isa);
       for (const how of ['infer', 'write', 'add'] as const) {

@@ -10,6 +10,7 @@ import {
   error,
   type Layout,
   type NamedStep,
+  once,
   paddingOf,
   runSteps,
   type Shape,
@@ -180,11 +181,13 @@ describe.each(capabilities().available)('%s', (isa) => {
           ['b', c.db],
         ] as const) {
           if (!steps) continue;
-          const gradient = byPosition(wanted === 'x' ? x : b, shape.c, (channels, from) => {
-            const other = part(wanted === 'x' ? b : x, b.length > 0 ? from : 0, b.length > 0 ? shape.c : 0);
-            const f = (v: readonly number[]) => (wanted === 'x' ? c.f(v, other) : c.f(other, v));
-            return central(f, channels, part(d, from, shape.c));
-          });
+          const gradient = once(`${kind} ${wanted} ${round}`, () =>
+            byPosition(wanted === 'x' ? x : b, shape.c, (channels, from) => {
+              const other = part(wanted === 'x' ? b : x, b.length > 0 ? from : 0, b.length > 0 ? shape.c : 0);
+              const f = (v: readonly number[]) => (wanted === 'x' ? c.f(v, other) : c.f(other, v));
+              return central(f, channels, part(d, from, shape.c));
+            }),
+          );
           const scale = Math.max(...d.map(Math.abs));
           check([step, ...steps], 'dx', gradient, scale);
           check([step, ...steps.map((s) => ({ ...s, accumulate: true }))], 'dx', plus(gradient, before), scale);

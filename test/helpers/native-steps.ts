@@ -131,6 +131,14 @@ export function draw(random: Random, count: number, value: (r: Random) => number
   return Float32Array.from({ length: count }, () => value(random));
 }
 
+const known = new Map<string, Float64Array>();
+/** What every instruction set is compared with, computed once. */
+export function once(key: string, compute: () => Float64Array): Float64Array {
+  const value = known.get(key) ?? compute();
+  known.set(key, value);
+  return value;
+}
+
 /** The largest difference, relative to the largest expected value. `scale`: how large values are that cancelled. */
 export function error(actual: ArrayLike<number>, expected: ArrayLike<number>, scale = 1e-30): number {
   let [largest, worst] = [scale, 0];
