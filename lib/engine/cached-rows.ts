@@ -24,7 +24,7 @@ export function markCachedRows(plan: Plan): void {
       const last = pass.steps.at(-1)!;
       const rows = last.kind === 'max_pool' ? known.get(last.y) : undefined;
       // What else the pass makes would be missing in rows that are not computed.
-      const alone = pass.steps.every((step) => step === last || plan.tensors[step.y]!.strip);
+      const alone = pass.steps.every((step) => step === last || plan.tensors[step.y]?.strip);
       if (rows && alone) Object.assign(pass, rows);
     }
   }

@@ -93,9 +93,12 @@ export class Schedule extends PlanBuilder {
     this.byName = new Map(nodes.map((n) => [n.name, n]));
     this.uses = usesOf(nodes);
     for (const node of nodes) {
-      const influenced = node.params.some((p) => p.trainable) || node.inputs.some((i) => this.trainable.has(i));
+      const planner = this.planner(node);
+      const influences = (name: string, i: number) => this.trainable.has(name) && planner.flows(node, i);
+      const influenced = node.params.some((p) => p.trainable) || node.inputs.some(influences);
       if (influenced || wanted.wantedGradients.has(node.name)) this.trainable.add(node.name);
-      this.planner(node).layers?.(this, node);
+      planner.layers?.(this, node);
+      if (node.op === 'loss') this.checkLoss(node);
     }
     for (const node of [...nodes].reverse()) {
       if (node.op === 'loss') this.reached.add(node.name);
@@ -104,6 +107,14 @@ export class Schedule extends PlanBuilder {
         if (this.planner(node).flows(node, i)) this.reached.add(input);
       });
     }
+  }
+
+  /** A loss whose gradient would be lost is refused. */
+  private checkLoss(node: EngineNode & { op: 'loss' }): void {
+    node.inputs.forEach((name, i) => {
+      if (this.mode !== 'train' || this.planner(node).flows(node, i) || !this.trainable.has(name)) return;
+      throw graphError(`${node.name} (${node.loss}) has no gradient for ${name}: give it a stopped gradient of that`);
+    });
   }
 
   plan(): Plan {

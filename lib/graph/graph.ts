@@ -32,7 +32,7 @@ export type Op =
   | { op: 'relu' | 'add' | 'sub' | 'mul' | 'div' | 'gate' | 'dot' | 'softmax' | 'stop-gradient' | 'straight-through' }
   | { op: 'pointwise'; fn: PointwiseName; constant: number }
   | { op: 'scale'; factor: number; scalar?: string }
-  | { op: 'dropout'; probability: number; scalar: string }
+  | { op: 'dropout'; probability: number; layer: number; scalar: string }
   | { op: 'l2-normalize'; length: number }
   | { op: 'layer-norm'; over: 'channels' | 'unit' }
   | { op: 'one-hot'; group: number }
@@ -194,6 +194,8 @@ export class Graph {
   /** One function of every value, e.g. `tanh`; `constant` is the slope of `leaky_relu`, the smallest value of `log`, what
    * `sqrt` adds. */
   pointwise(name: string, fn: PointwiseName, x: Ref, constant = fn === 'leaky_relu' ? 0.1 : 1e-6): Ref {
+    if (!(constant >= 1e-30 && constant < 1e30))
+      throw argumentError(`constant of ${name}`, 'a positive number', constant);
     return this.same({ op: 'pointwise', fn, constant }, name, [x]);
   }
 
@@ -249,7 +251,8 @@ export class Graph {
    * number that every step should set anew. */
   dropout(name: string, x: Ref, probability: number, seed: Scalar): Ref {
     if (!(probability >= 0 && probability < 1)) throw argumentError(`probability of ${name}`, '0 to 1', probability);
-    return this.same({ op: 'dropout', probability, scalar: seed.scalar }, name, [x]);
+    const layer = this.nodes.filter((n) => n.op === 'dropout').length;
+    return this.same({ op: 'dropout', probability, layer, scalar: seed.scalar }, name, [x]);
   }
 
   /** Softmax over the channels of a position. */
@@ -284,9 +287,9 @@ export class Graph {
 
   /** The maximum, mean or standard deviation of each window, of the values that lie inside the map. `stride` is the kernel
    * unless given. */
-  pool(name: string, mode: PoolMode, x: Ref, kernel: Axes, options: WindowOptions = {}): Ref {
+  pool(name: string, mode: PoolMode, x: Ref, kernel: Axes, options: Omit<WindowOptions, 'dilation'> = {}): Ref {
     const [t, f, c] = mapShape(name, x);
-    const choices = { stride: kernel, padding: 'none', ...options } as const;
+    const choices = { stride: kernel, padding: 'none', ...options, dilation: 1 } as const;
     const { window, outputs } = windowOf(name, kernel, [t, f], choices, 1 << 16);
     return this.same({ op: 'pool', mode, kernel, window }, name, [x], [...outputs, c]);
   }

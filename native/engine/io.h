@@ -57,7 +57,7 @@ void write_slice(const float* p, long slice, const Tensor& t, const InputArgs& a
   }
 }
 
-// Turns rows of neighbouring bands, of one channel, into what a map by bands has.
+// Turns rows of neighbouring bands, of one channel (from q on), into what a planar map has.
 void interleave_rows(const Tensor& t, real* q) {
   vec bands[kMostColumns];
   for (long row = 0; row < t.T; row++, q += t.pitch) {
@@ -74,20 +74,19 @@ void interleave_rows(const Tensor& t, real* q) {
 }
 
 void write_input(const Tensor& t, const Range& r, const InputArgs& a) {
-  const long size = long(t.T) * t.F * t.C;
-  for (long n = r.n0; n < r.n1; n++) {
-    real* q = at_mut(t, r, n);
+  const long size = long(t.T) * t.F * t.C, step = t.planar ? 1 : t.Cp;
+  for (long n = r.n0; n < r.n1; n++)
     for (long c = 0; c < t.C; c++) {
-      if (!a.values) {
-        write_slice(a.store + long(a.starts[n * t.C + c]) * t.F, n * t.C + c, t, a, q + c, t.pitch, t.Cp);
-        continue;
+      real* q = at_mut(t, r, n) + c * t.channel;
+      if (a.values) {
+        const float* p = a.values + n * size + c;
+        for (long row = 0; row < t.T; row++, p += long(t.F) * t.C)
+          for (long f = 0; f < t.F; f++) q[row * t.pitch + f * step] = p[f * t.C];
+      } else {
+        write_slice(a.store + long(a.starts[n * t.C + c]) * t.F, n * t.C + c, t, a, q, t.pitch, step);
       }
-      const float* p = a.values + n * size + c;
-      for (long row = 0; row < t.T; row++, p += long(t.F) * t.C)
-        for (long f = 0; f < t.F; f++) q[row * t.pitch + f * t.Cp + c] = p[f * t.C];
+      if (t.planar) interleave_rows(t, q);
     }
-    if (t.planar) interleave_rows(t, q);
-  }
 }
 
 // out: [units][T][F][C]

@@ -122,7 +122,7 @@ const draws: Record<string, (random: Random, examples: number) => Drawn> = {
 describe.each(capabilities().available)('%s', (isa) => {
   it.each(Object.keys(draws))('%s and its way back', (name) => {
     const random = new Random(`moves ${name}`);
-    for (let round = 0; round < 40; round++) {
+    for (let round = 0; round < 16; round++) {
       const { x, y, examples, moves, indices, step, backwardRows } = draws[name]!(random, 1 + random.int(3));
       const threads = 1 + random.int(3);
       const kind = step.kind ?? name;
@@ -179,7 +179,7 @@ describe.each(capabilities().available)('%s', (isa) => {
 
   it('gate, and the sum over channels that is its gradient', () => {
     const random = new Random('gate');
-    for (let round = 0; round < 40; round++) {
+    for (let round = 0; round < 16; round++) {
       const shape = drawShape(random, ['vector', 'folded', 'unfolded', 'planar']);
       const one = {
         ...shape,
@@ -243,8 +243,8 @@ describe.each(capabilities().available)('%s', (isa) => {
   it('layer norm over all values of a unit', () => {
     const random = new Random('layer norm of units');
     for (let round = 0; round < 12; round++) {
-      const shape = { ...drawShape(random, ['vector', 'folded', 'unfolded', 'planar']), t: 1, rows: 2 };
-      if (shape.layout !== 'vector') shape.t = 1 + random.int(2);
+      const shape = { ...drawShape(random, ['vector', 'folded', 'unfolded', 'planar'], 200), rows: 2 };
+      if (sizeOf(shape) < 8) shape.c = 8; // of few values little is left but rounding
       const size = sizeOf(shape);
       const [x, d, before] = [0, 1, 2].map(() => draw(random, 2 * size)) as [Float32Array, Float32Array, Float32Array];
       const norm = (v: Float64Array) => {
@@ -256,7 +256,7 @@ describe.each(capabilities().available)('%s', (isa) => {
       for (const from of [0, size]) {
         const unit = Float64Array.from(x.subarray(from, from + size));
         y.set(norm(unit), from);
-        const h = 1e-5;
+        const h = 1e-6;
         for (let i = 0; i < size; i++) {
           const [high, low] = [h, -h].map((by) => norm(unit.map((v, j) => v + (i === j ? by : 0))));
           for (let j = 0; j < size; j++) dx[from + i]! += (d[from + j]! * (high![j]! - low![j]!)) / (2 * h);

@@ -1,7 +1,14 @@
 // Plans written by hand: a few native steps over tensors that a test fills and reads. What surrounds them in the engine
 // (lib/engine) is left out.
 import { native } from '../../lib/native/addon.js';
-import { emptyStep, type Plan, type PlanScratch, type PlanStep, type PlanTensor } from '../../lib/native/plan.js';
+import {
+  convKinds,
+  emptyStep,
+  type Plan,
+  type PlanScratch,
+  type PlanStep,
+  type PlanTensor,
+} from '../../lib/native/plan.js';
 import type { NativeUpdate } from '../../lib/native/types.js';
 import type { Random } from '../../lib/util/random.js';
 
@@ -102,24 +109,39 @@ export function paddingOf({ f, c, layout }: Shape, isa: string): number {
 
 export const lanesOf = (isa: string) => new native.Network(isa, 1, 1, 1, new Float64Array()).lanes;
 
-/** A shape of any layout; `planar` ones have as many bands as every instruction set can take. */
-export function drawShape(random: Random, layouts: readonly Layout[] = ['vector', 'folded', 'unfolded']): Shape {
+/** A shape of any layout with at most `most` values; `planar` ones have as many bands as every instruction set can
+ * take. */
+export function drawShape(
+  random: Random,
+  layouts: readonly Layout[] = ['vector', 'folded', 'unfolded'],
+  most = 1500,
+): Shape {
   const layout = layouts[random.int(layouts.length)]!;
-  const c = [1, 2, 3, 4, 5, 7, 8, 11, 16, 17, 31, 32, 48, 65, 130][random.int(15)]!;
-  const rows = 1 + random.int(2);
-  if (layout === 'vector') return { t: 1, f: 1, c, rows, layout };
-  if (layout === 'planar')
-    return { t: 1 + random.int(4), f: 16 * (1 + random.int(4)), c: 1 + random.int(6), rows, layout };
-  return { t: 1 + random.int(5), f: [1, 2, 3, 5, 8, 16, 21][random.int(7)]!, c, rows, layout };
+  for (;;) {
+    const c = [1, 2, 3, 4, 5, 7, 8, 11, 16, 17, 31, 32, 48, 65, 130][random.int(15)]!;
+    const rows = 1 + random.int(2);
+    let shape: Shape = { t: 1 + random.int(5), f: [1, 2, 3, 5, 8, 16, 21][random.int(7)]!, c, rows, layout };
+    if (layout === 'vector') shape = { ...shape, t: 1, f: 1 };
+    if (layout === 'planar') shape = { ...shape, f: 16 * (1 + random.int(4)), c: 1 + random.int(6) };
+    if (sizeOf(shape) <= most) return shape;
+  }
 }
 
 export function draw(random: Random, count: number, value: (r: Random) => number = (r) => r.normal()): Float32Array {
   return Float32Array.from({ length: count }, () => value(random));
 }
 
-/** The largest difference, relative to the largest expected value. */
-export function error(actual: ArrayLike<number>, expected: ArrayLike<number>): number {
-  let [largest, worst] = [1e-30, 0];
+const known = new Map<string, Float64Array>();
+/** What every instruction set is compared with, computed once. */
+export function once(key: string, compute: () => Float64Array): Float64Array {
+  const value = known.get(key) ?? compute();
+  known.set(key, value);
+  return value;
+}
+
+/** The largest difference, relative to the largest expected value. `scale`: how large values are that cancelled. */
+export function error(actual: ArrayLike<number>, expected: ArrayLike<number>, scale = 1e-30): number {
+  let [largest, worst] = [scale, 0];
   for (let i = 0; i < expected.length; i++) {
     const difference = Math.abs(actual[i]! - expected[i]!);
     largest = Math.max(largest, Math.abs(expected[i]!));
@@ -128,26 +150,57 @@ export function error(actual: ArrayLike<number>, expected: ArrayLike<number>): n
   return actual.length === expected.length ? worst / largest : Number.NaN;
 }
 
-/** Ten steps of an update rule on parameters, all in one trainable range that decays. */
-export function updateOnce(isa: string, adam: NativeUpdate, parameters: Float64Array, velocity: Float64Array) {
-  const ranges = Float64Array.from([0, parameters.length, 1]);
-  const network = new native.Network(isa, 1, 1, parameters.length, ranges);
-  network.setParameters(parameters);
-  network.setMoments(velocity, new Float64Array(parameters.length), 0);
-  const empty: Plan = {
-    tensors: [],
-    convs: [],
+/** One update of a dense layer's weights [cout][cin], whose gradient is d xᵀ. */
+export function updateOnce(
+  isa: string,
+  adam: NativeUpdate,
+  weights: Float64Array,
+  velocity: Float64Array,
+  x: Float32Array,
+  d: Float32Array,
+) {
+  const size = weights.length;
+  const network = new native.Network(isa, 1, 1, size, Float64Array.from([0, size, 1]));
+  network.setParameters(weights);
+  network.setMoments(velocity, new Float64Array(size), 0);
+  const vector = (c: number) => tensor({ t: 1, f: 1, c, rows: 1, layout: 'vector' });
+  const size1 = { kt: 1, kf: 1, strideT: 1, strideF: 1, dilationT: 1, dilationF: 1, padT: 0, padF: 0, fIn: 1, fOut: 1 };
+  const plain = {
+    upsampled: 0,
+    folded: false,
+    planar: false,
+    backward: false,
+    foldedNorm: -1,
+    winograd: 0,
+    winogradWeights: false,
+  } as const;
+  const conv = {
+    ...size1,
+    ...plain,
+    kind: convKinds.indexOf('dense'),
+    cin: x.length,
+    cout: d.length,
+    weight: 0,
+    bias: -1,
+  };
+  const steps = [{ ...emptyStep, kind: 'dense_weights', x: 0, b: 1, conv: 0 }];
+  const plan: Plan = {
+    tensors: [vector(x.length), vector(d.length)],
+    convs: [conv],
     norms: [],
-    phases: [],
+    phases: [{ rows: 1, group: 1, statistics: [], reduced: [], passes: [{ strips: 1, edge: 0, stride: 0, steps }] }],
     scratches: [],
     scalars: [],
     inputs: {},
     outputs: {},
     losses: [],
   };
-  const id = network.addPlan(empty, true);
-  network.runSync(id, 1, [], { losses: new Float64Array(1), update: adam });
-  const moments = [new Float64Array(parameters.length), new Float64Array(parameters.length)] as const;
+  const inputs = [
+    { tensor: 0, values: x },
+    { tensor: 1, values: d },
+  ];
+  network.runSync(network.addPlan(plan, true), 1, inputs, { losses: new Float64Array(1), update: adam });
+  const moments = [new Float64Array(size), new Float64Array(size)] as const;
   network.getMoments(...moments);
-  return { parameters: network.getParameters(), velocity: moments[0] };
+  return { weights: network.getParameters(), velocity: moments[0] };
 }

@@ -20,6 +20,9 @@ type Draw = (d: Drawing, x: Ref) => Ref | undefined;
 const isMap = (x: Ref): x is Ref & { shape: readonly [number, number, number] } => x.shape.length === 3;
 const channelsOf = (x: Ref) => x.shape[x.shape.length - 1]!;
 
+/** Values of -1 to 1 in steps that leave float32 room for the small steps of differences. */
+const inSteps = (rng: Random) => Math.round(4096 * (2 * rng.uniform() - 1)) / 4096;
+
 class Drawing {
   readonly graph = new Graph();
   readonly rng: Random;
@@ -50,7 +53,7 @@ class Drawing {
     return this.pick([1, 2, 3, 4, 5, 8, 8, 16, 16, 17, 24, 33, this.chance(0.1) ? 130 : 7]);
   }
 
-  input(shape: Shape, rows: number, fill: (rng: Random) => number = (rng) => 2 * rng.uniform() - 1): Ref {
+  input(shape: Shape, rows: number, fill: (rng: Random) => number = inSteps): Ref {
     const x = this.graph.input(this.name('input'), shape, rows);
     this.fill.set(x.name, fill);
     return x;
@@ -172,7 +175,12 @@ const operators: Record<string, Draw> = {
     return d.graph.gate(d.name('gate'), x, d.chance(0.5) ? d.graph.pointwise(d.name('sigmoid'), 'sigmoid', one) : one);
   },
   dot: (d, x) => d.graph.dot(d.name('dot'), x, d.partner(x)),
-  stopGradient: (d, x) => d.graph.add(d.name('add'), x, d.graph.stopGradient(d.name('stop'), d.partner(x))),
+  // Differences would see what the gradient must not: the stopped values cancel.
+  stopGradient(d, x) {
+    const v = d.partner(x);
+    const [a, b] = [d.graph.stopGradient(d.name('stop'), v), d.graph.stopGradient(d.name('stop'), v)];
+    return d.graph.add(d.name('add'), x, d.graph.sub(d.name('sub'), a, b));
+  },
   straightThrough(d, x) {
     // What it says is not the derivative: as the difference of the two is constant, it is one here.
     return d.graph.straightThrough(d.name('through'), x, x);

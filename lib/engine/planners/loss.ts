@@ -1,7 +1,7 @@
 // Losses. A loss step adds to the loss of the batch and writes the gradient of what it compares.
 import type { LossKind } from '../../graph/graph.js';
 import type { PlanStep } from '../../native/plan.js';
-import type { EngineNode, LossNode } from '../engine-graph.js';
+import type { LossNode } from '../engine-graph.js';
 import type { Phase } from '../plan-builder.js';
 import type { Schedule } from '../schedule.js';
 import type { Planner } from './planner.js';
@@ -76,8 +76,9 @@ export const losses: Record<LossKind, LossEntry> = {
     step(s, loss, level, fields) {
       const x = s.input(loss);
       const channels = x.shape[x.shape.length - 1]!;
-      fields.scratch = s.newScratchMemory({ perThread: channels, perExample: 0, perPair: 0 });
+      fields.scratch = s.newScratchMemory({ perThread: 2 * channels, perExample: 0, perPair: 0 });
       fields.count = loss.number ?? channels;
+      fields.rows = x.rows;
       s.push(lossPhase(s, level, x.rows), 'diversity_sums', fields);
       const later = lossPhase(s, level + 1, x.rows);
       const step = s.push(later, 'diversity', { ...fields, y: gradientOf(s, loss, 0) });
@@ -139,9 +140,4 @@ function inPlace(s: Schedule, node: LossNode, level: number): void {
   const { rows } = map;
   s.push(phase, 'mse', { x, b: target, y, rows, weight: node.weight, loss: index, scalar: s.scalarOf(node.scalar) });
   if (y >= 0) s.contributes(node, 0, level, phase.domain);
-}
-
-/** Throws `ERR_ARGUMENT` unless a loss has the operands that it needs, in shapes that fit. */
-export function checkLoss(name: string, kind: LossKind, inputs: readonly EngineNode[]): void {
-  void [name, kind, inputs];
 }

@@ -20,8 +20,15 @@ export const reshape: Planner<EngineNode & { op: 'reshape' }> = {
   },
 };
 
-/** Units of an example on either side. */
-const rowsOf = (input: EngineNode, node: EngineNode) => ({ rows: input.rows / node.rows });
+/** How many units of the input become how many of the result. */
+function rowsOf(input: EngineNode, node: EngineNode): { rows: number; count: number } {
+  const divisor = greatestCommonDivisor(input.rows, node.rows);
+  return { rows: input.rows / divisor, count: node.rows / divisor };
+}
+
+function greatestCommonDivisor(a: number, b: number): number {
+  return b === 0 ? a : greatestCommonDivisor(b, a % b);
+}
 
 export const select: Planner<EngineNode & { op: 'select' }> = {
   flows: () => true,

@@ -12,7 +12,8 @@ export const differenceLoss: Rewrite = {
     return nodes.flatMap((node): EngineNode[] => {
       if (node.op !== 'loss' || !ofDifferences.has(node.loss)) return [node];
       const [a, b, ...weights] = node.inputs;
-      if (b === undefined || context.input(node, 1).op === 'input') return [node];
+      const target = b !== undefined && context.input(node, 1);
+      if (!target || (target.op === 'input' && !context.wantedGradients.has(target.name))) return [node];
       const { shape, rows } = context.input(node);
       const difference = {
         op: 'sub',

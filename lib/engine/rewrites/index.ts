@@ -15,8 +15,8 @@ import { upsampling } from './upsampling.js';
 const first: readonly Rewrite[] = [trainingOnly, differenceLoss, upsampling];
 const second: readonly Rewrite[] = [foldNorm, sumPool, residualPool, singleChannel, lossInPlace];
 
-/** Rewrites that a plan would be wrong without: they give a meaning to what no planner takes. */
-export const optionalRewrites = [...first, ...second].filter((r) => r !== differenceLoss).map((r) => r.name);
+/** All but those that plans would be wrong without. */
+export const optionalRewrites = [upsampling, ...second].map((r) => r.name);
 
 export interface RewriteOptions {
   mode: Mode;

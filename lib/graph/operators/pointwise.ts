@@ -113,11 +113,13 @@ export const straightThrough: Operator<Node & { op: 'straight-through' }> = {
 export const dropout: Operator<Node & { op: 'dropout' }> = {
   op: 'dropout',
   summary: 'values set to 0 with a probability, the others scaled up; which ones follows from a run-time seed',
-  forward: ({ probability, scalar }) => [{ step: 'dropout', x: 0, fields: { number: probability }, scalar }],
-  backward: ({ probability, scalar }) => ({
+  forward: ({ probability, layer, scalar }) => [
+    { step: 'dropout', x: 0, fields: { number: probability, first: layer }, scalar },
+  ],
+  backward: ({ probability, layer, scalar }) => ({
     step: 'dropout',
     x: 'gradient',
-    fields: { number: probability },
+    fields: { number: probability, first: layer },
     scalar,
   }),
   trainingOnly: true,
