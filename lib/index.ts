@@ -65,7 +65,12 @@ export {
   featuresSync,
 } from './features/compute.js';
 export { type BuiltFeatureStore, buildFeatureStore, type FeatureStoreOptions } from './features/feature-build.js';
-export { type FeatureStore, MappedFeatureStore, openFeatureStore } from './features/feature-store.js';
+export {
+  type FeatureColumn,
+  type FeatureStore,
+  MappedFeatureStore,
+  openFeatureStore,
+} from './features/feature-store.js';
 export type { FrontEndStream } from './features/front-end.js';
 export { defaultFrontEnd, type LogMelConfig } from './features/front-end-config.js';
 export { type FrontEndConfig, frameTime, frameWidth } from './features/front-ends.js';
@@ -81,6 +86,7 @@ export {
   logMelSync,
 } from './features/log-mel.js';
 export type { PcmConfig } from './features/pcm.js';
+export type { ClipToLabel, ColumnSource, LabelColumn } from './features/store-columns.js';
 export { formatLayerTable, type LayerTable, layerTable } from './graph/layer-table.js';
 export { defaultEncoder, type EncoderConfig } from './models/blocks.js';
 export { type EncoderModel, loadEncoderModel, saveEncoderModel } from './models/encoder-model.js';
