@@ -1,13 +1,10 @@
-// The front ends there are. Add one: write its entry in a file of its own, and name it in the list below.
+// Which front ends there are, and what the rest of the package asks of them by configuration.
 import { argumentError } from '../util/errors.js';
 import type { FrontEnd } from './front-end.js';
+import * as entries from './front-end-list.js';
 import { type LogMelConfig, logMelFrontEnd } from './log-mel-front-end.js';
-import { pcmFrontEnd } from './pcm.js';
 
-const frontEnds = [
-  logMelFrontEnd, // the default
-  pcmFrontEnd,
-] as const;
+const frontEnds = Object.values(entries);
 
 /** How samples become features, by `kind`. Stored with every model: an encoder is right for one front end only. */
 export type FrontEndConfig = ReturnType<(typeof frontEnds)[number]['check']>;
