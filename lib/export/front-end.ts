@@ -1,5 +1,5 @@
 // The front end in an exported model: what a front end's `emit` asks for (lib/features/front-end-writer.ts), in ONNX. The
-// same for LiteRT is in tflite.ts.
+// same for LiteRT is in tflite-front-end.ts.
 import type { FrontEndWriter } from '../features/front-end-writer.js';
 import { type FrontEndConfig, frontEndOf } from '../features/front-ends.js';
 import { argumentError } from '../util/errors.js';

@@ -34,6 +34,20 @@ int choose_radices(int points, int radix[8]) {
   return passes;
 }
 
+// CMakeLists.txt has these two vectorised.
+void add_to(double* __restrict sum, const float* __restrict part, long n) {
+  for (long i = 0; i < n; i++) sum[i] += part[i];
+}
+// False if a value is not finite.
+bool to_floats(float* __restrict out, const double* __restrict sum, long n) {
+  int wrong = 0;
+  for (long i = 0; i < n; i++) {
+    out[i] = float(sum[i]);
+    wrong |= !(std::fabs(out[i]) <= 3.4028235e38f);
+  }
+  return !wrong;
+}
+
 }  // namespace
 
 template <class Real>
@@ -218,26 +232,19 @@ bool LogMel::gradient(const float* samples, long length, const float* gradient, 
   std::vector<float> parts(chunk * window_);
   // What frames so far add to the samples from `at * hop` on; each sample's terms come in the order of the frames.
   std::vector<double> sum(chunk * hop_ + window_);
-  double check = 0;
+  bool finite = true;
   for (long at = start; at < end; at += chunk) {
     const long here = std::min(chunk, end - at);
     if (!parts_of(samples, length, at, here, gradient + at * bands_, parts.data())) return false;
-    for (long f = 0; f < here; f++) {
-      const float* part = parts.data() + f * window_;
-      double* to = sum.data() + f * hop_;
-      for (int i = 0; i < window_; i++) to[i] += part[i];
-    }
+    for (long f = 0; f < here; f++) add_to(sum.data() + f * hop_, parts.data() + f * window_, window_);
     const long from = at * hop_, done = at + here == end ? out_end - from : here * hop_;
-    const long known = std::min<long>(done, sum.size());
-    for (long i = std::max(0L, out_first - from); i < known; i++) {
-      out[from + i] = float(sum[i]);
-      check += 0 * out[from + i];  // stays 0 unless a value is not finite
-    }
+    const long known = std::min<long>(done, sum.size()), owned = std::max(0L, out_first - from);
+    if (owned < known) finite = to_floats(out + from + owned, sum.data() + owned, known - owned) && finite;
     std::fill(out + from + known, out + from + done, 0.f);
     std::copy(sum.begin() + here * hop_, sum.end(), sum.begin());
     std::fill(sum.end() - here * hop_, sum.end(), 0.0);
   }
-  return check == 0;
+  return finite;
 }
 
 }  // namespace audio2vec
