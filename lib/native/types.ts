@@ -82,16 +82,24 @@ export interface NativeNetwork {
   readonly lanes: number;
 }
 
-/** The class that the addon exports (native/frontend/feature_store_addon.cc). */
+/** The class that the addon exports (native/addon/feature_store_addon.cc). */
 export interface NativeFeatureStore {
   read(start: number, count: number): Float32Array;
   close(): void;
 }
 
-/** The class that the addon exports (native/frontend/log_mel_addon.cc). */
+/** The class that the addon exports (native/addon/log_mel_addon.cc). */
 export interface NativeLogMel {
   runSync(samples: Float32Array, out: Float32Array): number;
   run(samples: Float32Array, out: Float32Array, threads: number, cancel: Int32Array): Promise<number>;
+  gradientSync(samples: Float32Array, gradient: Float32Array, out: Float32Array): number;
+  gradient(
+    samples: Float32Array,
+    gradient: Float32Array,
+    out: Float32Array,
+    threads: number,
+    cancel: Int32Array,
+  ): Promise<number>;
 }
 
 /** The addon's functions. Internal: the public API wraps each of them. */
@@ -99,11 +107,14 @@ export interface Native {
   capabilities(): Capabilities;
   planFormat: PlanFormat;
   LogMel: new (frontEnd: object, isa: string) => NativeLogMel;
+  /** Window, corner frequencies and mel weights of a log-mel front end (lib/features/log-mel-tables.ts). */
+  logMelTables(frontEnd: object): { window: Float64Array; corners: Float64Array; weights: Float64Array };
+  /** A column of a store: of an open file by its descriptor, or of the file that another column belongs to. */
   FeatureStore: new (
-    path: string,
+    file: number | NativeFeatureStore,
     offset: number,
     frames: number,
-    bands: number,
+    width: number,
     fileBytes: number,
   ) => NativeFeatureStore;
   Network: new (

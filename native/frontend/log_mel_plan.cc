@@ -14,10 +14,8 @@ constexpr double kPi = 3.14159265358979323846;
 constexpr double kLogError = 1e-4, kBinError = 5e-7;
 // Frames between two looks at what is doubtful.
 constexpr long kChunk = 2048;
-
-// HTK's mel scale.
-double mel_of(double hz) { return 2595 * std::log10(1 + hz / 700); }
-double hz_of(double mel) { return 700 * (std::pow(10, mel / 2595) - 1); }
+// Frames whose gradients are kept until they are added up.
+constexpr long kGradientChunk = 64;
 
 // exp(-2πi turns)
 template <class Real>
@@ -36,17 +34,31 @@ int choose_radices(int points, int radix[8]) {
   return passes;
 }
 
+// CMakeLists.txt has these two vectorised.
+void add_to(double* __restrict sum, const float* __restrict part, long n) {
+  for (long i = 0; i < n; i++) sum[i] += part[i];
+}
+// False if a value is not finite.
+bool to_floats(float* __restrict out, const double* __restrict sum, long n) {
+  int wrong = 0;
+  for (long i = 0; i < n; i++) {
+    out[i] = float(sum[i]);
+    wrong |= !(std::fabs(out[i]) <= 3.4028235e38f);
+  }
+  return !wrong;
+}
+
 }  // namespace
 
 template <class Real>
-void LogMelTables::build(const FrontEnd& fe, int lanes, bool consecutive, std::vector<Real>& t) {
+void LogMelTables::build(const LogMelConfig& fe, int lanes, bool consecutive, std::vector<Real>& t) {
   LogMelPlan& p = plan_;
   p.window = fe.window;
   p.hop = fe.hop;
   p.bands = fe.bands;
   p.log_offset = fe.log_offset;
 
-  // Periodic Hann. The half is for the split of the last pass.
+  // The half is for the split of the last pass.
   const int column = consecutive ? fe.hop : fe.window;
   p.fold_rows = std::min(column, fe.window);
   p.fold_extra = (fe.window - 1) / column;
@@ -55,7 +67,7 @@ void LogMelTables::build(const FrontEnd& fe, int lanes, bool consecutive, std::v
   for (int i = 0; i < fe.fft; i++) {
     const bool inside = i < fe.window;
     if (inside) fold_at_[i] = i % column * p.fold_stride + i / column;
-    t.push_back(inside ? Real(0.5 * (0.5 - 0.5 * std::cos(2 * kPi * i / fe.window))) : Real(0));
+    t.push_back(inside ? Real(0.5 * hann(i, fe.window)) : Real(0));
   }
 
   p.points = fe.fft / 2;
@@ -92,9 +104,7 @@ void LogMelTables::build(const FrontEnd& fe, int lanes, bool consecutive, std::v
   }
 
   const size_t weights = t.size();
-  std::vector<double> corner(fe.bands + 2);
-  const double low = mel_of(fe.low_hz), high = mel_of(fe.high_hz);
-  for (int i = 0; i < fe.bands + 2; i++) corner[i] = hz_of(low + (high - low) * i / (fe.bands + 1));
+  const std::vector<double> corner = mel_corners(fe);
   const auto hz = [&](int k) { return fe.sample_rate * k / fe.fft; };
   int k = 1;  // bins 0 and `points` lie on or beyond the outermost corners
   while (k < p.points && hz(k) < corner[0]) k++;
@@ -115,10 +125,12 @@ void LogMelTables::build(const FrontEnd& fe, int lanes, bool consecutive, std::v
   // A bin's error is below kBinError √(energy / points): ten times its standard deviation, as measured on tones,
   // sweeps and recordings. (The worst of seven million values of recordings was 0.8e-4 off, with kLogError = 1e-4.)
   p.doubt_limit = kLogError * kLogError / (4 * kBinError * kBinError) * p.points;
+  p.bin_error = kBinError * kBinError / p.points;
 
   const int read = (p.fold_rows + lanes - 1) / lanes * lanes;
   const size_t reals = size_t(8 * p.block_stride * 2 + p.bands) * lanes + size_t(p.fold_rows) * p.fold_stride + lanes;
   p.scratch_bytes = int(reals * sizeof(Real) + size_t(lanes) * read * sizeof(float));
+  p.gradient_scratch_bytes = p.scratch_bytes + int(size_t(fe.fft + fe.bands) * lanes * sizeof(Real));
 
   p.window_weights = t.data();
   p.twiddles = t.data() + twiddles;
@@ -130,16 +142,17 @@ void LogMelTables::build(const FrontEnd& fe, int lanes, bool consecutive, std::v
   p.segment_bins = segment_bins_.data();
 }
 
-LogMelTables::LogMelTables(const FrontEnd& fe, LogMelKernel* kernel, int lanes, int real_bytes, bool consecutive)
-    : kernel_(kernel) {
+LogMelTables::LogMelTables(const LogMelConfig& fe, const LogMelKernels& kernels, int lanes, int real_bytes,
+                           bool consecutive)
+    : kernels_(kernels) {
   if (real_bytes == 4)
     build(fe, lanes, consecutive, tables32_);
   else
     build(fe, lanes, consecutive, tables64_);
 }
 
-bool LogMelTables::run(const float* samples, long length, long first, long count, const int* which, float* out,
-                       unsigned char* doubt) const {
+template <class Work>
+bool LogMelTables::with_scratch(Work work) const {
   std::unique_ptr<char[]> scratch;
   {
     std::lock_guard<std::mutex> lock(mutex_);
@@ -148,21 +161,36 @@ bool LogMelTables::run(const float* samples, long length, long first, long count
       idle_.pop_back();
     }
   }
-  if (!scratch) scratch.reset(new char[plan_.scratch_bytes + 64]);
-  void* aligned = reinterpret_cast<void*>((reinterpret_cast<uintptr_t>(scratch.get()) + 63) & ~uintptr_t(63));
-  const bool finite = kernel_(&plan_, samples, length, first, count, which, out, doubt, aligned);
+  if (!scratch) scratch.reset(new char[plan_.gradient_scratch_bytes + 64]);
+  const bool finite = work(reinterpret_cast<void*>((reinterpret_cast<uintptr_t>(scratch.get()) + 63) & ~uintptr_t(63)));
   std::lock_guard<std::mutex> lock(mutex_);
   idle_.push_back(std::move(scratch));
   return finite;
 }
 
-LogMel::LogMel(const FrontEnd& fe, const KernelTable& kernels)
+bool LogMelTables::run(const float* samples, long length, long first, long count, const int* which, float* out,
+                       unsigned char* doubt) const {
+  return with_scratch([&](void* scratch) {
+    return kernels_.forward(&plan_, samples, length, first, count, which, out, doubt, scratch);
+  });
+}
+
+bool LogMelTables::gradient(const float* samples, long length, long first, long count, const int* which,
+                            const float* gradient, float* parts, unsigned char* doubt) const {
+  return with_scratch([&](void* scratch) {
+    return kernels_.gradient(&plan_, samples, length, first, count, which, gradient, parts, doubt, scratch);
+  });
+}
+
+LogMel::LogMel(const LogMelConfig& fe, const KernelTable& kernels)
     : window_(fe.window),
       hop_(fe.hop),
       bands_(fe.bands),
-      tables_(fe, kernels.log_mel, kernels.lanes, kernels.real_bytes, true) {
-  if (kernels.log_mel_precise)
-    precise_.reset(new LogMelTables(fe, kernels.log_mel_precise, kernels.precise_lanes, 8, false));
+      tables_(fe, {kernels.log_mel, kernels.log_mel_gradient}, kernels.lanes, kernels.real_bytes, true) {
+  if (kernels.log_mel_precise) {
+    const LogMelKernels precise = {kernels.log_mel_precise, kernels.log_mel_gradient_precise};
+    precise_.reset(new LogMelTables(fe, precise, kernels.precise_lanes, 8, false));
+  }
 }
 
 bool LogMel::run(const float* samples, long length, long first, long count, float* out) const {
@@ -179,6 +207,44 @@ bool LogMel::run(const float* samples, long length, long first, long count, floa
     if (!precise_->run(samples, length, first, doubtful, which, out, nullptr)) return false;
   }
   return true;
+}
+
+bool LogMel::parts_of(const float* samples, long length, long first, long count, const float* gradient,
+                      float* parts) const {
+  if (!precise_) return tables_.gradient(samples, length, first, count, nullptr, gradient, parts, nullptr);
+  unsigned char doubt[kGradientChunk];
+  int which[kGradientChunk];
+  if (!tables_.gradient(samples, length, first, count, nullptr, gradient, parts, doubt)) return false;
+  int doubtful = 0;
+  for (int f = 0; f < count; f++)
+    if (doubt[f]) which[doubtful++] = f;
+  return precise_->gradient(samples, length, first, doubtful, which, gradient, parts, nullptr);
+}
+
+bool LogMel::gradient(const float* samples, long length, const float* gradient, long first, long count,
+                      float* out) const {
+  const FlushDenormals flush;
+  const long end = first + count, out_first = first * hop_;
+  const long out_end = end == frames(length) ? length : end * hop_;
+  // Frames before the first that reach into its samples are computed again.
+  const long start = std::max(0L, first - (window_ - 1) / hop_);
+  const long chunk = std::max(1L, std::min(kGradientChunk, (1L << 18) / hop_));
+  std::vector<float> parts(chunk * window_);
+  // What frames so far add to the samples from `at * hop` on; each sample's terms come in the order of the frames.
+  std::vector<double> sum(chunk * hop_ + window_);
+  bool finite = true;
+  for (long at = start; at < end; at += chunk) {
+    const long here = std::min(chunk, end - at);
+    if (!parts_of(samples, length, at, here, gradient + at * bands_, parts.data())) return false;
+    for (long f = 0; f < here; f++) add_to(sum.data() + f * hop_, parts.data() + f * window_, window_);
+    const long from = at * hop_, done = at + here == end ? out_end - from : here * hop_;
+    const long known = std::min<long>(done, sum.size()), owned = std::max(0L, out_first - from);
+    if (owned < known) finite = to_floats(out + from + owned, sum.data() + owned, known - owned) && finite;
+    std::fill(out + from + known, out + from + done, 0.f);
+    std::copy(sum.begin() + here * hop_, sum.end(), sum.begin());
+    std::fill(sum.end() - here * hop_, sum.end(), 0.0);
+  }
+  return finite;
 }
 
 }  // namespace audio2vec

@@ -21,7 +21,7 @@ const isMap = (x: Ref): x is Ref & { shape: readonly [number, number, number] } 
 const channelsOf = (x: Ref) => x.shape[x.shape.length - 1]!;
 
 /** Values of -1 to 1 in steps that leave float32 room for the small steps of differences. */
-const inSteps = (rng: Random) => Math.round(4096 * (2 * rng.uniform() - 1)) / 4096;
+const inSteps = (rng: Random) => Math.round(2 ** 18 * (2 * rng.uniform() - 1)) / 2 ** 18;
 
 class Drawing {
   readonly graph = new Graph();
