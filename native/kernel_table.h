@@ -3,6 +3,7 @@
 #pragma once
 
 #include "engine/step.h"
+#include "frontend/cqt.h"
 #include "frontend/log_mel.h"
 
 namespace audio2vec {
@@ -37,6 +38,8 @@ struct KernelTable {
   // The same in double precision, for frames that need it; null in float64.
   LogMelKernel* log_mel_precise;
   int precise_lanes;
+
+  CqtKernels cqt;
 };
 
 namespace audio2vec {

@@ -16,6 +16,7 @@
 #include "engine/reshape.h"
 #include "engine/residual_pool.h"
 #include "engine/upsample.h"
+#include "frontend/cqt_kernel.h"
 #include "frontend/log_mel_kernel.h"
 #include "simd/fma_burst.h"
 
@@ -58,5 +59,6 @@ const KernelTable A2V_JOIN(kernels_, ISA) = {
     nullptr,
     0,
 #endif
+    {cqt_decimate, cqt_frames, cqt_scratch},
 };
 }

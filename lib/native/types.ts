@@ -88,10 +88,27 @@ export interface NativeLogMel {
   run(samples: Float32Array, out: Float32Array, threads: number, cancel: Int32Array): Promise<number>;
 }
 
+/** Constant-Q transform (native/addon/cqt_addon.cc). */
+export interface NativeCqt {
+  /** Samples beyond its centre that a frame needs. */
+  readonly latency: number;
+  runSync(samples: Float32Array, out: Float32Array): number;
+  run(samples: Float32Array, out: Float32Array, threads: number, cancel: Int32Array): Promise<number>;
+}
+
+export interface NativeCqtStream {
+  reset(): void;
+  /** Returns the frames written, -1 if a value is not finite. */
+  push(samples: Float32Array, out: Float32Array): number;
+  pushSilence(count: number, out: Float32Array): number;
+}
+
 /** The addon's functions. Internal: the public API wraps each of them. */
 export interface Native {
   capabilities(): Capabilities;
   LogMel: new (frontEnd: object, isa: string) => NativeLogMel;
+  Cqt: new (filters: object, isa: string) => NativeCqt;
+  CqtStream: new (cqt: NativeCqt) => NativeCqtStream;
   FeatureStore: new (
     path: string,
     offset: number,
