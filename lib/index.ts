@@ -55,9 +55,20 @@ export { type ExportTfliteOptions, exportTflite } from './export/export-tflite.j
 export type { Classifier } from './export/onnx.js';
 export type { Parity, ParityCase, ParityLimits } from './export/parity.js';
 export { type ProofOptions, proofCases } from './export/proof.js';
+export {
+  type FeatureOptions,
+  type FeatureSyncOptions,
+  featureStream,
+  features,
+  featuresGradient,
+  featuresGradientSync,
+  featuresSync,
+} from './features/compute.js';
 export { type BuiltFeatureStore, buildFeatureStore, type FeatureStoreOptions } from './features/feature-build.js';
 export { type FeatureStore, MappedFeatureStore, openFeatureStore } from './features/feature-store.js';
-export { defaultFrontEnd, type FrontEndConfig } from './features/front-end-config.js';
+export type { FrontEndStream } from './features/front-end.js';
+export { defaultFrontEnd, type LogMelConfig } from './features/front-end-config.js';
+export { type FrontEndConfig, frameTime, frameWidth } from './features/front-ends.js';
 export {
   checkFrontEnd,
   frameCount,
@@ -65,8 +76,11 @@ export {
   LogMelStream,
   type LogMelSyncOptions,
   logMel,
+  logMelGradient,
+  logMelGradientSync,
   logMelSync,
 } from './features/log-mel.js';
+export type { PcmConfig } from './features/pcm.js';
 export { formatLayerTable, type LayerTable, layerTable } from './graph/layer-table.js';
 export { defaultEncoder, type EncoderConfig } from './models/blocks.js';
 export { type EncoderModel, loadEncoderModel, saveEncoderModel } from './models/encoder-model.js';

@@ -7,6 +7,7 @@ import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { Encoder } from '../lib/embed/encoder.js';
 import type { DueEmbeddings, EmbeddingStream } from '../lib/embed/streaming.js';
+import type { LogMelConfig } from '../lib/features/front-end-config.js';
 import { logMel } from '../lib/features/log-mel.js';
 import { samplesOf, sliceStarts } from '../lib/features/slices.js';
 import { saveEncoderModel } from '../lib/models/encoder-model.js';
@@ -135,7 +136,7 @@ describe('a recording shorter than a slice', () => {
 
   it('as log-mel is filled up with the log-mel of silence', async () => {
     const one = new Float32Array(64).fill(-3);
-    const filled = new Float32Array(96 * 64).fill(Math.log(model.frontEnd.logOffset));
+    const filled = new Float32Array(96 * 64).fill(Math.log((model.frontEnd as LogMelConfig).logOffset));
     filled.set(one);
     expect(await encoder.embedLogMel(one)).toEqual(await encoder.embedLogMel(filled));
     expect((await encoder.embedLogMel(filled.fill(Math.log(1e-6)))).embeddings).toEqual(

@@ -166,7 +166,7 @@ describe('buildFeatureStore', () => {
     writeCorpus();
     (await build()).store.close();
     const before = readFileSync(file);
-    const library = pathToFileURL(join(await compileLibrary(), 'lib', 'feature-build.js'));
+    const library = pathToFileURL(join(await compileLibrary(), 'lib', 'features', 'feature-build.js'));
     const script = `
       import { buildFeatureStore } from '${library}';
       const read = () => new Promise((resolve) => setTimeout(resolve, 30, new Float32Array(50000)));

@@ -2,7 +2,7 @@ import { createRequire } from 'node:module';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { readAudio } from '../lib/audio/index.js';
-import { defaultFrontEnd, type FrontEndConfig } from '../lib/features/front-end-config.js';
+import { defaultFrontEnd, type LogMelConfig } from '../lib/features/front-end-config.js';
 import { checkFrontEnd, frameCount, LogMelStream, logMel, logMelSync } from '../lib/features/log-mel.js';
 import { capabilities } from '../lib/native/addon.js';
 import { Random } from '../lib/util/random.js';
@@ -76,7 +76,7 @@ describe.each(isas)('log-mel on %s', (isa) => {
     expect(rounding).toBeLessThan(4e-6);
   });
 
-  it.each<Partial<FrontEndConfig>>([
+  it.each<Partial<LogMelConfig>>([
     { fftSize: 64, windowLength: 64, hop: 16, bands: 5, lowHz: 0, highHz: 8000 },
     { fftSize: 128, windowLength: 100, hop: 100, bands: 16 },
     { fftSize: 256, windowLength: 256, hop: 7, bands: 20 },
@@ -208,7 +208,7 @@ describe('checkFrontEnd', () => {
     expect(checkFrontEnd({ hop: 80 })).toEqual({ ...defaultFrontEnd, hop: 80 });
   });
 
-  it.each<Partial<FrontEndConfig>>([
+  it.each<Partial<LogMelConfig>>([
     { sampleRate: 0 },
     { windowLength: 513 },
     { windowLength: 1 },

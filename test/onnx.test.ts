@@ -13,7 +13,7 @@ import { emitLayers } from '../lib/export/onnx-layers.js';
 import { openOnnx } from '../lib/export/onnx-runtime.js';
 import { emitWindows } from '../lib/export/onnx-windows.js';
 import { measureParity } from '../lib/export/parity.js';
-import { defaultFrontEnd, type FrontEndConfig } from '../lib/features/front-end-config.js';
+import { defaultFrontEnd, type LogMelConfig } from '../lib/features/front-end-config.js';
 import { Graph, sizeOf } from '../lib/graph/graph.js';
 import { inferenceLayers } from '../lib/graph/inference.js';
 import { decoder, type EncoderConfig } from '../lib/models/blocks.js';
@@ -111,7 +111,7 @@ describe('other graphs', () => {
 
 describe('waveform in', () => {
   /** Log-mel by the exported front end, `[frames, bands]`. */
-  async function exportedLogMel(samples: Float32Array, config: FrontEndConfig): Promise<Float32Array> {
+  async function exportedLogMel(samples: Float32Array, config: LogMelConfig): Promise<Float32Array> {
     const b = new OnnxBuilder();
     const cut = { count: samples.length, length: config.windowLength, hop: config.hop };
     emitLogMel(b, emitWindows(b, 'frames', b.input('waveform', [1, samples.length]), cut), config);
@@ -140,7 +140,7 @@ describe('waveform in', () => {
     expect(worst).toBeLessThan(1e-3);
   });
 
-  it.each<Partial<FrontEndConfig>>([
+  it.each<Partial<LogMelConfig>>([
     { windowLength: 512 },
     { windowLength: 401 },
     { windowLength: 320, hop: 320 },

@@ -6,6 +6,7 @@ import { type Provenance, resultsPage } from '../benchmarks/paper/page.js';
 import type { CellResult } from '../benchmarks/paper/run-cell.js';
 import { summarise } from '../benchmarks/paper/summary.js';
 import { Encoder } from '../lib/embed/encoder.js';
+import type { LogMelConfig } from '../lib/features/front-end-config.js';
 import { defaultEncoder } from '../lib/models/blocks.js';
 import { encoderGraph } from '../lib/models/encoder-model.js';
 import { initialParameters } from '../lib/models/initial-weights.js';
@@ -124,7 +125,7 @@ describe('features of clips', () => {
 
   test('a shifted store moves every clip within itself', () => {
     const store = memoryStore([2, 1], 2);
-    const silence = Math.fround(Math.log(store.frontEnd.logOffset));
+    const silence = Math.fround(Math.log((store.frontEnd as LogMelConfig).logOffset));
     expect([...shiftedStore(store, 1).read(0, 3)]).toEqual([...store.read(1, 1), silence, silence, silence, silence]);
   });
 

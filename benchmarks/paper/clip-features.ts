@@ -2,6 +2,7 @@
 import { Encoder } from '../../lib/embed/encoder.js';
 import { shiftInTime } from '../../lib/evaluate/time-shift.js';
 import type { FeatureStore } from '../../lib/features/feature-store.js';
+import { frontEndOf } from '../../lib/features/front-ends.js';
 import type { EncoderModel } from '../../lib/models/encoder-model.js';
 
 /** Vectors of clips, `[clips, dim]`. */
@@ -56,7 +57,7 @@ export function shiftedStore(store: FeatureStore, shift: number): FeatureStore {
   for (let clip = 0; clip < store.clipNames.length; clip++) {
     const start = clipStarts[clip]!;
     const logMel = store.read(start, clipStarts[clip + 1]! - start);
-    data.set(shiftInTime(logMel, bands, shift, Math.log(store.frontEnd.logOffset)), start * bands);
+    data.set(shiftInTime(logMel, bands, shift, frontEndOf(store.frontEnd).silence(store.frontEnd)), start * bands);
   }
   const read = (start: number, count: number) => data.slice(start * bands, (start + count) * bands);
   return { ...plain(store), native: data, read };

@@ -142,7 +142,7 @@ export interface ExportResult {
 export interface ModelInfo {
   file: string;
   encoder: { frames: number; bands: number; channels: readonly number[]; embedding: number };
-  frontEnd: Record<string, number>;
+  frontEnd: Record<string, number | string>;
   provenance: Record<string, unknown>;
   layers: LayerTable;
 }

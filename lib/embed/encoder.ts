@@ -2,8 +2,8 @@
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { Network } from '../engine/network.js';
-import type { FrontEndConfig } from '../features/front-end-config.js';
-import { frameCount, logMel } from '../features/log-mel.js';
+import { features } from '../features/compute.js';
+import { type FrontEndConfig, frameCount, frontEndOf } from '../features/front-ends.js';
 import { checkHop, samplesOf, sliceMiddle, sliceStarts } from '../features/slices.js';
 import type { EncoderConfig } from '../models/blocks.js';
 import { checkEncoderModel, type EncoderModel, encoderGraph, loadEncoderModel } from '../models/encoder-model.js';
@@ -146,8 +146,9 @@ export class Encoder {
     }
     const bad = logMel.findIndex((x) => !Number.isFinite(x));
     if (bad >= 0) throw argumentError(`logMel[${bad}]`, 'finite', logMel[bad]);
+    const silence = frontEndOf(this.frontEnd).silence(this.frontEnd);
     // A copy: the caller may change or give away the array while it is read.
-    const filled = new Float32Array(Math.max(logMel.length, slice * bands)).fill(Math.log(this.frontEnd.logOffset));
+    const filled = new Float32Array(Math.max(logMel.length, slice * bands)).fill(silence);
     filled.set(logMel);
     const starts = sliceStarts(filled.length / bands, slice, hop);
     const embeddings = new Float32Array(starts.length * this.dimension);
@@ -248,7 +249,7 @@ export class Encoder {
       for (const { span, at } of queue) {
         const target = out.subarray(at * bands, (at + span.frames) * bands);
         const options = { frontEnd: this.frontEnd, isa: this.#isa, out: target, threads, signal };
-        await logMel(span.samples, options).catch((error) => {
+        await features(span.samples, options).catch((error) => {
           throw error.code === 'ERR_ARGUMENT' ? notAudio(span.clip, error) : error;
         });
       }

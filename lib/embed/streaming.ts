@@ -2,10 +2,11 @@
 // (sixteen frames cost the kernel hardly more than one), and no frame is computed twice. Nor are the rows of the
 // encoder's maps that a slice shares with the one before it (engine/carried-rows.ts).
 import type { Network } from '../engine/network.js';
-import { frameCount, kernelFor, NOT_FINITE } from '../features/log-mel.js';
+import { kernelFor } from '../features/compute.js';
+import { type FrontEndKernel, NOT_FINITE } from '../features/front-end.js';
+import { frameCount } from '../features/front-ends.js';
 import { checkHop, samplesOf, sliceMiddle } from '../features/slices.js';
 import type { EncoderModel } from '../models/encoder-model.js';
-import type { NativeLogMel } from '../native/types.js';
 import { argumentError } from '../util/errors.js';
 
 export interface StreamOptions {
@@ -29,7 +30,7 @@ export interface DueEmbeddings {
 export class EmbeddingStream {
   readonly hop: number;
   readonly #model: EncoderModel;
-  readonly #kernel: NativeLogMel;
+  readonly #kernel: FrontEndKernel;
   readonly #embed: (later: boolean) => void;
   readonly #embedding: Float32Array;
   /** Samples from the first of the next frame on. */

@@ -1,7 +1,7 @@
 // Ways of turning a clip into one vector, to be compared on the same labels.
 import { Encoder, type EncoderOptions } from '../embed/encoder.js';
-import type { FrontEndConfig } from '../features/front-end-config.js';
-import { logMel } from '../features/log-mel.js';
+import { features } from '../features/compute.js';
+import { type FrontEndConfig, frontEndOf } from '../features/front-ends.js';
 import { untrainedModel } from '../models/initial-weights.js';
 
 /** One vector of `dim` values for every clip. Add your own to compare another encoder with ours. */
@@ -18,20 +18,22 @@ export function sceneFeatures(name: string, encoder: Encoder): ClipFeatures {
   return { name, dim: encoder.dimension, extract: (clips, options) => encoder.sceneEmbeddings(clips, options) };
 }
 
-/** Mean and standard deviation over time of each log-mel band: what an encoder has to beat. Clips shorter than a window
- * are followed by silence. */
+/** Mean and standard deviation over time of each value of the front end (each log-mel band): what an encoder has to
+ * beat. Clips shorter than a frame are followed by silence. */
 export function logMelStatistics(frontEnd: FrontEndConfig): ClipFeatures {
-  const { bands, windowLength } = frontEnd;
+  const entry = frontEndOf(frontEnd);
+  const bands = entry.width(frontEnd);
+  const least = entry.sampleCount(1, frontEnd);
   const dim = 2 * bands;
   return {
-    name: 'log-mel mean + std',
+    name: `${entry.title} mean + std`,
     dim,
     async extract(clips, { signal }) {
       const out = new Float32Array(clips.length * dim);
       for (const [i, clip] of clips.entries()) {
-        const samples = new Float32Array(Math.max(clip.length, windowLength));
+        const samples = new Float32Array(Math.max(clip.length, least));
         samples.set(clip);
-        out.set(meanAndStd(await logMel(samples, { frontEnd, signal }), bands), i * dim);
+        out.set(meanAndStd(await features(samples, { frontEnd, signal }), bands), i * dim);
       }
       return out;
     },

@@ -1,135 +1,33 @@
-// The front end in operators that every mobile runtime has: no STFT, no MelWeightMatrix (missing or different between
-// runtimes), but sums and matrix products with our own tables. Written once for ONNX and LiteRT.
-//
-// The DFT is a matrix product, made six times smaller by two symmetries. Power does not depend on where time zero is;
-// with zero in the middle of the window, the window is even, so a sample meets its mirror image in every cosine (and,
-// with a minus, in every sine). And seen from a quarter of the DFT, sample fftSize/2 - k meets sample k: alike in the
-// cosines of even bins and with a minus in those of odd bins, the other way round for sines. So 400 samples × 2 × 248
-// bins become four products of 129 × 124.
-import type { FrontEndConfig } from '../features/front-end-config.js';
+// The front end in an exported model: what a front end's `emit` asks for (lib/features/front-end-writer.ts), in ONNX. The
+// same for LiteRT is in tflite.ts.
+import type { FrontEndWriter } from '../features/front-end-writer.js';
+import { type FrontEndConfig, frontEndOf } from '../features/front-ends.js';
+import { argumentError } from '../util/errors.js';
+import type { OnnxBuilder } from './onnx-builder.js';
+import { emitWindows } from './onnx-windows.js';
 
-/** The operators used, as ONNX names them; each appends one and returns the name of its output. */
-export interface FrontEndWriter {
-  constant(name: string, data: Float32Array | Int32Array, dims?: readonly number[]): string;
-  node(op: 'Add' | 'Sub' | 'Mul' | 'MatMul' | 'Log', name: string, inputs: readonly string[]): string;
-  node(op: 'Gather' | 'Concat', name: string, inputs: readonly string[], attributes: { axis: number }): string;
+export { emitLogMel } from '../features/log-mel-operators.js';
+
+/** Appends a front end: waveform `[N, samples]` → features `[N, frames, width]`.
+ * @throws `ERR_ARGUMENT` if this front end can't be exported */
+export function emitFrontEnd(
+  writer: FrontEndWriter,
+  waveform: string,
+  samples: number | 'any',
+  config: FrontEndConfig,
+): string {
+  const entry = frontEndOf(config);
+  if (entry.emit) return entry.emit(writer, waveform, samples, config);
+  throw argumentError('input', `left out: ${entry.title} can't be exported, so the model takes features`, 'waveform');
 }
 
-/** Frames of samples `[N, T, windowLength]` → log-mel `[N, T, bands]`. */
-export function emitLogMel(b: FrontEndWriter, frames: string, config: FrontEndConfig): string {
-  const tables = frontEndTables(config);
-  const { positions } = tables;
-  const windowed = b.node('Mul', 'windowed', [frames, b.constant('window', tables.window)]);
-  const at = (name: string, index: readonly number[]) => {
-    // A position outside the window reads its first sample, where the Hann window is 0.
-    const indices = b.constant(`${name}.index`, Int32Array.from(index));
-    return b.node('Gather', name, [windowed, indices], { axis: 2 });
-  };
-  const half = config.fftSize / 2;
-  const middle = config.windowLength / 2;
-  const sampleAt = (k: number) => (Math.abs(k) < middle ? middle + k : 0);
-  const near = at('near', positions.map(sampleAt));
-  const nearMirror = at(
-    'near_mirror',
-    positions.map((k) => sampleAt(-k)),
-  );
-  const far = at(
-    'far',
-    positions.map((k) => sampleAt(half - k)),
-  );
-  const farMirror = at(
-    'far_mirror',
-    positions.map((k) => sampleAt(k - half)),
-  );
-
-  const even = [b.node('Add', 'near_even', [near, nearMirror]), b.node('Add', 'far_even', [far, farMirror])];
-  const odd = [b.node('Sub', 'near_odd', [near, nearMirror]), b.node('Sub', 'far_odd', [far, farMirror])];
-  const folded = {
-    cosEven: b.node('Add', 'cos_even_input', even),
-    cosOdd: b.node('Sub', 'cos_odd_input', even),
-    sinEven: b.node('Sub', 'sin_even_input', odd),
-    sinOdd: b.node('Add', 'sin_odd_input', odd),
-  };
-  const squared = (key: keyof typeof folded, table: Float32Array, bins: number) => {
-    const matrix = b.constant(`${key}.table`, table, [positions.length, bins]);
-    const y = b.node('MatMul', key, [folded[key], matrix]);
-    return b.node('Mul', `${key}.squared`, [y, y]);
-  };
-  const [evenBins, oddBins] = [tables.evenBins.length, tables.oddBins.length];
-  const power = b.node(
-    'Concat',
-    'power',
-    [
-      b.node('Add', 'power_even', [
-        squared('cosEven', tables.cosEven, evenBins),
-        squared('sinEven', tables.sinEven, evenBins),
-      ]),
-      b.node('Add', 'power_odd', [
-        squared('cosOdd', tables.cosOdd, oddBins),
-        squared('sinOdd', tables.sinOdd, oddBins),
-      ]),
-    ],
-    { axis: 2 },
-  );
-  const mel = b.node('MatMul', 'mel', [
-    power,
-    b.constant('mel.matrix', tables.mel, [evenBins + oddBins, config.bands]),
-  ]);
-  const offset = b.constant('log_offset', Float32Array.of(config.logOffset));
-  return b.node('Log', 'log_mel', [b.node('Add', 'mel_offset', [mel, offset])]);
-}
-
-/** All constants of the front end, computed in double precision. */
-export function frontEndTables(config: FrontEndConfig) {
-  const { windowLength, fftSize } = config;
-  const window = Float32Array.from({ length: windowLength }, (_, n) => hann(n, windowLength));
-  // Distances from the window's middle, up to a quarter of the DFT (half-integers if the window is odd); descending,
-  // because sums that begin with what the window makes small lose less to rounding.
-  const positions: number[] = [];
-  for (let k = windowLength % 2 ? 0.5 : 0; k <= fftSize / 4; k++) positions.unshift(k);
-  const weights = melWeights(config);
-  const used = [...weights.keys()].filter((bin) => weights[bin]!.some((w) => w > 0));
-  const evenBins = used.filter((bin) => bin % 2 === 0);
-  const oddBins = used.filter((bin) => bin % 2 === 1);
-  const table = (bins: readonly number[], wave: (angle: number) => number) =>
-    Float32Array.from({ length: positions.length * bins.length }, (_, i) => {
-      const k = positions[Math.floor(i / bins.length)]!;
-      // At the fold itself a sample is its own mirror image and would count twice.
-      const count = (k === 0 ? 0.5 : 1) * (k === fftSize / 4 ? 0.5 : 1);
-      return count * wave((2 * Math.PI * ((bins[i % bins.length]! * k) % fftSize)) / fftSize);
-    });
-  const mel = Float32Array.from([...evenBins, ...oddBins].flatMap((bin) => weights[bin]!));
+export function onnxFrontEndWriter(b: OnnxBuilder): FrontEndWriter {
   return {
-    window,
-    positions,
-    evenBins,
-    oddBins,
-    cosEven: table(evenBins, Math.cos),
-    sinEven: table(evenBins, Math.sin),
-    cosOdd: table(oddBins, Math.cos),
-    sinOdd: table(oddBins, Math.sin),
-    mel,
+    constant: (name, data, dims) => b.constant(name, data, dims),
+    node: (op: string, name: string, inputs: readonly string[], attributes?: { axis: number }) =>
+      b.node(op, name, inputs, attributes),
+    windows: (name, waveform, { samples, length, hop }) =>
+      emitWindows(b, name, waveform, { count: samples, length, hop }),
+    pad: (name, waveform, before, behind) => b.node('Pad', name, [waveform, b.ints(0, before, 0, behind)]),
   };
-}
-
-function hann(n: number, length: number): number {
-  return 0.5 - 0.5 * Math.cos((2 * Math.PI * n) / length);
-}
-
-/** Weight of each DFT bin in each band, `[fftSize / 2 + 1][bands]`: triangles linear in Hz, corners equally spaced in
- * HTK mel. */
-function melWeights({ sampleRate, fftSize, bands, lowHz, highHz }: FrontEndConfig): number[][] {
-  const toMel = (hz: number) => 2595 * Math.log10(1 + hz / 700);
-  const [low, high] = [toMel(lowHz), toMel(highHz)];
-  const corner = Array.from(
-    { length: bands + 2 },
-    (_, i) => 700 * (10 ** ((low + ((high - low) * i) / (bands + 1)) / 2595) - 1),
-  );
-  return Array.from({ length: fftSize / 2 + 1 }, (_, bin) => {
-    const hz = (bin * sampleRate) / fftSize;
-    return Array.from({ length: bands }, (_, b) => {
-      const [left, peak, right] = corner.slice(b, b + 3) as [number, number, number];
-      return Math.max(0, Math.min((hz - left) / (peak - left), (right - hz) / (right - peak)));
-    });
-  });
 }

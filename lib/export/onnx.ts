@@ -4,7 +4,7 @@ import { checkHop, samplesOf } from '../features/slices.js';
 import { inferenceLayers } from '../graph/inference.js';
 import { checkEncoderModel, type EncoderModel, encoderGraph } from '../models/encoder-model.js';
 import { argumentError } from '../util/errors.js';
-import { emitLogMel } from './front-end.js';
+import { emitFrontEnd, onnxFrontEndWriter } from './front-end.js';
 import type { ModelProto } from './gen/onnx_pb.js';
 import { type Dim, OnnxBuilder } from './onnx-builder.js';
 import { emitLayers } from './onnx-layers.js';
@@ -92,20 +92,17 @@ function emitInput(b: OnnxBuilder, { config, frontEnd }: EncoderModel, options: 
   if (input !== 'waveform') throw argumentError('input', '"log-mel" or "waveform"', input);
 
   const sliceSamples = samplesOf(frames, frontEnd);
-  const cut = { length: frontEnd.windowLength, hop: frontEnd.hop };
+  const writer = onnxFrontEndWriter(b);
   if (samples === 'slice') {
     const waveform = b.input('waveform', [rows, sliceSamples]);
-    return {
-      logMel: emitLogMel(b, emitWindows(b, 'frames', waveform, { ...cut, count: sliceSamples }), frontEnd),
-      rows,
-    };
+    return { logMel: emitFrontEnd(writer, waveform, sliceSamples, frontEnd), rows };
   }
   if (samples !== 'any') throw argumentError('samples', '"slice" or "any"', samples);
   if (options.batch !== undefined && batch !== 1) throw argumentError('batch', '1 with samples "any"', batch);
   const hop = checkHop(options.hop, frames);
 
   const filled = emitFillUp(b, b.input('waveform', [1, 'samples']), sliceSamples);
-  const all = emitLogMel(b, emitWindows(b, 'frames', filled, { ...cut, count: 'any' }), frontEnd);
+  const all = emitFrontEnd(writer, filled, 'any', frontEnd);
   const windows = emitWindows(b, 'windows', all, { count: 'any', length: frames, hop, inner: bands });
   const whole = b.node('Reshape', 'whole_slices', [windows, b.ints(-1, frames, bands)]);
   return { logMel: hop <= frames ? emitLastSlice(b, all, whole, { frames, hop }) : whole, rows: 'slices' };

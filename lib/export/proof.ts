@@ -1,6 +1,6 @@
 // What an export is proved on: real clips cut into the inputs of the exported model, with the native encoder's answers.
 import { Encoder } from '../embed/encoder.js';
-import { logMel } from '../features/log-mel.js';
+import { features as compute } from '../features/compute.js';
 import { checkHop, samplesOf } from '../features/slices.js';
 import type { EncoderModel } from '../models/encoder-model.js';
 import { Random } from '../util/random.js';
@@ -58,7 +58,7 @@ export async function proofCases(
       continue;
     }
     const features: Float32Array[] = [];
-    for (const slice of part) features.push(await logMel(slice, { frontEnd: model.frontEnd, threads, signal }));
+    for (const slice of part) features.push(await compute(slice, { frontEnd: model.frontEnd, threads, signal }));
     cases.push({ input: concatenate(features), shape: [part.length, frames, bands], expected });
   }
   return cases;

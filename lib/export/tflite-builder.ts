@@ -20,6 +20,7 @@ const operators = {
   DIV: [42, 29],
   SLICE: [65, 48],
   LOG: [73, 0],
+  SQRT: [75, 0],
   QUANTIZE: [114, 0],
 } as const satisfies Record<string, readonly [number, number]>;
 

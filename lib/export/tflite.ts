@@ -1,16 +1,16 @@
 // An encoder model → a LiteRT (TensorFlow Lite) file, in float32 or int8: Android's default runtime. Maps are [N, T, F, C].
 
-import type { FrontEndConfig } from '../features/front-end-config.js';
 import { samplesOf } from '../features/slices.js';
 import { inferenceLayers, type Layer, type LayerOp } from '../graph/inference.js';
 import { checkEncoderModel, type EncoderModel, encoderGraph } from '../models/encoder-model.js';
 import { argumentError } from '../util/errors.js';
 import { type CalibrationInput, type CalibrationMethod, calibrate } from './calibrate.js';
-import { emitLogMel, type FrontEndWriter } from './front-end.js';
+import { emitFrontEnd } from './front-end.js';
 import { buildOnnx, type Classifier, checkClassifier, modelMetadata } from './onnx.js';
 import { shortName } from './onnx-layers.js';
 import { activationScale, quantizeBias, quantizeWeight, type Range } from './quantization.js';
-import { type Field, type Operator, type Quantization, TfliteBuilder } from './tflite-builder.js';
+import { type Field, type Quantization, TfliteBuilder } from './tflite-builder.js';
+import { tfliteFrontEndWriter } from './tflite-front-end.js';
 
 export interface TfliteOptions {
   /** As for ONNX: `log_mel` `[N, T, F]` or `waveform` `[N, samples]`, exactly one slice in each row. */
@@ -40,10 +40,11 @@ export async function buildTflite(model: EncoderModel, options: TfliteOptions = 
 
   const b = new TfliteBuilder('audio2vec encoder', modelMetadata(model, classifier));
   const { frames, bands } = config;
-  const writer = frontEndWriter(b);
+  const writer = tfliteFrontEndWriter(b);
+  const samples = samplesOf(frames, frontEnd);
   const logMel =
     input === 'waveform'
-      ? emitWaveform(b, writer, batch, frames, frontEnd)
+      ? emitFrontEnd(writer, b.input('waveform', [batch, samples]), samples, frontEnd)
       : b.input('log_mel', [batch, frames, bands]);
   const centred = writer.node('Sub', 'centred', [logMel, b.constant('normalization.mean', model.mean, [bands])]);
   const std = b.constant('normalization.std', model.std, [bands]);
@@ -184,67 +185,6 @@ function weightAndBias(
     b.constant(`${name}.weight`, values, shape, { scales, zero: 0 }),
     b.constant(`${name}.bias`, integer.values, [bias.length], { scales: biasScales, zero: 0 }),
   ];
-}
-
-/** `waveform` → log-mel `[N, T, F]`: rows of a hop side by side with the rows after them are frames. */
-function emitWaveform(
-  b: TfliteBuilder,
-  writer: FrontEndWriter,
-  batch: number,
-  frames: number,
-  frontEnd: FrontEndConfig,
-): string {
-  const { windowLength, hop } = frontEnd;
-  const samples = samplesOf(frames, frontEnd);
-  const across = Math.ceil(windowLength / hop);
-  const missing = across * hop - windowLength;
-  let x = b.input('waveform', [batch, samples]);
-  if (missing > 0) {
-    const pads = b.constant('frames.pads', Int32Array.of(0, 0, 0, missing), [2, 2]);
-    x = b.add('PAD', 'frames.pad', [x, pads], [batch, samples + missing]);
-  }
-  const rows = (samples + missing) / hop;
-  const table = b.add('RESHAPE', 'frames.table', [x, b.ints(batch, rows, hop)], [batch, rows, hop]);
-  const parts = Array.from({ length: across }, (_, i) => {
-    const size = [batch, frames, Math.min(hop, windowLength - i * hop)];
-    return b.add('SLICE', `frames.row${i}`, [table, b.ints(0, i, 0), b.ints(...size)], size);
-  });
-  return emitLogMel(writer, writer.node('Concat', 'frames', parts, { axis: 2 }), frontEnd);
-}
-
-/** The front end's operators, in LiteRT's names and conventions. */
-function frontEndWriter(b: TfliteBuilder): FrontEndWriter {
-  /** Matrices wait here, because LiteRT wants them transposed. */
-  const matrices = new Map<string, { data: Float32Array; rows: number; columns: number }>();
-  const binary: Record<string, Operator> = { Add: 'ADD', Sub: 'SUB', Mul: 'MUL' };
-  return {
-    constant(name, data, dims = [data.length]) {
-      if (dims.length < 2 || !(data instanceof Float32Array)) return b.constant(name, data, dims);
-      matrices.set(name, { data, rows: dims[0]!, columns: dims[1]! });
-      return name;
-    },
-    node(op: string, name: string, inputs: readonly string[], attributes?: { axis: number }) {
-      const [x, y] = inputs as [string, string];
-      const shape = [...b.shapeOf(x)];
-      if (op === 'Log') return b.add('LOG', name, [x], shape);
-      if (op in binary) return b.add(binary[op]!, name, inputs, shape, { options: [none] });
-      if (op === 'MatMul') {
-        const { data, rows, columns } = matrices.get(y)!;
-        const turned = data.map((_, i) => data[(i % rows) * columns + Math.floor(i / rows)]!);
-        const weight = b.constant(y, turned, [columns, rows]);
-        const bias = b.constant(`${y}.bias`, new Float32Array(columns), [columns]);
-        shape[2] = columns;
-        return b.add('FULLY_CONNECTED', name, [x, weight, bias], shape, { options: [none, none, { bool: true }] });
-      }
-      const axis = { i32: attributes!.axis };
-      if (op === 'Gather') {
-        shape[attributes!.axis] = b.shapeOf(y)[0]!;
-        return b.add('GATHER', name, inputs, shape, { options: [axis] });
-      }
-      shape[attributes!.axis] = inputs.reduce((sum, n) => sum + b.shapeOf(n)[attributes!.axis]!, 0);
-      return b.add('CONCATENATION', name, inputs, shape, { options: [axis, none] });
-    },
-  };
 }
 
 function emitClassifier(b: TfliteBuilder, classifier: Classifier, batch: number, embedding: number): void {

@@ -1,4 +1,5 @@
 import { argumentError } from '../util/errors.js';
+import { checkRange, fillIn } from './front-end.js';
 
 /** What a constant-Q front end writes of a bin's magnitude |X|. A sine of amplitude 1 on a bin's frequency has
  * magnitude 1. */
@@ -15,6 +16,7 @@ export type CqtWindow = 'hann' | 'blackman';
 
 /** How samples become a constant-Q or variable-Q spectrum. */
 export interface CqtConfig {
+  kind: 'cqt';
   /** Samples per second. */
   sampleRate: number;
   /** Bins in an octave. */
@@ -39,6 +41,7 @@ export interface CqtConfig {
 /** For pitch: seven octaves from C1 (32.7 Hz) in thirds of a semitone; no filter longer than 131 ms; 62.5 frames a
  * second; silence is at -100 dB. */
 export const defaultCqt: CqtConfig = {
+  kind: 'cqt',
   sampleRate: 16000,
   binsPerOctave: 36,
   lowestHz: 32.70319566257483,
@@ -61,8 +64,9 @@ export const spiceCqt: CqtConfig = {
   output: 'magnitude',
 };
 
-/** Samples that the longest filter may have. */
-export const LONGEST_FILTER = 1 << 17;
+/** Samples that a filter must and may span. */
+const SHORTEST_FILTER = 4;
+const LONGEST_FILTER = 1 << 17;
 
 /** Q of neighbouring bins that touch (Brown, "Calculation of a constant Q spectral transform", JASA 1991). */
 export function qualityOf(binsPerOctave: number): number {
@@ -81,53 +85,35 @@ export function filterLength(config: CqtConfig, bin: number): number {
 }
 
 /** Fills in the defaults and throws `ERR_ARGUMENT` for a value that is out of range or a name that doesn't exist. */
-export function checkCqt(config: Partial<CqtConfig> = {}): CqtConfig {
-  if (typeof config !== 'object' || config === null) throw argumentError('cqt', 'an object', config);
-  for (const key of Object.keys(config)) {
-    if (!(key in defaultCqt)) throw argumentError('cqt', `made of ${Object.keys(defaultCqt).join(', ')}`, key);
-  }
-  const given = Object.entries(config).filter(([, value]) => value !== undefined);
-  const c: CqtConfig = { ...defaultCqt, ...Object.fromEntries(given) };
-
-  const number = (key: keyof CqtConfig, low: number, high: number) => {
-    const v = c[key];
-    if (typeof v !== 'number' || !(v >= low && v <= high)) {
-      throw argumentError(`cqt.${key}`, `a number from ${low} to ${high}`, v);
-    }
+export function checkCqt(given: Partial<CqtConfig> = {}): CqtConfig {
+  const c = fillIn(given, defaultCqt);
+  const oneOf = (key: 'window' | 'output', names: readonly string[]) => {
+    if (!names.includes(c[key])) throw argumentError(`frontEnd.${key}`, `one of ${names.join(', ')}`, c[key]);
   };
-  const integer = (key: keyof CqtConfig, low: number, high: number) => {
-    const v = c[key];
-    if (!Number.isInteger(v) || !((v as number) >= low && (v as number) <= high)) {
-      throw argumentError(`cqt.${key}`, `an integer from ${low} to ${high}`, v);
-    }
-  };
-  const oneOf = (key: keyof CqtConfig, names: readonly string[]) => {
-    if (!names.includes(c[key] as string)) throw argumentError(`cqt.${key}`, `one of ${names.join(', ')}`, c[key]);
-  };
-  number('sampleRate', 1000, 384000);
-  integer('binsPerOctave', 1, 120);
-  number('lowestHz', 1, c.sampleRate / 2);
-  integer('bins', 1, 1024);
-  integer('hop', 1, 65536);
+  checkRange(c, 'sampleRate', 1000, 384000, false);
+  checkRange(c, 'binsPerOctave', 1, 120);
+  checkRange(c, 'lowestHz', 1, c.sampleRate / 2, false);
+  checkRange(c, 'bins', 1, 1024);
+  checkRange(c, 'hop', 1, 65536);
   oneOf('window', ['hann', 'blackman']);
-  number('gamma', 0, c.sampleRate / 8);
-  number('filterScale', 0.1, 8);
+  checkRange(c, 'gamma', 0, c.sampleRate / 8, false);
+  checkRange(c, 'filterScale', 0.1, 8, false);
   oneOf('output', ['magnitude', 'db', 'log']);
-  number('floor', 1e-12, 1);
+  checkRange(c, 'floor', 1e-12, 1, false);
 
-  const highest = binHz(c, c.bins - 1);
-  if (!(highest < c.sampleRate / 2)) {
+  if (!(binHz(c, c.bins - 1) < c.sampleRate / 2)) {
     const most = Math.ceil(c.binsPerOctave * Math.log2(c.sampleRate / 2 / c.lowestHz));
-    const why = `at most ${most}: above that the bins pass half the sample rate (${c.sampleRate / 2} Hz)`;
-    throw argumentError('cqt.bins', why, c.bins);
+    const what = `at most ${most} (higher ones lie beyond half the sample rate)`;
+    throw argumentError('frontEnd.bins', what, c.bins);
   }
-  if (filterLength(c, c.bins - 1) < 4) {
-    throw argumentError('cqt.filterScale', 'such that the highest filter spans 4 samples or more', c.filterScale);
+  if (filterLength(c, c.bins - 1) < SHORTEST_FILTER) {
+    const what = `such that the highest filter spans at least ${SHORTEST_FILTER} samples`;
+    throw argumentError('frontEnd.filterScale', what, c.filterScale);
   }
   const longest = filterLength(c, 0);
   if (longest > LONGEST_FILTER) {
-    const what = `such that the lowest filter spans at most ${LONGEST_FILTER} samples: raise lowestHz or gamma, or lower filterScale or binsPerOctave`;
-    throw argumentError('cqt.lowestHz', what, `${c.lowestHz} (${Math.ceil(longest)} samples)`);
+    const what = `such that the lowest filter spans at most ${LONGEST_FILTER} samples (raise it or gamma, or lower filterScale or binsPerOctave)`;
+    throw argumentError('frontEnd.lowestHz', what, `${c.lowestHz}, which makes ${Math.ceil(longest)}`);
   }
   return c;
 }

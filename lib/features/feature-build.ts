@@ -6,9 +6,10 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { listAudio, readAudio, SAMPLE_RATE } from '../audio/index.js';
 import { Audio2VecError, argumentError } from '../util/errors.js';
+import { features as compute } from './compute.js';
 import { HEAD_BYTES, type MappedFeatureStore, openFeatureStore, type StoreIndex, storeHead } from './feature-store.js';
 import type { FrontEndConfig } from './front-end-config.js';
-import { checkFrontEnd, frameCount, logMel } from './log-mel.js';
+import { checkFrontEnd, frameWidth, frontEndOf } from './front-ends.js';
 
 /** Standard deviations are at least this: a band that never changes has no spread to divide by. */
 const STD_FLOOR = 1e-3;
@@ -75,7 +76,7 @@ export async function buildFeatureStore(
     const json = Buffer.from(JSON.stringify(index));
     await out.appendFile(json);
     const frames = index.clips.reduce((sum, clip) => sum + clip.frames, 0);
-    await out.write(storeHead(frames, frontEnd.bands, json), 0, HEAD_BYTES, 0);
+    await out.write(storeHead(frames, frameWidth(frontEnd), json), 0, HEAD_BYTES, 0);
   });
   return { store: await openFeatureStore(outFile), reused: false, reason };
 }
@@ -172,24 +173,26 @@ async function writeFrames(
   options: FeatureStoreOptions & { folder: string; frontEnd: FrontEndConfig; concurrency: number },
 ): Promise<StoreIndex> {
   const { folder, frontEnd, signal, onProgress, concurrency, read = readAudio } = options;
+  const entry = frontEndOf(frontEnd);
+  const width = entry.width(frontEnd);
   const features = async ({ name }: SourceFile): Promise<Float32Array | string> => {
     try {
       const samples = await read(join(folder, name), { signal });
-      if (frameCount(samples.length, frontEnd) > 0) return await logMel(samples, { frontEnd, signal });
-      return `${samples.length} samples are too short for a window of ${frontEnd.windowLength}.`;
+      if (entry.frameCount(samples.length, frontEnd) > 0) return await compute(samples, { frontEnd, signal });
+      return `${samples.length} samples are too short for a window of ${entry.sampleCount(1, frontEnd)}.`;
     } catch (error) {
       signal?.throwIfAborted();
       return (error as Error).message;
     }
   };
 
-  const moments = new Moments(frontEnd.bands);
+  const moments = new Moments(width);
   const index: StoreIndex = { frontEnd, mean: [], std: [], clips: [], bad: [] };
   await out.appendFile(Buffer.alloc(HEAD_BYTES));
   let done = 0;
   for await (const [file, result] of inOrder(files, concurrency, features)) {
     signal?.throwIfAborted();
-    const frames = typeof result === 'string' ? 0 : result.length / frontEnd.bands;
+    const frames = typeof result === 'string' ? 0 : result.length / width;
     if (typeof result === 'string') {
       index.bad.push({ ...file, reason: result });
     } else {

@@ -7,7 +7,7 @@ import { native } from '../native/addon.js';
 import type { NativeFeatureStore } from '../native/types.js';
 import { Audio2VecError, argumentError } from '../util/errors.js';
 import type { FrontEndConfig } from './front-end-config.js';
-import { checkFrontEnd } from './log-mel.js';
+import { frameWidth, storedFrontEnd } from './front-ends.js';
 
 /** Log-mel of a corpus, as training and evaluation read it. */
 export interface FeatureStore {
@@ -37,7 +37,7 @@ const MAX_INDEX_BYTES = 2 ** 30;
 
 const sourceFile = z.object({ name: z.string(), size: z.number(), mtimeMs: z.number() });
 const indexSchema = z.object({
-  frontEnd: z.record(z.string(), z.number()),
+  frontEnd: z.record(z.string(), z.union([z.number(), z.string()])),
   mean: z.array(z.number()),
   std: z.array(z.number()),
   clips: z.array(sourceFile.extend({ frames: z.int().positive() })),
@@ -70,7 +70,7 @@ export class MappedFeatureStore implements FeatureStore {
     this.file = file;
     this.index = index;
     this.frontEnd = index.frontEnd;
-    this.bands = index.frontEnd.bands;
+    this.bands = frameWidth(index.frontEnd);
     this.clipStarts = new Float64Array(index.clips.length + 1);
     index.clips.forEach((clip, i) => {
       this.clipStarts[i + 1] = this.clipStarts[i]! + clip.frames;
@@ -152,7 +152,10 @@ async function readIndex(file: string, handle: FileHandle, size: number): Promis
   if (!storeHead(frames, bands, json).equals(head)) throw damaged(file, 'its checksum is wrong');
   const index = parseIndex(file, json);
   const counted = index.clips.reduce((sum, clip) => sum + clip.frames, 0);
-  if (counted !== frames || [index.frontEnd.bands, index.mean.length, index.std.length].some((n) => n !== bands)) {
+  if (
+    counted !== frames ||
+    [frameWidth(index.frontEnd), index.mean.length, index.std.length].some((n) => n !== bands)
+  ) {
     throw damaged(file, 'its parts contradict each other');
   }
   return index;
@@ -161,7 +164,7 @@ async function readIndex(file: string, handle: FileHandle, size: number): Promis
 function parseIndex(file: string, json: Buffer): StoreIndex {
   try {
     const index = indexSchema.parse(JSON.parse(json.toString('utf8')));
-    return { ...index, frontEnd: checkFrontEnd(index.frontEnd) };
+    return { ...index, frontEnd: storedFrontEnd(index.frontEnd) };
   } catch (cause) {
     throw damaged(file, 'its index makes no sense', cause);
   }

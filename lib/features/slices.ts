@@ -1,6 +1,6 @@
 // Which slices a recording is cut into, and what time they stand for.
 import { argumentError } from '../util/errors.js';
-import type { FrontEndConfig } from './front-end-config.js';
+import { type FrontEndConfig, frontEndOf } from './front-ends.js';
 
 /** First frames of the slices of a recording: one every `hop` frames. If frames are left over at the end, one more
  * slice ends with the last of them, so that nothing is missed; not so when `hop` is longer than a slice, because then
@@ -13,13 +13,15 @@ export function sliceStarts(frames: number, slice: number, hop: number): Float64
 }
 
 /** Middle of a slice in milliseconds from the start of the recording. */
-export function sliceMiddle(start: number, slice: number, { hop, windowLength, sampleRate }: FrontEndConfig): number {
-  return (1000 * (start * hop + ((slice - 1) * hop + windowLength) / 2)) / sampleRate;
+export function sliceMiddle(start: number, slice: number, config: FrontEndConfig): number {
+  const entry = frontEndOf(config);
+  const centres = entry.frameCentre(start, config) + entry.frameCentre(start + slice - 1, config);
+  return (1000 * (centres / 2)) / config.sampleRate;
 }
 
-/** Samples that `frames` frames take. */
-export function samplesOf(frames: number, { hop, windowLength }: FrontEndConfig): number {
-  return (frames - 1) * hop + windowLength;
+/** The fewest samples that give `frames` frames. */
+export function samplesOf(frames: number, config: FrontEndConfig): number {
+  return frontEndOf(config).sampleCount(frames, config);
 }
 
 /** Frames from slice to slice: what was asked for, or half a slice. */

@@ -1,7 +1,7 @@
 // The model file: an encoder with all that is needed to use it (its front end, the normalisation of its input), as a
 // safetensors file that other tools can open.
 import { z } from 'zod';
-import type { FrontEndConfig } from '../features/front-end-config.js';
+import { type FrontEndConfig, frameWidth, storedFrontEnd } from '../features/front-ends.js';
 import { Graph, type Ref, sizeOf } from '../graph/graph.js';
 import { Audio2VecError, argumentError } from '../util/errors.js';
 import { readWholeFile } from '../util/read-file.js';
@@ -38,19 +38,14 @@ const version = '1';
 const size = z.int().positive();
 
 const configSchema = z.object({ frames: size, bands: size, channels: z.array(size), embedding: size });
-const frontEndSchema = z
-  .object({
-    sampleRate: size,
-    windowLength: size,
-    hop: size,
-    fftSize: size,
-    bands: size,
-    lowHz: z.number().nonnegative(),
-    highHz: z.number().positive(),
-    logOffset: z.number().positive(),
-  })
-  .refine((c) => c.windowLength <= c.fftSize, 'windowLength is larger than fftSize')
-  .refine((c) => c.lowHz < c.highHz && c.highHz <= c.sampleRate / 2, 'lowHz < highHz <= sampleRate / 2 does not hold');
+const frontEndSchema = z.unknown().transform((stored, context) => {
+  try {
+    return storedFrontEnd(stored);
+  } catch (error) {
+    context.addIssue((error as Error).message);
+    return z.NEVER;
+  }
+});
 
 /** Writes the model to `file` (safetensors, atomic). Throws `ERR_ARGUMENT` if an array is missing, of another size or
  * not finite, and for a folded model. */
@@ -77,7 +72,7 @@ export function encoderMetadata({ config, frontEnd, provenance }: EncoderModel):
     format,
     version,
     config: JSON.stringify(configSchema.parse(config)),
-    front_end: JSON.stringify(frontEndSchema.parse(frontEnd)),
+    front_end: JSON.stringify(storedFrontEnd(frontEnd)),
     provenance: JSON.stringify(provenance),
   };
 }
@@ -133,8 +128,9 @@ export function checkEncoderModel(model: EncoderModel): void {
     throw argumentError('model', 'an EncoderModel', typeof model);
   const { config, frontEnd } = model;
   const parameters = encoderGraph(config).graph.params;
-  if (frontEnd.bands !== config.bands) {
-    throw argumentError('bands of the front end', `those of the encoder (${config.bands})`, frontEnd.bands);
+  const width = frameWidth(frontEnd);
+  if (width !== config.bands) {
+    throw argumentError('bands of the front end', `those of the encoder (${config.bands})`, width);
   }
   const checkArray = (name: string, data: Float32Array | undefined, length: number, positive = false) => {
     if (data?.length !== length) throw argumentError(name, `an array of ${length} values`, data?.length ?? 'nothing');

@@ -82,16 +82,22 @@ export interface NativeFeatureStore {
   close(): void;
 }
 
-/** The class that the addon exports (native/frontend/log_mel_addon.cc). */
+/** The class that the addon exports (native/addon/log_mel_addon.cc). */
 export interface NativeLogMel {
   runSync(samples: Float32Array, out: Float32Array): number;
   run(samples: Float32Array, out: Float32Array, threads: number, cancel: Int32Array): Promise<number>;
+  gradientSync(samples: Float32Array, gradient: Float32Array, out: Float32Array): number;
+  gradient(
+    samples: Float32Array,
+    gradient: Float32Array,
+    out: Float32Array,
+    threads: number,
+    cancel: Int32Array,
+  ): Promise<number>;
 }
 
 /** Constant-Q transform (native/addon/cqt_addon.cc). */
 export interface NativeCqt {
-  /** Samples beyond its centre that a frame needs. */
-  readonly latency: number;
   runSync(samples: Float32Array, out: Float32Array): number;
   run(samples: Float32Array, out: Float32Array, threads: number, cancel: Int32Array): Promise<number>;
 }
@@ -109,6 +115,8 @@ export interface Native {
   LogMel: new (frontEnd: object, isa: string) => NativeLogMel;
   Cqt: new (filters: object, isa: string) => NativeCqt;
   CqtStream: new (cqt: NativeCqt) => NativeCqtStream;
+  /** Window, corner frequencies and mel weights of a log-mel front end (lib/features/log-mel-tables.ts). */
+  logMelTables(frontEnd: object): { window: Float64Array; corners: Float64Array; weights: Float64Array };
   FeatureStore: new (
     path: string,
     offset: number,

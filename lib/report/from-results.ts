@@ -2,7 +2,7 @@
 import type { Comparison, Evaluation } from '../evaluate/evaluate.js';
 import { nearestNeighbours } from '../evaluate/knn.js';
 import { pca, umap } from '../evaluate/projection.js';
-import type { FrontEndConfig } from '../features/front-end-config.js';
+import { type FrontEndConfig, frameWidth, frontEndOf } from '../features/front-ends.js';
 import type { Reconstruction, TaskReport } from '../train/held-out.js';
 import type { RunLog } from '../train/run-log.js';
 import type { ConfusionMatrix, EmbeddingMap, Fact, LossChart, ProbeTable, Reconstructions } from './data.js';
@@ -55,12 +55,13 @@ function curve(label: string, points: readonly (readonly [number, number])[]) {
 
 /** Held-out slices and what the decoder made of them, each named by its clip and its start. */
 export function reconstructionsOf(slices: readonly Reconstruction[], frontEnd: FrontEndConfig): Reconstructions {
+  const bands = frameWidth(frontEnd);
   return {
-    frames: slices.length ? slices[0].real.length / frontEnd.bands : 0,
-    bands: frontEnd.bands,
+    frames: slices.length ? slices[0].real.length / bands : 0,
+    bands,
     hopSeconds: frontEnd.hop / frontEnd.sampleRate,
     bandHz: bandCentres(frontEnd),
-    unit: 'log-mel, in standard deviations from the mean of each band',
+    unit: `${frontEndOf(frontEnd).title}, in standard deviations from the mean of each band`,
     examples: slices.map(({ real, rebuilt, clip, seconds }) => {
       const mse = real.reduce((sum, value, i) => sum + (value - rebuilt[i]) ** 2, 0) / real.length;
       return { name: `${clip} at ${seconds.toFixed(2)} s`, real, reconstructed: rebuilt, mse };
@@ -119,11 +120,10 @@ export async function embeddingMap(
   };
 }
 
-/** Centre frequencies of the front end's bands, Hz: equal steps on the HTK mel scale. */
-export function bandCentres({ bands, lowHz, highHz }: FrontEndConfig): Float64Array {
-  const mel = (hz: number) => 2595 * Math.log10(1 + hz / 700);
-  const step = (mel(highHz) - mel(lowHz)) / (bands + 1);
-  return Float64Array.from({ length: bands }, (_, i) => 700 * (10 ** ((mel(lowHz) + (i + 1) * step) / 2595) - 1));
+/** Centre frequencies of the front end's bands in Hz; NaN for values that are not bands. */
+export function bandCentres(frontEnd: FrontEndConfig): Float64Array {
+  const entry = frontEndOf(frontEnd);
+  return entry.bandHz?.(frontEnd) ?? new Float64Array(entry.width(frontEnd)).fill(Number.NaN);
 }
 
 /** What decided a run, for the end of its report. */

@@ -1,7 +1,7 @@
 // What a run remembers of its corpus: enough to tell whether it is still the same when the run is continued.
 import { createHash } from 'node:crypto';
 import type { FeatureStore } from '../features/feature-store.js';
-import type { FrontEndConfig } from '../features/front-end-config.js';
+import { type FrontEndConfig, withoutDefaultKind } from '../features/front-ends.js';
 
 export interface CorpusFacts {
   /** Folder of the recordings, if the run was given one. */
@@ -16,7 +16,7 @@ export interface CorpusFacts {
 }
 
 export function corpusFacts(store: FeatureStore, folder?: string): CorpusFacts {
-  const hash = createHash('sha256').update(JSON.stringify([store.clipNames, store.frontEnd]));
+  const hash = createHash('sha256').update(JSON.stringify([store.clipNames, withoutDefaultKind(store.frontEnd)]));
   for (const array of [store.clipStarts, store.mean, store.std]) {
     hash.update(new Uint8Array(array.buffer, array.byteOffset, array.byteLength));
   }

@@ -1,8 +1,9 @@
 // Labelled clips may be shorter than a slice (a drum hit, a word), and none of them may be dropped.
 import type { FeatureStore } from '../features/feature-store.js';
+import { frontEndOf } from '../features/front-ends.js';
 
-/** A store in which every clip has at least `frames` frames: shorter ones are followed by digital silence,
- * ln(logOffset). The store itself if there are none; otherwise a copy in memory, with the same statistics. */
+/** A store in which every clip has at least `frames` frames: shorter ones are followed by digital silence.
+ * The store itself if there are none; otherwise a copy in memory, with the same statistics. */
 export function padShortClips(store: FeatureStore, frames: number): FeatureStore {
   const { bands, clipStarts } = store;
   const clips = store.clipNames.length;
@@ -11,7 +12,7 @@ export function padShortClips(store: FeatureStore, frames: number): FeatureStore
   const total = starts[clips]!;
   if (total === store.frames) return store;
 
-  const data = new Float32Array(total * bands).fill(Math.log(store.frontEnd.logOffset));
+  const data = new Float32Array(total * bands).fill(frontEndOf(store.frontEnd).silence(store.frontEnd));
   for (let i = 0; i < clips; i++) {
     const length = clipStarts[i + 1]! - clipStarts[i]!;
     if (length > 0) data.set(store.read(clipStarts[i]!, length), starts[i]! * bands);

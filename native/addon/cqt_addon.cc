@@ -1,6 +1,6 @@
 // Cqt and CqtStream as JavaScript sees them (typed in lib/native/types.ts; lib/features/cqt.ts checks all arguments):
 //   new Cqt(filters, isa)
-//   latency → samples; runSync(samples, out) → Status; run(samples, out, threads, cancel) → Promise<Status>
+//   runSync(samples, out) → Status; run(samples, out, threads, cancel) → Promise<Status>
 //   new CqtStream(cqt)
 //   reset(); push(samples, out) and pushSilence(count, out) → frames, or -1 if a value is not finite
 #include <algorithm>
@@ -74,6 +74,7 @@ CqtFilters filters_from(Napi::Object o) {
   CqtFilters filters;
   filters.sample_rate = number("sampleRate");
   filters.hop = int(number("hop"));
+  filters.latency = long(number("latency"));
   filters.frequencies = numbers("frequencies");
   filters.lengths = numbers("lengths");
   filters.bin_levels = vector_of<int, Napi::Int32Array>(o.Get("levels"));
@@ -95,8 +96,7 @@ class CqtObject : public Napi::ObjectWrap<CqtObject> {
  public:
   static Napi::Function define(Napi::Env env) {
     return DefineClass(env, "Cqt",
-                       {InstanceAccessor<&CqtObject::latency>("latency"),
-                        InstanceMethod<&CqtObject::run_sync>("runSync"), InstanceMethod<&CqtObject::run>("run")});
+                       {InstanceMethod<&CqtObject::run_sync>("runSync"), InstanceMethod<&CqtObject::run>("run")});
   }
 
   explicit CqtObject(const Napi::CallbackInfo& info)
@@ -105,8 +105,6 @@ class CqtObject : public Napi::ObjectWrap<CqtObject> {
   const Cqt& cqt() const { return cqt_; }
 
  private:
-  Napi::Value latency(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), double(cqt_.reach(0))); }
-
   Napi::Value run_sync(const Napi::CallbackInfo& info) {
     const auto samples = info[0].As<Napi::Float32Array>();
     const long length = long(samples.ElementLength());

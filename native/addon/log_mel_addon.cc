@@ -1,5 +1,5 @@
-// LogMel as JavaScript sees it (typed in lib/features/log-mel.ts, which checks all arguments):
-//   new LogMel(frontEnd, isa)
+// LogMel as JavaScript sees it (typed in lib/native/types.ts; lib/features/compute.ts checks all arguments):
+//   new LogMel(config, isa)
 //   runSync(samples, out) → Status; run(samples, out, threads, cancel) → Promise<Status>
 #include <sys/mman.h>
 
@@ -83,9 +83,9 @@ class LogMelWorker : public Napi::AsyncWorker {
   std::atomic<int> status_{kDone};
 };
 
-FrontEnd front_end_from(Napi::Object o) {
+LogMelConfig config_from(Napi::Object o) {
   const auto number = [&](const char* key) { return o.Get(key).ToNumber().DoubleValue(); };
-  FrontEnd fe;
+  LogMelConfig fe;
   fe.sample_rate = number("sampleRate");
   fe.window = int(number("windowLength"));
   fe.hop = int(number("hop"));
@@ -110,7 +110,7 @@ class LogMelObject : public Napi::ObjectWrap<LogMelObject> {
   }
 
   explicit LogMelObject(const Napi::CallbackInfo& info)
-      : Napi::ObjectWrap<LogMelObject>(info), log_mel_(front_end_from(info[0].ToObject()), kernels_named(info[1])) {}
+      : Napi::ObjectWrap<LogMelObject>(info), log_mel_(config_from(info[0].ToObject()), kernels_named(info[1])) {}
 
  private:
   Napi::Value run_sync(const Napi::CallbackInfo& info) {
@@ -132,8 +132,29 @@ class LogMelObject : public Napi::ObjectWrap<LogMelObject> {
   LogMel log_mel_;
 };
 
+Napi::Float64Array doubles(Napi::Env env, const std::vector<double>& values) {
+  auto array = Napi::Float64Array::New(env, values.size());
+  std::copy(values.begin(), values.end(), array.Data());
+  return array;
+}
+
+// logMelTables(config) → {window, corners, weights}
+Napi::Value log_mel_tables(const Napi::CallbackInfo& info) {
+  const LogMelConfig config = config_from(info[0].ToObject());
+  std::vector<double> window(config.window);
+  for (int i = 0; i < config.window; i++) window[i] = hann(i, config.window);
+  auto tables = Napi::Object::New(info.Env());
+  tables.Set("window", doubles(info.Env(), window));
+  tables.Set("corners", doubles(info.Env(), mel_corners(config)));
+  tables.Set("weights", doubles(info.Env(), mel_weights(config)));
+  return tables;
+}
+
 }  // namespace
 
-void register_log_mel(Napi::Env env, Napi::Object exports) { exports.Set("LogMel", LogMelObject::define(env)); }
+void register_log_mel(Napi::Env env, Napi::Object exports) {
+  exports.Set("LogMel", LogMelObject::define(env));
+  exports.Set("logMelTables", Napi::Function::New(env, log_mel_tables));
+}
 
 }  // namespace audio2vec

@@ -26,10 +26,10 @@ void Cqt::build(const CqtFilters& c, int lanes, std::vector<Real>& t) {
   CqtPlan& p = plan_;
   p.bins = int(c.frequencies.size());
   p.hop = c.hop;
-  p.levels = c.bin_levels[0] + 1;
   p.taps = int(c.half_band.size());
   p.blocks = (p.bins + lanes - 1) / lanes;
   p.padding = p.blocks * lanes - p.bins;
+  p.levels = c.bin_levels[lanes - p.padding - 1] + 1;  // the highest bin of the lowest block decides
   p.output = c.logarithm ? kCqtLogarithm : kCqtMagnitude;
   p.base = c.base;
   p.slope = c.slope;
@@ -75,6 +75,8 @@ void Cqt::build(const CqtFilters& c, int lanes, std::vector<Real>& t) {
     if (d + 1 < p.levels) reach_[d] = std::max(reach_[d], 2 * reach_[d + 1] + 2 * p.taps - 1);
   }
 
+  reach_[0] = std::max(reach_[0], c.latency);  // the same for every instruction set, whatever its blocks need
+
   p.half_band = t.data();
   p.weights = t.data();
   p.level_blocks = level_blocks_.data();
@@ -95,6 +97,7 @@ Cqt::~Cqt() = default;
 
 CqtStatus Cqt::run(const float* samples, long length, long first, long count, float* out,
                    const std::atomic<int>* cancel) const {
+  if (count == 0) return CqtStatus::kDone;
   std::unique_ptr<CqtStream> stream;
   {
     std::lock_guard<std::mutex> lock(mutex_);

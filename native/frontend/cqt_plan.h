@@ -15,6 +15,7 @@ namespace audio2vec {
 struct CqtFilters {
   double sample_rate;
   int hop;
+  long latency;                              // samples of level 0 that any bin needs after a frame's centre
   std::vector<double> frequencies, lengths;  // Hz; samples of level 0
   std::vector<int> bin_levels;               // the last level on which a bin may be computed: falls with frequency
   std::vector<double> window;                // w(t) = Σ window[i] cos(2π i t), |t| <= ½
@@ -38,7 +39,7 @@ class Cqt {
   int hop() const { return plan_.hop; }
   // Samples of a level that a frame needs on either side of its centre, those for the levels below included.
   long reach(int level) const { return reach_[level]; }
-  long frames(long samples) const { return samples / plan_.hop + 1; }
+  long frames(long samples) const { return samples < 1 ? 0 : samples / plan_.hop + 1; }
 
   // `count` frames from `first` on, to out [count, bins]; beyond its ends the recording is silent. Any number of
   // threads may call it.

@@ -15,10 +15,6 @@ constexpr double kLogError = 1e-4, kBinError = 5e-7;
 // Frames between two looks at what is doubtful.
 constexpr long kChunk = 2048;
 
-// HTK's mel scale.
-double mel_of(double hz) { return 2595 * std::log10(1 + hz / 700); }
-double hz_of(double mel) { return 700 * (std::pow(10, mel / 2595) - 1); }
-
 // exp(-2πi turns)
 template <class Real>
 void append_phasor(std::vector<Real>& to, double turns) {
@@ -39,14 +35,14 @@ int choose_radices(int points, int radix[8]) {
 }  // namespace
 
 template <class Real>
-void LogMelTables::build(const FrontEnd& fe, int lanes, bool consecutive, std::vector<Real>& t) {
+void LogMelTables::build(const LogMelConfig& fe, int lanes, bool consecutive, std::vector<Real>& t) {
   LogMelPlan& p = plan_;
   p.window = fe.window;
   p.hop = fe.hop;
   p.bands = fe.bands;
   p.log_offset = fe.log_offset;
 
-  // Periodic Hann. The half is for the split of the last pass.
+  // The half is for the split of the last pass.
   const int column = consecutive ? fe.hop : fe.window;
   p.fold_rows = std::min(column, fe.window);
   p.fold_extra = (fe.window - 1) / column;
@@ -55,7 +51,7 @@ void LogMelTables::build(const FrontEnd& fe, int lanes, bool consecutive, std::v
   for (int i = 0; i < fe.fft; i++) {
     const bool inside = i < fe.window;
     if (inside) fold_at_[i] = i % column * p.fold_stride + i / column;
-    t.push_back(inside ? Real(0.5 * (0.5 - 0.5 * std::cos(2 * kPi * i / fe.window))) : Real(0));
+    t.push_back(inside ? Real(0.5 * hann(i, fe.window)) : Real(0));
   }
 
   p.points = fe.fft / 2;
@@ -92,9 +88,7 @@ void LogMelTables::build(const FrontEnd& fe, int lanes, bool consecutive, std::v
   }
 
   const size_t weights = t.size();
-  std::vector<double> corner(fe.bands + 2);
-  const double low = mel_of(fe.low_hz), high = mel_of(fe.high_hz);
-  for (int i = 0; i < fe.bands + 2; i++) corner[i] = hz_of(low + (high - low) * i / (fe.bands + 1));
+  const std::vector<double> corner = mel_corners(fe);
   const auto hz = [&](int k) { return fe.sample_rate * k / fe.fft; };
   int k = 1;  // bins 0 and `points` lie on or beyond the outermost corners
   while (k < p.points && hz(k) < corner[0]) k++;
@@ -130,7 +124,7 @@ void LogMelTables::build(const FrontEnd& fe, int lanes, bool consecutive, std::v
   p.segment_bins = segment_bins_.data();
 }
 
-LogMelTables::LogMelTables(const FrontEnd& fe, LogMelKernel* kernel, int lanes, int real_bytes, bool consecutive)
+LogMelTables::LogMelTables(const LogMelConfig& fe, LogMelKernel* kernel, int lanes, int real_bytes, bool consecutive)
     : kernel_(kernel) {
   if (real_bytes == 4)
     build(fe, lanes, consecutive, tables32_);
@@ -156,7 +150,7 @@ bool LogMelTables::run(const float* samples, long length, long first, long count
   return finite;
 }
 
-LogMel::LogMel(const FrontEnd& fe, const KernelTable& kernels)
+LogMel::LogMel(const LogMelConfig& fe, const KernelTable& kernels)
     : window_(fe.window),
       hop_(fe.hop),
       bands_(fe.bands),

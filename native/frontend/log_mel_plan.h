@@ -6,21 +6,16 @@
 #include <vector>
 
 #include "frontend/log_mel.h"
+#include "frontend/mel_bank.h"
 #include "kernel_table.h"
 
 namespace audio2vec {
-
-// As in lib/features/log-mel.ts, which documents and checks it.
-struct FrontEnd {
-  double sample_rate, low_hz, high_hz, log_offset;
-  int window, hop, fft, bands;
-};
 
 // The plan for one kernel.
 class LogMelTables {
  public:
   // `consecutive`: for frames that follow each other; else the kernel must be told which.
-  LogMelTables(const FrontEnd& front_end, LogMelKernel* kernel, int lanes, int real_bytes, bool consecutive);
+  LogMelTables(const LogMelConfig& front_end, LogMelKernel* kernel, int lanes, int real_bytes, bool consecutive);
 
   // As LogMelKernel.
   bool run(const float* samples, long length, long first, long count, const int* which, float* out,
@@ -28,7 +23,7 @@ class LogMelTables {
 
  private:
   template <class Real>
-  void build(const FrontEnd& front_end, int lanes, bool consecutive, std::vector<Real>& tables);
+  void build(const LogMelConfig& front_end, int lanes, bool consecutive, std::vector<Real>& tables);
 
   LogMelPlan plan_ = {};
   LogMelKernel* kernel_;
@@ -47,7 +42,7 @@ class LogMelTables {
 // thread change a bit of it.
 class LogMel {
  public:
-  LogMel(const FrontEnd& front_end, const KernelTable& kernels);
+  LogMel(const LogMelConfig& front_end, const KernelTable& kernels);
 
   int bands() const { return bands_; }
   long frames(long samples) const { return samples < window_ ? 0 : 1 + (samples - window_) / hop_; }

@@ -4,6 +4,7 @@ import { defaultFrontEnd } from '../../lib/features/front-end-config.js';
 
 /** Samples → log-mel `[frames, bands]`, `1 + floor((n - windowLength) / hop)` frames. */
 export function logMel64(samples: Float32Array, config: FrontEndConfig = defaultFrontEnd): Float64Array {
+  if (config.kind !== 'log-mel') throw new Error('only for log-mel');
   const { sampleRate, windowLength, hop, fftSize, bands, lowHz, highHz, logOffset } = config;
   const mel = (hz: number) => 2595 * Math.log10(1 + hz / 700);
   const hz = (m: number) => 700 * (10 ** (m / 2595) - 1);

@@ -2,8 +2,9 @@
 import { mkdir, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { listAudio, readFolder, SAMPLE_RATE } from '../../audio/index.js';
+import { features } from '../../features/compute.js';
 import { defaultFrontEnd, type FrontEndConfig } from '../../features/front-end-config.js';
-import { frameCount, logMel } from '../../features/log-mel.js';
+import { frameWidth } from '../../features/front-ends.js';
 import { loadEncoderModel } from '../../models/encoder-model.js';
 import { Audio2VecError, argumentError } from '../../util/errors.js';
 import { writeNpy } from '../../util/npy.js';
@@ -80,11 +81,12 @@ export async function writeFeatures(request: FeaturesRequest, during: During): P
   for await (const { file, samples, error } of read(files, request.threads, during)) {
     if (error) continue;
     const output = outputs.get(file)!;
-    const values = await logMel(samples, { frontEnd, signal, threads: request.threads });
-    const frames = frameCount(samples.length, frontEnd);
+    const values = await features(samples, { frontEnd, signal, threads: request.threads });
+    const bands = frameWidth(frontEnd);
+    const frames = values.length / bands;
     await mkdir(dirname(output), { recursive: true });
-    await writeNpy(output, values, [frames, frontEnd.bands]);
-    written.push({ input: file, output, frames, bands: frontEnd.bands });
+    await writeNpy(output, values, [frames, bands]);
+    written.push({ input: file, output, frames, bands });
   }
   if (written.length === 0) throw noneGood(files.length);
   return written;
