@@ -6,22 +6,22 @@ import { binHz, type CqtConfig, filterLength } from './cqt-config.js';
 const windows = { hann: [0.5, 0.5], blackman: [0.42, 0.5, 0.08] } as const;
 
 /** Half of the taps beside the centre (which is ½) of the half-band filter between two sampling rates; the taps at even
- * distances are 0. The equiripple filter of this length: flat to 5e-5 up to 0.16 of its input's rate, as close to 0 from
- * 0.34 on (found by linear programming). */
+ * distances are 0. The equiripple filter of this length: within 4e-6 of 1 up to 0.15 of its input's rate and of 0 from
+ * 0.35 on (found by linear programming). */
 const HALF_BAND = [
-  0.31266984997956476, -0.09020590138311364, 0.04021959455659814, -0.01799073402443327, 0.007118688096777662,
-  -0.0022296099302303446, 0.00044318865189548373,
+  0.31278449606141373, -0.09053620735970974, 0.04071841082547367, -0.01857091956308542, 0.007667700740045025,
+  -0.0026489859256990716, 0.000688368914332136, -0.00010494266786095835,
 ];
 /** Samples of its input that the filter covers on either side. */
 export const HALF_BAND_REACH = 2 * HALF_BAND.length - 1;
 /** What the filter leaves as it is, as a share of its output's rate. */
-const PASS = 0.32;
+const PASS = 0.3;
 /** What a filter picks up beyond this share of its response is given over to the half-band filter. */
-const SIDE_LOBE = 3e-4;
+const SIDE_LOBE = 1e-4;
 /** Half-band filters may add this share of the longest filter to the latency. */
 const LATENCY_SHARE = 0.25;
 const MOST_LEVELS = 10;
-const LARGEST_TABLE = 1 << 26;
+const LARGEST_TABLE = 1 << 24;
 
 /** How the bins of a configuration are computed. */
 export interface CqtFilters {

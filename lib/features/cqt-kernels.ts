@@ -45,8 +45,9 @@ function kernelsOf(config: CqtConfig, filters: CqtFilters, first: number, end: n
   return { half, length, re, im };
 }
 
-/** The whole transform as one convolution: kernels at the full sample rate, for a signal padded with `half` zeros on
- * both sides and a stride of `hop`. Large (the default: 252 × 2095 × 2 values, 4.2 MB); {@link cqtStages} is small. */
+/** The whole transform as one convolution: kernels at the full sample rate, for a signal with `half` zeros
+ * before and `half + 1` behind it and a stride of `hop`. Large (the default: 252 × 2095 × 2 values, 4.2 MB);
+ * {@link cqtStages} is small. */
 export function cqtKernels(config: Partial<CqtConfig> = {}): CqtKernels {
   const checked = checkCqt(config);
   return kernelsOf(checked, cqtFilters(checked), 0, checked.bins, 0);
@@ -61,8 +62,8 @@ export interface CqtStage extends CqtKernels {
   skip: number;
 }
 
-/** The transform as a phone computes it, in convolutions without padding: `padding` zeros are added to both ends of the
- * signal; level d + 1 is level d convolved with `halfBand` at a stride of 2; each stage convolves its level with its
+/** The transform as a phone computes it, in convolutions without padding: `padding` zeros come before the signal and
+ * `padding + 1` behind it; level d + 1 is level d convolved with `halfBand` at a stride of 2; each stage convolves its level with its
  * kernels. The stages' bins follow each other from the highest down. */
 export interface CqtStages {
   padding: number;

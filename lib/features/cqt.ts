@@ -7,11 +7,16 @@ import { native } from '../native/addon.js';
 import type { NativeCqt } from '../native/types.js';
 import { type CqtConfig, checkCqt, defaultCqt } from './cqt-config.js';
 import { cqtFilters } from './cqt-filters.js';
+import { emitCqt } from './cqt-operators.js';
 import { CqtStream } from './cqt-stream.js';
 import type { FrontEnd } from './front-end.js';
 
+export interface CqtFrontEnd extends FrontEnd<CqtConfig> {
+  stream(config: CqtConfig, isa?: string): CqtStream;
+}
+
 /** Frames are centred: frame m on sample m · hop, ⌊samples / hop⌋ + 1 of them. Beyond its ends a recording is silent. */
-export const cqtFrontEnd: FrontEnd<CqtConfig> & { stream(config: CqtConfig, isa: string | undefined): CqtStream } = {
+export const cqtFrontEnd: CqtFrontEnd = {
   kind: 'cqt',
   title: 'constant-Q',
   defaults: defaultCqt,
@@ -28,6 +33,7 @@ export const cqtFrontEnd: FrontEnd<CqtConfig> & { stream(config: CqtConfig, isa:
   silence: silenceOf,
   bandHz: (config) => cqtFilters(config).frequencies,
   kernel: kernelOf,
+  emit: emitCqt,
   stream: (config, isa) => new CqtStream(config, cqtFilters(config).latency, kernelOf(config, isa)),
 };
 

@@ -16,7 +16,9 @@ export function cqt64(samples: Float32Array, config: CqtConfig, only?: readonly 
     for (let n = -half; n <= half; n++) {
       const turn = (2 * Math.PI * n) / length;
       const w =
-        window === 'hann' ? Math.cos(turn / 2) ** 2 : 0.42 + 0.5 * Math.cos(turn) + 0.08 * (2 * Math.cos(turn) ** 2 - 1);
+        window === 'hann'
+          ? Math.cos(turn / 2) ** 2
+          : 0.42 + 0.5 * Math.cos(turn) + 0.08 * (2 * Math.cos(turn) ** 2 - 1);
       cos[n + half] = w * Math.cos((2 * Math.PI * hz * n) / sampleRate);
       sin[n + half] = w * Math.sin((2 * Math.PI * hz * n) / sampleRate);
     }
