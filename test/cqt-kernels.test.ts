@@ -9,6 +9,7 @@ import { tfliteFrontEndWriter } from '../lib/export/tflite-front-end.js';
 import { featuresSync } from '../lib/features/compute.js';
 import { type CqtConfig, checkCqt, spiceCqt } from '../lib/features/cqt-config.js';
 import { cqtKernels, cqtStages } from '../lib/features/cqt-kernels.js';
+import { emitCqtFrames } from '../lib/features/cqt-operators.js';
 import { noise, signals } from './helpers/cqt-signals.js';
 
 const configs: [string, Partial<CqtConfig>][] = [
@@ -116,5 +117,26 @@ describe.each(configs)('%s', (_, given) => {
       }
       await runner.close?.();
     }
+  });
+
+  it('as the frames of a stream, in ONNX Runtime', async () => {
+    const { padding } = cqtStages(config);
+    const [first, some] = [30, 3];
+    const from = first * config.hop - padding;
+    const noisy = noise(first * config.hop * 2 + 30000);
+    const piece = noisy.slice(Math.max(0, from), from + (some - 1) * config.hop + 2 * padding + 1);
+    const b = new OnnxBuilder();
+    // Frames whose context begins before the recording come after silence.
+    const input = b.input('waveform', ['n', piece.length]);
+    const whole = from < 0 ? b.node('Pad', 'silence', [input, b.ints(0, -from, 0, 0)]) : input;
+    const samples = piece.length + Math.max(0, -from);
+    emitCqtFrames(onnxFrontEndWriter(b), whole, samples, some, config);
+    b.nodes.at(-1)!.output = ['embedding'];
+    b.output('embedding', ['n', some, config.bins]);
+    const runner = await openOnnx(onnxBytes(b.build('cqt', {})));
+    const { embedding } = await runner.run(piece, [1, piece.length]);
+    const ours = featuresSync(noisy, { frontEnd: config }).subarray(first * config.bins, (first + some) * config.bins);
+    expect(worst(embedding, ours)).toBeLessThan(config.output === 'magnitude' ? 2e-4 * largest(ours) : 0.02);
+    await runner.close?.();
   });
 });

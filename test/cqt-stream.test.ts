@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { featuresSync } from '../lib/features/compute.js';
 import { cqtFrontEnd } from '../lib/features/cqt.js';
-import { type CqtConfig, checkCqt } from '../lib/features/cqt-config.js';
+import { type CqtConfig, checkCqt, defaultCqt, filterLength } from '../lib/features/cqt-config.js';
 import { capabilities } from '../lib/native/addon.js';
 import { noise } from './helpers/cqt-signals.js';
 
@@ -36,6 +36,35 @@ describe('a constant-Q stream', () => {
         },
       ),
       { numRuns: 40 },
+    );
+  });
+
+  it('and one call give the same finite values in any configuration', () => {
+    const x = noise(7000);
+    const configs = fc.record({
+      binsPerOctave: fc.integer({ min: 1, max: 60 }),
+      lowestHz: fc.double({ min: 20, max: 3000, noNaN: true }),
+      octaves: fc.double({ min: 0, max: 1, noNaN: true }),
+      hop: fc.oneof(fc.integer({ min: 1, max: 700 }), fc.constantFrom(64, 96, 160, 256, 512, 1024, 8192)),
+      gamma: fc.constantFrom(0, 3, 50),
+      window: fc.constantFrom('hann', 'blackman'),
+      filterScale: fc.double({ min: 0.5, max: 2, noNaN: true }),
+    });
+    fc.assert(
+      fc.property(configs, fc.constantFrom(...isas), fc.integer({ min: 1, max: 3000 }), (c, isa, size) => {
+        const { octaves, ...rest } = c;
+        const most = Math.floor(c.binsPerOctave * Math.log2(7999 / c.lowestHz)) + 1;
+        const given = { ...rest, bins: Math.max(1, Math.round(octaves * Math.min(most, 150))) } as Partial<CqtConfig>;
+        fc.pre(filterLength({ ...defaultCqt, ...given }, given.bins! - 1) >= 4);
+        const stream = streamOf(given, isa);
+        const frames: Float32Array[] = [];
+        for (let at = 0; at < x.length; at += size) frames.push(stream.push(x.subarray(at, at + size)));
+        const parts = [...frames, stream.flush()];
+        const whole = featuresSync(x, { frontEnd: checkCqt(given), isa });
+        expect(Buffer.concat(parts.map((p) => Buffer.from(p.buffer)))).toEqual(Buffer.from(whole.buffer));
+        expect(whole.every((v) => Number.isFinite(v) && v >= -100)).toBe(true);
+      }),
+      { numRuns: 60 },
     );
   });
 

@@ -10,14 +10,29 @@ import type { FrontEndWriter } from './front-end-writer.js';
 /** Outputs of the half-band filter that one row of its matrix product computes. */
 const BLOCK = 16;
 
-/** Waveform `[N, samples]` → `[N, ⌊samples / hop⌋ + 1, bins]`. */
+/** Waveform `[N, samples]` → `[N, ⌊samples / hop⌋ + 1, bins]`; beyond its ends the waveform is silent. */
 export function emitCqt(b: FrontEndWriter, waveform: string, samples: number | 'any', config: CqtConfig): string {
   if (samples === 'any') throw argumentError('samples', '"slice": a constant-Q graph has a fixed size', samples);
-  const { padding, halfBand, stages } = cqtStages(config);
+  const { padding } = cqtStages(config);
   const frames = Math.floor(samples / config.hop) + 1;
+  const behind = Math.max(0, (frames - 1) * config.hop + padding + 1 - samples);
+  const padded = b.pad('padded', waveform, padding, behind);
+  return emitCqtFrames(b, padded, padding + samples + behind, frames, config);
+}
+
+/** The frames of a stream: waveform `[N, samples]` → `[N, frames, bins]`, the first of them centred on sample
+ * `cqtStages(config).padding`. No zeros stand in for sound if there are (frames - 1) · hop + 2 · padding + 1 samples. */
+export function emitCqtFrames(
+  b: FrontEndWriter,
+  waveform: string,
+  samples: number,
+  frames: number,
+  config: CqtConfig,
+): string {
+  const { halfBand, stages } = cqtStages(config);
   const levels = stages.at(-1)!.level + 1;
 
-  // How many samples of each level are needed, from the lowest up; all are there if the padding behind is long enough.
+  // How many samples of each level are needed, from the lowest up.
   const needed = new Array<number>(levels).fill(0);
   for (let d = levels - 1; d >= 0; d--) {
     for (const { level, skip, length } of stages) {
@@ -28,7 +43,9 @@ export function emitCqt(b: FrontEndWriter, waveform: string, samples: number | '
       needed[d] = Math.max(needed[d]!, 2 * needed[d + 1]! + halfBand.length - 2);
     }
   }
-  let signal = b.pad('padded', waveform, padding, Math.max(0, needed[0]! - samples - padding));
+  // Whole blocks may reach a little further than any kernel does.
+  const missing = Math.max(0, needed[0]! - samples);
+  let signal = missing > 0 ? b.pad('whole_blocks', waveform, 0, missing) : waveform;
   signal = b.crop('level0', signal, 0, needed[0]!);
   const matrix = halfBandMatrix(halfBand);
   const parts: string[] = [];
