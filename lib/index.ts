@@ -64,8 +64,17 @@ export {
   featuresGradientSync,
   featuresSync,
 } from './features/compute.js';
+export type { CqtFrontEnd } from './features/cqt.js';
+export { type CqtConfig, type CqtOutput, type CqtWindow, spiceCqt } from './features/cqt-config.js';
+export { type CqtKernels, type CqtStage, type CqtStages, cqtKernels, cqtStages } from './features/cqt-kernels.js';
+export type { CqtStream } from './features/cqt-stream.js';
 export { type BuiltFeatureStore, buildFeatureStore, type FeatureStoreOptions } from './features/feature-build.js';
-export { type FeatureStore, MappedFeatureStore, openFeatureStore } from './features/feature-store.js';
+export {
+  type FeatureColumn,
+  type FeatureStore,
+  MappedFeatureStore,
+  openFeatureStore,
+} from './features/feature-store.js';
 export type { FrontEndStream } from './features/front-end.js';
 export { defaultFrontEnd, type LogMelConfig } from './features/front-end-config.js';
 export { type FrontEndConfig, frameTime, frameWidth } from './features/front-ends.js';
@@ -81,6 +90,7 @@ export {
   logMelSync,
 } from './features/log-mel.js';
 export type { PcmConfig } from './features/pcm.js';
+export type { ClipToLabel, ColumnSource, LabelColumn } from './features/store-columns.js';
 export { formatLayerTable, type LayerTable, layerTable } from './graph/layer-table.js';
 export { defaultEncoder, type EncoderConfig } from './models/blocks.js';
 export { type EncoderModel, loadEncoderModel, saveEncoderModel } from './models/encoder-model.js';

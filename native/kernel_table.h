@@ -35,8 +35,10 @@ struct KernelTable {
   void (*reals_from_doubles)(void* to, const double* from, long n);
 
   LogMelKernel* log_mel;
+  LogMelGradientKernel* log_mel_gradient;
   // The same in double precision, for frames that need it; null in float64.
   LogMelKernel* log_mel_precise;
+  LogMelGradientKernel* log_mel_gradient_precise;
   int precise_lanes;
 
   CqtKernels cqt;

@@ -17,6 +17,7 @@
 #include "engine/residual_pool.h"
 #include "engine/upsample.h"
 #include "frontend/cqt_kernel.h"
+#include "frontend/log_mel_gradient_kernel.h"
 #include "frontend/log_mel_kernel.h"
 #include "simd/fma_burst.h"
 
@@ -28,7 +29,8 @@
 extern "C" {
 extern const KernelTable A2V_JOIN(kernels_, ISA);
 #ifdef PRECISE_LANES
-LogMelKernel A2V_JOIN(log_mel_precise_, ISA);  // from kernels_precise.cc
+LogMelKernel A2V_JOIN(log_mel_precise_, ISA);  // these from kernels_precise.cc
+LogMelGradientKernel A2V_JOIN(log_mel_gradient_precise_, ISA);
 #endif
 const KernelTable A2V_JOIN(kernels_, ISA) = {
     A2V_TEXT(ISA),
@@ -52,10 +54,13 @@ const KernelTable A2V_JOIN(kernels_, ISA) = {
     doubles_from_reals,
     reals_from_doubles,
     log_mel,
+    log_mel_gradient,
 #ifdef PRECISE_LANES
     A2V_JOIN(log_mel_precise_, ISA),
+    A2V_JOIN(log_mel_gradient_precise_, ISA),
     PRECISE_LANES,
 #else
+    nullptr,
     nullptr,
     0,
 #endif

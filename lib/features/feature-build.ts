@@ -1,22 +1,25 @@
-// Turns a corpus into a feature store.
-import { randomUUID } from 'node:crypto';
-import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+// Turns a corpus into a feature store: which files there are, which of them are as they were, and what the rest become.
+import { stat } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
-import { basename, dirname, join, resolve } from 'node:path';
-import { setImmediate } from 'node:timers/promises';
+import { join } from 'node:path';
 import { listAudio, readAudio, SAMPLE_RATE } from '../audio/index.js';
 import { Audio2VecError, argumentError } from '../util/errors.js';
-import { features as compute } from './compute.js';
-import { HEAD_BYTES, type MappedFeatureStore, openFeatureStore, type StoreIndex, storeHead } from './feature-store.js';
-import type { FrontEndConfig } from './front-end-config.js';
-import { checkFrontEnd, frameWidth, frontEndOf } from './front-ends.js';
-
-/** Standard deviations are at least this: a band that never changes has no spread to divide by. */
-const STD_FLOOR = 1e-3;
+import { features } from './compute.js';
+import { type MappedFeatureStore, openFeatureStore } from './feature-store.js';
+import { checkFrontEnd, type FrontEndConfig, frontEndOf, type PartialFrontEnd } from './front-ends.js';
+import { inOrder } from './in-order.js';
+import { replaceFile } from './replace-file.js';
+import { type ClipToLabel, type ColumnPlan, type ColumnSource, planColumns } from './store-columns.js';
+import type { StoreIndex } from './store-format.js';
+import { columnChange, type Failure, filesByName, isUnchanged, type SourceFile, StoreReuse } from './store-reuse.js';
+import { StoreWriter } from './store-writer.js';
 
 export interface FeatureStoreOptions {
-  /** Default: 25 ms windows every 10 ms, 64 bands. `sampleRate` must be 16000, which is what recordings are read at. */
-  frontEnd?: Partial<FrontEndConfig>;
+  /** The front end of the primary column, whose frames are the store's clock. Default: log-mel, 25 ms windows every
+   * 10 ms, 64 bands. `sampleRate` must be 16000, which is what recordings are read at. */
+  frontEnd?: PartialFrontEnd;
+  /** Further columns by name: other front ends with the same hop, or labels of your own for each frame. */
+  columns?: Readonly<Record<string, ColumnSource>>;
   signal?: AbortSignal;
   /** Called after each file, in order; `frames` is 0 for a file that could not be used. */
   onProgress?: (progress: { done: number; total: number; file: string; frames: number }) => void;
@@ -34,15 +37,25 @@ export interface BuiltFeatureStore {
   reason: string;
 }
 
-interface SourceFile {
-  name: string;
-  size: number;
-  mtimeMs: number;
+/** What became of a file: its values for each column, or why there are none. */
+type Result = { frames: number; values: Float32Array[] } | Failure;
+
+/** What a build needs to know, all checked. */
+interface Build extends FeatureStoreOptions {
+  folder: string;
+  files: readonly SourceFile[];
+  frontEnd: FrontEndConfig;
+  plans: readonly ColumnPlan[];
+  concurrency: number;
+  read: NonNullable<FeatureStoreOptions['read']>;
 }
 
-/** Log-mel of a whole corpus in `outFile`; if that file is there already and the same recordings (by name, size and
- * time of change) went through the same front end, it is opened as it is. Recordings that can't be used are listed in
- * `store.bad`, and the rest go on.
+/** Features of a whole corpus in `outFile`; if that file is there already, has all the columns, and the same recordings
+ * (by name, size and time of change) went through the same front ends, it is opened as it is. If some have changed, the
+ * others' values are copied from it.
+ *
+ * Recordings that can't be used are listed in `store.bad`, and the rest go on. One that is damaged stays listed until it
+ * changes; one that could not be read (permissions, too many open files, a missing decoder) is tried again each time.
  *
  * The file appears only when it is complete: a build that fails or is killed leaves what was there before.
  * @param source a folder, or a list of files
@@ -53,32 +66,35 @@ export async function buildFeatureStore(
   outFile: string,
   options: FeatureStoreOptions = {},
 ): Promise<BuiltFeatureStore> {
-  const frontEnd = checkFrontEnd(options.frontEnd);
+  const frontEnd: FrontEndConfig = checkFrontEnd(options.frontEnd);
   if (frontEnd.sampleRate !== SAMPLE_RATE) {
-    throw argumentError(
-      'frontEnd.sampleRate',
-      `${SAMPLE_RATE}, the rate that recordings are read at`,
-      frontEnd.sampleRate,
-    );
+    const expected = `${SAMPLE_RATE}, the rate that recordings are read at`;
+    throw argumentError('frontEnd.sampleRate', expected, frontEnd.sampleRate);
   }
-  const concurrency = options.concurrency ?? availableParallelism();
+  const plans = planColumns(frontEnd, options.columns ?? {});
+  const { concurrency = availableParallelism(), read = readAudio } = options;
   if (!Number.isInteger(concurrency) || concurrency < 1) {
     throw argumentError('concurrency', 'a positive integer', concurrency);
   }
   options.signal?.throwIfAborted();
   const folder = typeof source === 'string' ? source : '';
   const files = await describeFiles(folder, source === folder ? await listAudio(folder, options) : [...source]);
+  const build: Build = { ...options, folder, files, frontEnd, plans, concurrency, read };
 
-  const reason = await whyBuild(outFile, frontEnd, files);
-  if (typeof reason !== 'string') return { store: reason, reused: true, reason: 'nothing has changed' };
-  await replaceFile(outFile, async (out) => {
-    const index = await writeFrames(out, files, { ...options, folder, frontEnd, concurrency });
-    const json = Buffer.from(JSON.stringify(index));
-    await out.appendFile(json);
-    const frames = index.clips.reduce((sum, clip) => sum + clip.frames, 0);
-    await out.write(storeHead(frames, frameWidth(frontEnd), json), 0, HEAD_BYTES, 0);
-  });
-  return { store: await openFeatureStore(outFile), reused: false, reason };
+  const { old, reason } = await openOld(outFile);
+  try {
+    const difference = old ? await whatChanged(old.index, build) : reason;
+    if (old && difference === undefined) return { store: old, reused: true, reason: 'nothing has changed' };
+    await replaceFile(outFile, plans.length - 1, async (out, scratch) => {
+      const writer = await StoreWriter.start(out, scratch, plans);
+      await writer.finish(await writeFrames(writer, build, old), options.signal);
+    });
+    old?.close();
+    return { store: await openFeatureStore(outFile), reused: false, reason: difference! };
+  } catch (error) {
+    old?.close();
+    throw error;
+  }
 }
 
 async function describeFiles(folder: string, names: readonly string[]): Promise<SourceFile[]> {
@@ -94,171 +110,107 @@ async function describeFiles(folder: string, names: readonly string[]): Promise<
   return files;
 }
 
-/** The store that `outFile` already is, or in words why it must be built. */
-async function whyBuild(
-  outFile: string,
-  frontEnd: FrontEndConfig,
-  files: readonly SourceFile[],
-): Promise<MappedFeatureStore | string> {
-  let old: MappedFeatureStore;
+/** The store that `outFile` already is, or in words why it is none. */
+async function openOld(outFile: string): Promise<{ old?: MappedFeatureStore; reason?: string }> {
   try {
-    old = await openFeatureStore(outFile);
+    return { old: await openFeatureStore(outFile) };
   } catch (error) {
-    return (error as Audio2VecError).code === 'ERR_FILE' ? 'there was none' : (error as Audio2VecError).message;
+    const { code, message } = error as Audio2VecError;
+    return { reason: code === 'ERR_FILE' ? 'there was none' : message };
   }
-  const difference = whatChanged(old.index, frontEnd, files);
-  if (difference === undefined) return old;
-  old.close();
-  return difference;
 }
 
-function whatChanged(index: StoreIndex, frontEnd: FrontEndConfig, files: readonly SourceFile[]): string | undefined {
-  for (const key of Object.keys(frontEnd) as (keyof FrontEndConfig)[]) {
-    if (index.frontEnd[key] !== frontEnd[key]) {
-      return `${key} of the front end is ${frontEnd[key]} now, was ${index.frontEnd[key]}`;
-    }
+/** In words why `index` is not what a build would write; undefined if it is. */
+async function whatChanged(index: StoreIndex, build: Build): Promise<string | undefined> {
+  const { files, plans } = build;
+  if (index.columns[0]!.name !== plans[0]!.name) return `${plans[0]!.name} is the primary column now`;
+  for (const plan of plans) {
+    const difference = columnChange(plan, index);
+    if (difference !== undefined) return difference;
   }
-  const before = new Map([...index.clips, ...index.bad].map((file) => [file.name, file]));
-  const unchanged = files.filter(({ name, size, mtimeMs }) => {
-    const old = before.get(name);
-    return old?.size === size && old.mtimeMs === mtimeMs;
-  });
+  const before = filesByName(index);
+  const changed = files.filter((file) => !isUnchanged(file, before.get(file.name))).length;
   const gone = before.size - files.filter(({ name }) => before.has(name)).length;
-  if (unchanged.length === files.length && gone === 0) return undefined;
-  return `${files.length - unchanged.length} recordings are new or changed, ${gone} are gone`;
-}
+  if (changed > 0 || gone > 0) return `${changed} recordings are new or changed, ${gone} are gone`;
 
-/** Writes a file under a temporary name beside `path`, flushes it to disk and renames it. */
-async function replaceFile(path: string, write: (out: FileHandle) => Promise<void>): Promise<void> {
-  const temporary = `${path}.${process.pid}-${randomUUID().slice(0, 8)}.tmp`;
-  let out: FileHandle | undefined;
-  try {
-    await mkdir(dirname(resolve(path)), { recursive: true });
-    await removeLeftovers(path);
-    out = await open(temporary, 'w');
-    await write(out);
-    await out.sync();
-    await out.close();
-    await rename(temporary, path);
-  } catch (error) {
-    await out?.close().catch(() => {});
-    await rm(temporary, { force: true });
-    const isFromSystem = (error as NodeJS.ErrnoException).syscall !== undefined && !(error instanceof Audio2VecError);
-    if (!isFromSystem) throw error;
-    throw new Audio2VecError('ERR_FILE', `${path}: can't be written: ${(error as Error).message}.`, { cause: error });
+  const failed = new Set(index.bad.flatMap(({ name, retry }) => (retry ? [name] : [])));
+  for (const file of files) {
+    if (!failed.has(file.name)) continue;
+    const result = await compute(file, build);
+    if (!('reason' in result && result.retry)) return `${file.name} could not be read before, and can be now`;
   }
+  return undefined;
 }
 
-/** Deletes temporary files of processes that were killed. */
-async function removeLeftovers(path: string): Promise<void> {
-  const folder = dirname(resolve(path));
-  for (const name of await readdir(folder)) {
-    if (!name.startsWith(`${basename(path)}.`)) continue;
-    const [, pid] = /\.(\d+)-[0-9a-f]{8}\.tmp$/.exec(name) ?? [];
-    if (pid !== undefined && !isRunning(Number(pid))) await rm(join(folder, name), { force: true });
-  }
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
-}
-
+/** Writes all frames; returns what became of the files. */
 async function writeFrames(
-  out: FileHandle,
-  files: readonly SourceFile[],
-  options: FeatureStoreOptions & { folder: string; frontEnd: FrontEndConfig; concurrency: number },
-): Promise<StoreIndex> {
-  const { folder, frontEnd, signal, onProgress, concurrency, read = readAudio } = options;
-  const entry = frontEndOf(frontEnd);
-  const width = entry.width(frontEnd);
-  const features = async ({ name }: SourceFile): Promise<Float32Array | string> => {
-    try {
-      const samples = await read(join(folder, name), { signal });
-      if (entry.frameCount(samples.length, frontEnd) > 0) return await compute(samples, { frontEnd, signal });
-      return `${samples.length} samples are too short for a window of ${entry.sampleCount(1, frontEnd)}.`;
-    } catch (error) {
-      signal?.throwIfAborted();
-      return (error as Error).message;
-    }
-  };
-
-  const moments = new Moments(width);
-  const index: StoreIndex = { frontEnd, mean: [], std: [], clips: [], bad: [] };
-  await out.appendFile(Buffer.alloc(HEAD_BYTES));
-  let done = 0;
-  for await (const [file, result] of inOrder(files, concurrency, features)) {
+  writer: StoreWriter,
+  build: Build,
+  old: MappedFeatureStore | undefined,
+): Promise<Pick<StoreIndex, 'clips' | 'bad'>> {
+  const { files, signal, onProgress, concurrency } = build;
+  const reuse = old && new StoreReuse(old, build.plans);
+  const { clips, bad }: Pick<StoreIndex, 'clips' | 'bad'> = { clips: [], bad: [] };
+  for await (const [file, result] of inOrder(files, concurrency, (file) => compute(file, build, reuse))) {
     signal?.throwIfAborted();
-    const frames = typeof result === 'string' ? 0 : result.length / width;
-    if (typeof result === 'string') {
-      index.bad.push({ ...file, reason: result });
+    const frames = 'reason' in result ? 0 : result.frames;
+    if ('reason' in result) {
+      bad.push({ ...file, ...result });
     } else {
-      await moments.add(result);
-      await out.appendFile(new Uint8Array(result.buffer, result.byteOffset, result.byteLength));
-      index.clips.push({ ...file, frames });
+      await writer.append(frames, result.values);
+      clips.push({ ...file, frames });
     }
-    onProgress?.({ done: ++done, total: files.length, file: file.name, frames });
+    onProgress?.({ done: clips.length + bad.length, total: files.length, file: file.name, frames });
   }
-  if (index.clips.length === 0) {
-    const [{ name, reason } = { name: '', reason: '' }] = index.bad;
+  if (clips.length === 0) {
+    const [{ name, reason } = { name: '', reason: '' }] = bad;
     throw new Audio2VecError('ERR_DATASET', `None of ${files.length} recordings can be used. ${name}: ${reason}`);
   }
-  return { ...index, ...moments.result() };
+  return { clips, bad };
 }
 
-/** Results in the order of the items, while up to `concurrency` of them are in work. */
-async function* inOrder<T, R>(
-  items: readonly T[],
-  concurrency: number,
-  work: (item: T) => Promise<R>,
-): AsyncGenerator<[T, R]> {
-  const started: Promise<R>[] = [];
-  const start = (item: T) => {
-    const promise = work(item);
-    promise.catch(() => {}); // whoever awaits it hears of the error
-    started.push(promise);
+/** A file's values for all columns, as far as possible those that the old store has. */
+async function compute(file: SourceFile, build: Build, reuse?: StoreReuse): Promise<Result> {
+  const { folder, frontEnd, plans, signal, read } = build;
+  const known = reuse?.of(file);
+  if (known && 'reason' in known) return known;
+  if (known && plans.every(({ name }) => known.has(name))) {
+    return { frames: known.frames, values: plans.map(({ name }) => known.read(name)) };
+  }
+  const failure = (error: unknown): Failure => {
+    signal?.throwIfAborted();
+    return { reason: (error as Error).message, ...(!saysOfContent(error) && { retry: true }) };
   };
-  for (const item of items.slice(0, concurrency)) start(item);
+  let clip: ClipToLabel;
   try {
-    for (const [i, item] of items.entries()) {
-      const result = await started.shift()!;
-      if (i + concurrency < items.length) start(items[i + concurrency]!);
-      yield [item, result];
+    const path = join(folder, file.name);
+    const samples = await read(path, { signal });
+    const entry = frontEndOf(frontEnd);
+    const frames = entry.frameCount(samples.length, frontEnd);
+    if (frames === 0) {
+      const least = entry.sampleCount(1, frontEnd);
+      return { reason: `${samples.length} samples are too short for a window of ${least}.` };
     }
-  } finally {
-    await Promise.allSettled(started);
+    const primary = known?.read(plans[0]!.name) ?? (await features(samples, { frontEnd, signal }));
+    clip = { file: path, samples, frames, features: primary };
+  } catch (error) {
+    return failure(error);
   }
+  const values: Float32Array[] = [];
+  for (const plan of plans) {
+    try {
+      values.push(known?.has(plan.name) ? known.read(plan.name) : await plan.compute(clip, { signal }));
+    } catch (error) {
+      if (!plan.frontEnd) throw error; // the caller's own
+      return failure(error);
+    }
+  }
+  return { frames: clip.frames, values };
 }
 
-/** Mean and standard deviation of each band, summed in double precision. */
-class Moments {
-  private readonly sum: Float64Array;
-  private readonly squares: Float64Array;
-  private frames = 0;
-
-  constructor(private readonly bands: number) {
-    this.sum = new Float64Array(bands);
-    this.squares = new Float64Array(bands);
-  }
-
-  /** Lets the event loop turn every million values. */
-  async add(features: Float32Array): Promise<void> {
-    const { sum, squares, bands } = this;
-    for (let i = 0, b = 0; i < features.length; i++, b = b + 1 === bands ? 0 : b + 1) {
-      const x = features[i]!;
-      sum[b]! += x;
-      squares[b]! += x * x;
-      if (i % 2 ** 20 === 2 ** 20 - 1) await setImmediate();
-    }
-    this.frames += features.length / bands;
-  }
-
-  result(): { mean: number[]; std: number[] } {
-    const mean = [...this.sum.map((s) => s / this.frames)];
-    const std = mean.map((m, b) => Math.max(STD_FLOOR, Math.sqrt(Math.max(0, this.squares[b]! / this.frames - m * m))));
-    return { mean, std };
-  }
+/** Whether an error is about what is in a file, so that it will come again as long as the file is the same; not about
+ * whether it can be read and decoded here and now. */
+function saysOfContent(error: unknown): boolean {
+  const facts = ['ERR_AUDIO_FORMAT', 'ERR_AUDIO_TOO_LONG', 'ERR_ARGUMENT'];
+  return error instanceof Audio2VecError && facts.includes(error.code);
 }

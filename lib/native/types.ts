@@ -76,7 +76,7 @@ export interface NativeNetwork {
   readonly lanes: number;
 }
 
-/** The class that the addon exports (native/frontend/feature_store_addon.cc). */
+/** The class that the addon exports (native/addon/feature_store_addon.cc). */
 export interface NativeFeatureStore {
   read(start: number, count: number): Float32Array;
   close(): void;
@@ -117,11 +117,12 @@ export interface Native {
   CqtStream: new (cqt: NativeCqt) => NativeCqtStream;
   /** Window, corner frequencies and mel weights of a log-mel front end (lib/features/log-mel-tables.ts). */
   logMelTables(frontEnd: object): { window: Float64Array; corners: Float64Array; weights: Float64Array };
+  /** A column of a store: of an open file by its descriptor, or of the file that another column belongs to. */
   FeatureStore: new (
-    path: string,
+    file: number | NativeFeatureStore,
     offset: number,
     frames: number,
-    bands: number,
+    width: number,
     fileBytes: number,
   ) => NativeFeatureStore;
   Network: new (

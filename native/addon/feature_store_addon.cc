@@ -1,4 +1,6 @@
-// new FeatureStore(path, offset, frames, bands, fileBytes); read(first, count) → Float32Array; close().
+// new FeatureStore(file, offset, frames, width, fileBytes): a column of an open file, by its descriptor, which is not
+// needed afterwards; new FeatureStore(column, offset, frames, width): another column of the same file.
+// read(first, count) → Float32Array; close().
 // Typed and checked in lib/features/feature-store.ts.
 #include "addon/feature_store_addon.h"
 
@@ -16,10 +18,15 @@ Napi::Function FeatureStoreObject::define(Napi::Env env) {
 }
 
 FeatureStoreObject::FeatureStoreObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<FeatureStoreObject>(info) {
-  std::string error;
-  store_ = FeatureStore::open(info[0].ToString().Utf8Value(), info[1].ToNumber().Int64Value(),
-                              info[2].ToNumber().Int64Value(), info[3].ToNumber().Int32Value(),
-                              info[4].ToNumber().Int64Value(), &error);
+  const int64_t offset = info[1].ToNumber().Int64Value(), frames = info[2].ToNumber().Int64Value();
+  const int width = info[3].ToNumber().Int32Value();
+  std::string error = "store closed";
+  if (info[0].IsNumber()) {
+    const int file = info[0].ToNumber().Int32Value();
+    store_ = FeatureStore::open(file, offset, frames, width, info[4].ToNumber().Int64Value(), &error);
+  } else if (auto other = FeatureStoreObject::Unwrap(info[0].ToObject())->store()) {
+    store_ = other->column(offset, frames, width);
+  }
   if (!store_) throw Napi::Error::New(info.Env(), error);
 }
 

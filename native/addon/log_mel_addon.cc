@@ -1,11 +1,13 @@
 // LogMel as JavaScript sees it (typed in lib/native/types.ts; lib/features/compute.ts checks all arguments):
 //   new LogMel(config, isa)
 //   runSync(samples, out) → Status; run(samples, out, threads, cancel) → Promise<Status>
+//   gradientSync(samples, gradient, out) → Status; gradient(samples, gradient, out, threads, cancel) → Promise<Status>
 #include <sys/mman.h>
 
 #include <algorithm>
 #include <atomic>
 #include <string>
+#include <vector>
 
 #include "addon/bindings.h"
 #include "frontend/log_mel_plan.h"
@@ -32,27 +34,34 @@ void ask_for_huge_pages(void* memory, size_t bytes) {
 // Starting a thread takes about as long as this many frames.
 constexpr long kWorthAThread = 4096;
 
-// One call on the thread pool of libuv. The references keep the arrays and the plan alive until it settles.
+// One call on the thread pool of libuv: log-mel, or the gradient with respect to the samples if one with respect to
+// log-mel is given. The references keep the arrays and the plan alive until it settles.
 class LogMelWorker : public Napi::AsyncWorker {
  public:
-  LogMelWorker(const Napi::Object& self, const LogMel& log_mel, Napi::Float32Array samples, Napi::Float32Array out,
-               int threads, Napi::Int32Array cancel)
+  LogMelWorker(const Napi::Object& self, const LogMel& log_mel, Napi::Float32Array samples, const float* gradient,
+               Napi::Float32Array out, int threads, Napi::Int32Array cancel)
       : Napi::AsyncWorker(self.Env(), "audio2vec.logMel"),
         deferred_(self.Env()),
         log_mel_(log_mel),
         samples_(samples.Data()),
         length_(long(samples.ElementLength())),
+        gradient_(gradient),
         out_(out.Data()),
+        out_bytes_(out.ByteLength()),
         threads_(int(std::min<long>(threads, 1 + log_mel.frames(length_) / kWorthAThread))),
-        cancel_(reinterpret_cast<std::atomic<int32_t>*>(cancel.Data())),
-        kept_{Napi::Persistent(self), Napi::Persistent(Napi::Object(samples)), Napi::Persistent(Napi::Object(out)),
-              Napi::Persistent(Napi::Object(cancel))} {}
+        cancel_(reinterpret_cast<std::atomic<int32_t>*>(cancel.Data())) {
+    keep(self);
+    keep(samples);
+    keep(out);
+    keep(cancel);
+  }
 
   Napi::Promise promise() const { return deferred_.Promise(); }
+  void keep(const Napi::Object& object) { kept_.push_back(Napi::Persistent(object)); }
 
  protected:
   void Execute() override {
-    ask_for_huge_pages(out_, log_mel_.frames(length_) * log_mel_.bands() * sizeof(float));
+    ask_for_huge_pages(out_, out_bytes_);
     if (threads_ == 1) return work(0);
     ThreadPool pool(threads_);
     pool.run([](void* self, int thread) { static_cast<LogMelWorker*>(self)->work(thread); }, this);
@@ -65,9 +74,11 @@ class LogMelWorker : public Napi::AsyncWorker {
     const long frames = log_mel_.frames(length_);
     const long end = frames * (thread + 1) / threads_;
     for (long at = frames * thread / threads_; at < end && status_ == kDone; at += kChunk) {
+      const long count = std::min(kChunk, end - at);
       if (cancel_->load(std::memory_order_relaxed))
         status_ = kCancelled;
-      else if (!log_mel_.run(samples_, length_, at, std::min(kChunk, end - at), out_ + at * log_mel_.bands()))
+      else if (gradient_ ? !log_mel_.gradient(samples_, length_, gradient_, at, count, out_)
+                         : !log_mel_.run(samples_, length_, at, count, out_ + at * log_mel_.bands()))
         status_ = kNotFinite;
     }
   }
@@ -76,10 +87,12 @@ class LogMelWorker : public Napi::AsyncWorker {
   const LogMel& log_mel_;
   const float* samples_;
   long length_;
+  const float* gradient_;
   float* out_;
+  size_t out_bytes_;
   int threads_;
   std::atomic<int32_t>* cancel_;
-  Napi::ObjectReference kept_[4];
+  std::vector<Napi::ObjectReference> kept_;
   std::atomic<int> status_{kDone};
 };
 
@@ -106,7 +119,9 @@ class LogMelObject : public Napi::ObjectWrap<LogMelObject> {
  public:
   static Napi::Function define(Napi::Env env) {
     return DefineClass(env, "LogMel",
-                       {InstanceMethod<&LogMelObject::run_sync>("runSync"), InstanceMethod<&LogMelObject::run>("run")});
+                       {InstanceMethod<&LogMelObject::run_sync>("runSync"), InstanceMethod<&LogMelObject::run>("run"),
+                        InstanceMethod<&LogMelObject::gradient_sync>("gradientSync"),
+                        InstanceMethod<&LogMelObject::gradient>("gradient")});
   }
 
   explicit LogMelObject(const Napi::CallbackInfo& info)
@@ -122,9 +137,36 @@ class LogMelObject : public Napi::ObjectWrap<LogMelObject> {
   }
 
   Napi::Value run(const Napi::CallbackInfo& info) {
-    auto* worker = new LogMelWorker(info.This().ToObject(), log_mel_, info[0].As<Napi::Float32Array>(),
-                                    info[1].As<Napi::Float32Array>(), info[2].ToNumber().Int32Value(),
-                                    info[3].As<Napi::Int32Array>());
+    return start(new LogMelWorker(info.This().ToObject(), log_mel_, info[0].As<Napi::Float32Array>(), nullptr,
+                                  info[1].As<Napi::Float32Array>(), info[2].ToNumber().Int32Value(),
+                                  info[3].As<Napi::Int32Array>()));
+  }
+
+  Napi::Value gradient_sync(const Napi::CallbackInfo& info) {
+    const auto samples = info[0].As<Napi::Float32Array>();
+    const auto gradient = info[1].As<Napi::Float32Array>();
+    auto out = info[2].As<Napi::Float32Array>();
+    const long length = long(samples.ElementLength()), frames = log_mel_.frames(length);
+    bool finite = true;
+    if (frames == 0)
+      std::fill(out.Data(), out.Data() + length, 0.f);
+    else
+      finite = log_mel_.gradient(samples.Data(), length, gradient.Data(), 0, frames, out.Data());
+    return Napi::Number::New(info.Env(), finite ? kDone : kNotFinite);
+  }
+
+  Napi::Value gradient(const Napi::CallbackInfo& info) {
+    auto samples = info[0].As<Napi::Float32Array>(), given = info[1].As<Napi::Float32Array>(),
+         out = info[2].As<Napi::Float32Array>();
+    if (log_mel_.frames(long(samples.ElementLength())) == 0)
+      std::fill(out.Data(), out.Data() + out.ElementLength(), 0.f);
+    auto* worker = new LogMelWorker(info.This().ToObject(), log_mel_, samples, given.Data(), out,
+                                    info[3].ToNumber().Int32Value(), info[4].As<Napi::Int32Array>());
+    worker->keep(given);
+    return start(worker);
+  }
+
+  static Napi::Value start(LogMelWorker* worker) {
     worker->Queue();
     return worker->promise();
   }

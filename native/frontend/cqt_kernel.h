@@ -17,23 +17,25 @@
 
 namespace {
 
+namespace constant_q {
+
 enum {
-  CQT_PIECE = 256,                    // outputs of the half-band filter whose odd inputs are gathered at a time
-  CQT_TAPS = 16,                      // at most
-  CQT_FRAMES = A2V_ACCUMULATORS / 2,  // frames that share a weight: each has two accumulators
-  CQT_CHUNK = 128,                    // distances from the centre that are folded at a time: half of the L1 cache
+  PIECE = 256,                    // outputs of the half-band filter whose odd inputs are gathered at a time
+  TAPS = 16,                      // at most
+  FRAMES = A2V_ACCUMULATORS / 2,  // frames that share a weight: each has two accumulators
+  CHUNK = 128,                    // distances from the centre that are folded at a time: half of the L1 cache
 };
 
 void cqt_decimate(const CqtPlan* plan, const void* from, void* to, long count) {
   const CqtPlan& p = *plan;
   const real* taps = static_cast<const real*>(p.half_band);
-  alignas(64) real odd_around[CQT_TAPS + CQT_PIECE + CQT_TAPS + 2 * V];
-  alignas(64) real even[CQT_PIECE + CQT_TAPS + V];
-  real* odd = odd_around + CQT_TAPS;
-  for (long done = 0; done < count; done += CQT_PIECE) {
+  alignas(64) real odd_around[TAPS + PIECE + TAPS + 2 * V];
+  alignas(64) real even[PIECE + TAPS + V];
+  real* odd = odd_around + TAPS;
+  for (long done = 0; done < count; done += PIECE) {
     const real* x = static_cast<const real*>(from) + 2 * done;
     real* y = static_cast<real*>(to) + done;
-    const int here = count - done < CQT_PIECE ? int(count - done) : int(CQT_PIECE);
+    const int here = count - done < PIECE ? int(count - done) : int(PIECE);
     const int before = (p.taps + V - 1) / V * V;
     for (int i = -before; i < here + p.taps; i += V) {
       vec pair[2] = {load(x + 2 * i), load(x + 2 * i + V)};
@@ -63,8 +65,8 @@ A2V_INLINE void fold(const real* x, int n0, int n1, real* sums, real* difference
   }
 }
 
-// Adds to sums [F][2][V] the products of n weights with n folded samples of each frame; `folded` holds CQT_CHUNK sums
-// of each frame, then CQT_CHUNK differences of each.
+// Adds to sums [F][2][V] the products of n weights with n folded samples of each frame; `folded` holds CHUNK sums
+// of each frame, then CHUNK differences of each.
 template <int F>
 inline void products(const real* weight, const real* folded, int n, real* sums) {
   vec re[F], im[F];
@@ -75,8 +77,8 @@ inline void products(const real* weight, const real* folded, int n, real* sums) 
   for (int i = 0; i < n; i++, weight += 2 * V) {
     const vec cosine = load(weight), sine = load(weight + V);
     A2V_UNROLL for (int f = 0; f < F; f++) {
-      re[f] += cosine * splat(folded[f * CQT_CHUNK + i]);
-      im[f] += sine * splat(folded[(F + f) * CQT_CHUNK + i]);
+      re[f] += cosine * splat(folded[f * CHUNK + i]);
+      im[f] += sine * splat(folded[(F + f) * CHUNK + i]);
     }
   }
   A2V_UNROLL for (int f = 0; f < F; f++) {
@@ -113,18 +115,18 @@ inline bool write_row(const CqtPlan& p, const real* sums, long stride, real* row
 // F frames side by side.
 template <int F>
 inline bool tile(const CqtPlan& p, const real* const* centre, float* out, real* scratch) {
-  real* folded = scratch;  // [2][F][CQT_CHUNK]
-  real* row = folded + 2 * CQT_FRAMES * CQT_CHUNK;
+  real* folded = scratch;  // [2][F][CHUNK]
+  real* row = folded + 2 * FRAMES * CHUNK;
   real* sums = row + p.blocks * V;  // [blocks][F][2][V]
   memset(sums, 0, p.blocks * F * 2 * V * sizeof(real));
   for (int d = 0; d < p.levels; d++) {
     const int first = p.level_blocks[d + 1], end = p.level_blocks[d];
     int half = -1;
     for (int b = first; b < end; b++) half = p.block_half[b] > half ? p.block_half[b] : half;
-    for (int n0 = 0; n0 <= half; n0 += CQT_CHUNK) {
-      const int n1 = half + 1 - n0 < CQT_CHUNK ? half + 1 : n0 + CQT_CHUNK;
+    for (int n0 = 0; n0 <= half; n0 += CHUNK) {
+      const int n1 = half + 1 - n0 < CHUNK ? half + 1 : n0 + CHUNK;
       for (int f = 0; f < F; f++)
-        fold(centre[d] + long(f) * (p.hop >> d), n0, n1, folded + f * CQT_CHUNK, folded + (F + f) * CQT_CHUNK);
+        fold(centre[d] + long(f) * (p.hop >> d), n0, n1, folded + f * CHUNK, folded + (F + f) * CHUNK);
       for (int b = first; b < end; b++) {
         const int n = (p.block_half[b] + 1 < n1 ? p.block_half[b] + 1 : n1) - n0;
         const real* weight = static_cast<const real*>(p.weights) + p.weights_at[b] + long(n0) * 2 * V;
@@ -147,17 +149,21 @@ inline bool tile_of(int frames, const CqtPlan& p, const real* const* centre, flo
 
 bool cqt_frames(const CqtPlan* plan, const void* const* centre, long frames, float* out, void* scratch) {
   const CqtPlan& p = *plan;
-  for (long done = 0; done < frames; done += CQT_FRAMES) {
+  for (long done = 0; done < frames; done += FRAMES) {
     const real* at[kCqtMaxLevels];
     for (int d = 0; d < p.levels; d++) at[d] = static_cast<const real*>(centre[d]) + done * (p.hop >> d);
-    const int here = frames - done < CQT_FRAMES ? int(frames - done) : int(CQT_FRAMES);
-    if (!tile_of<CQT_FRAMES>(here, p, at, out + done * p.bins, static_cast<real*>(scratch))) return false;
+    const int here = frames - done < FRAMES ? int(frames - done) : int(FRAMES);
+    if (!tile_of<FRAMES>(here, p, at, out + done * p.bins, static_cast<real*>(scratch))) return false;
   }
   return true;
 }
 
-int cqt_scratch(int blocks) {
-  return int(sizeof(real)) * (2 * CQT_FRAMES * CQT_CHUNK + blocks * V + blocks * CQT_FRAMES * 2 * V);
-}
+int cqt_scratch(int blocks) { return int(sizeof(real)) * (2 * FRAMES * CHUNK + blocks * V + blocks * FRAMES * 2 * V); }
+
+}  // namespace constant_q
+
+using constant_q::cqt_decimate;
+using constant_q::cqt_frames;
+using constant_q::cqt_scratch;
 
 }  // namespace

@@ -40,8 +40,10 @@ struct LogMelPlan {
   // Energy beside the bands counts for the bound on rounding errors: bins below low_bins and from high_bin on.
   int low_bins, high_bin;
   double doubt_limit;
+  double bin_error;  // of the gradient: squared error of a bin for each unit of energy
 
-  int scratch_bytes;  // what a call needs beside its input and output, aligned to 64
+  // What a call needs beside its input and output, aligned to 64; and a call for the gradient.
+  int scratch_bytes, gradient_scratch_bytes;
 };
 
 // Frames first … first+count-1 of samples[length] to out [count, bands], or of these, where `which` is not null, only
@@ -50,3 +52,10 @@ struct LogMelPlan {
 // rounding error may exceed 1e-4.
 typedef bool LogMelKernel(const LogMelPlan* plan, const float* samples, long length, long first, long count,
                           const int* which, float* out, unsigned char* doubt, void* scratch);
+
+// The vector-Jacobian product, for frames chosen as above: gradient [.., bands] with respect to log-mel → parts
+// [.., window], what each frame adds to the gradient with respect to its samples. Rows of both are those that
+// LogMelKernel would write. Unless it is null, doubt[i] says whether the rounding error of frame i may matter.
+typedef bool LogMelGradientKernel(const LogMelPlan* plan, const float* samples, long length, long first, long count,
+                                  const int* which, const float* gradient, float* parts, unsigned char* doubt,
+                                  void* scratch);

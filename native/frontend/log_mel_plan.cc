@@ -14,6 +14,8 @@ constexpr double kPi = 3.14159265358979323846;
 constexpr double kLogError = 1e-4, kBinError = 5e-7;
 // Frames between two looks at what is doubtful.
 constexpr long kChunk = 2048;
+// Frames whose gradients are kept until they are added up.
+constexpr long kGradientChunk = 64;
 
 // exp(-2πi turns)
 template <class Real>
@@ -109,10 +111,12 @@ void LogMelTables::build(const LogMelConfig& fe, int lanes, bool consecutive, st
   // A bin's error is below kBinError √(energy / points): ten times its standard deviation, as measured on tones,
   // sweeps and recordings. (The worst of seven million values of recordings was 0.8e-4 off, with kLogError = 1e-4.)
   p.doubt_limit = kLogError * kLogError / (4 * kBinError * kBinError) * p.points;
+  p.bin_error = kBinError * kBinError / p.points;
 
   const int read = (p.fold_rows + lanes - 1) / lanes * lanes;
   const size_t reals = size_t(8 * p.block_stride * 2 + p.bands) * lanes + size_t(p.fold_rows) * p.fold_stride + lanes;
   p.scratch_bytes = int(reals * sizeof(Real) + size_t(lanes) * read * sizeof(float));
+  p.gradient_scratch_bytes = p.scratch_bytes + int(size_t(fe.fft + fe.bands) * lanes * sizeof(Real));
 
   p.window_weights = t.data();
   p.twiddles = t.data() + twiddles;
@@ -124,16 +128,17 @@ void LogMelTables::build(const LogMelConfig& fe, int lanes, bool consecutive, st
   p.segment_bins = segment_bins_.data();
 }
 
-LogMelTables::LogMelTables(const LogMelConfig& fe, LogMelKernel* kernel, int lanes, int real_bytes, bool consecutive)
-    : kernel_(kernel) {
+LogMelTables::LogMelTables(const LogMelConfig& fe, const LogMelKernels& kernels, int lanes, int real_bytes,
+                           bool consecutive)
+    : kernels_(kernels) {
   if (real_bytes == 4)
     build(fe, lanes, consecutive, tables32_);
   else
     build(fe, lanes, consecutive, tables64_);
 }
 
-bool LogMelTables::run(const float* samples, long length, long first, long count, const int* which, float* out,
-                       unsigned char* doubt) const {
+template <class Work>
+bool LogMelTables::with_scratch(Work work) const {
   std::unique_ptr<char[]> scratch;
   {
     std::lock_guard<std::mutex> lock(mutex_);
@@ -142,21 +147,36 @@ bool LogMelTables::run(const float* samples, long length, long first, long count
       idle_.pop_back();
     }
   }
-  if (!scratch) scratch.reset(new char[plan_.scratch_bytes + 64]);
-  void* aligned = reinterpret_cast<void*>((reinterpret_cast<uintptr_t>(scratch.get()) + 63) & ~uintptr_t(63));
-  const bool finite = kernel_(&plan_, samples, length, first, count, which, out, doubt, aligned);
+  if (!scratch) scratch.reset(new char[plan_.gradient_scratch_bytes + 64]);
+  const bool finite = work(reinterpret_cast<void*>((reinterpret_cast<uintptr_t>(scratch.get()) + 63) & ~uintptr_t(63)));
   std::lock_guard<std::mutex> lock(mutex_);
   idle_.push_back(std::move(scratch));
   return finite;
+}
+
+bool LogMelTables::run(const float* samples, long length, long first, long count, const int* which, float* out,
+                       unsigned char* doubt) const {
+  return with_scratch([&](void* scratch) {
+    return kernels_.forward(&plan_, samples, length, first, count, which, out, doubt, scratch);
+  });
+}
+
+bool LogMelTables::gradient(const float* samples, long length, long first, long count, const int* which,
+                            const float* gradient, float* parts, unsigned char* doubt) const {
+  return with_scratch([&](void* scratch) {
+    return kernels_.gradient(&plan_, samples, length, first, count, which, gradient, parts, doubt, scratch);
+  });
 }
 
 LogMel::LogMel(const LogMelConfig& fe, const KernelTable& kernels)
     : window_(fe.window),
       hop_(fe.hop),
       bands_(fe.bands),
-      tables_(fe, kernels.log_mel, kernels.lanes, kernels.real_bytes, true) {
-  if (kernels.log_mel_precise)
-    precise_.reset(new LogMelTables(fe, kernels.log_mel_precise, kernels.precise_lanes, 8, false));
+      tables_(fe, {kernels.log_mel, kernels.log_mel_gradient}, kernels.lanes, kernels.real_bytes, true) {
+  if (kernels.log_mel_precise) {
+    const LogMelKernels precise = {kernels.log_mel_precise, kernels.log_mel_gradient_precise};
+    precise_.reset(new LogMelTables(fe, precise, kernels.precise_lanes, 8, false));
+  }
 }
 
 bool LogMel::run(const float* samples, long length, long first, long count, float* out) const {
@@ -173,6 +193,51 @@ bool LogMel::run(const float* samples, long length, long first, long count, floa
     if (!precise_->run(samples, length, first, doubtful, which, out, nullptr)) return false;
   }
   return true;
+}
+
+bool LogMel::parts_of(const float* samples, long length, long first, long count, const float* gradient,
+                      float* parts) const {
+  if (!precise_) return tables_.gradient(samples, length, first, count, nullptr, gradient, parts, nullptr);
+  unsigned char doubt[kGradientChunk];
+  int which[kGradientChunk];
+  if (!tables_.gradient(samples, length, first, count, nullptr, gradient, parts, doubt)) return false;
+  int doubtful = 0;
+  for (int f = 0; f < count; f++)
+    if (doubt[f]) which[doubtful++] = f;
+  return precise_->gradient(samples, length, first, doubtful, which, gradient, parts, nullptr);
+}
+
+bool LogMel::gradient(const float* samples, long length, const float* gradient, long first, long count,
+                      float* out) const {
+  const FlushDenormals flush;
+  const long end = first + count, out_first = first * hop_;
+  const long out_end = end == frames(length) ? length : end * hop_;
+  // Frames before the first that reach into its samples are computed again.
+  const long start = std::max(0L, first - (window_ - 1) / hop_);
+  const long chunk = std::max(1L, std::min(kGradientChunk, (1L << 18) / hop_));
+  std::vector<float> parts(chunk * window_);
+  // What frames so far add to the samples from `at * hop` on; each sample's terms come in the order of the frames.
+  std::vector<double> sum(chunk * hop_ + window_);
+  double check = 0;
+  for (long at = start; at < end; at += chunk) {
+    const long here = std::min(chunk, end - at);
+    if (!parts_of(samples, length, at, here, gradient + at * bands_, parts.data())) return false;
+    for (long f = 0; f < here; f++) {
+      const float* part = parts.data() + f * window_;
+      double* to = sum.data() + f * hop_;
+      for (int i = 0; i < window_; i++) to[i] += part[i];
+    }
+    const long from = at * hop_, done = at + here == end ? out_end - from : here * hop_;
+    const long known = std::min<long>(done, sum.size());
+    for (long i = std::max(0L, out_first - from); i < known; i++) {
+      out[from + i] = float(sum[i]);
+      check += 0 * out[from + i];  // stays 0 unless a value is not finite
+    }
+    std::fill(out + from + known, out + from + done, 0.f);
+    std::copy(sum.begin() + here * hop_, sum.end(), sum.begin());
+    std::fill(sum.end() - here * hop_, sum.end(), 0.0);
+  }
+  return check == 0;
 }
 
 }  // namespace audio2vec

@@ -1,23 +1,15 @@
 #include "platform/feature_store.h"
 
-#include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
 
 namespace audio2vec {
 
-std::shared_ptr<const FeatureStore> FeatureStore::open(const std::string& path, int64_t offset, int64_t frames,
-                                                       int bands, int64_t file_bytes, std::string* error) {
-  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (file < 0) {
-    *error = std::strerror(errno);
-    return nullptr;
-  }
-  // The size is asked of the very file that is mapped: another one may have been renamed into its place.
+std::shared_ptr<const FeatureStore> FeatureStore::open(int file, int64_t offset, int64_t frames, int bands,
+                                                       int64_t file_bytes, std::string* error) {
   struct stat status;
   void* mapping = MAP_FAILED;
   if (fstat(file, &status)) {
@@ -27,19 +19,20 @@ std::shared_ptr<const FeatureStore> FeatureStore::open(const std::string& path, 
   } else if ((mapping = mmap(nullptr, size_t(file_bytes), PROT_READ, MAP_SHARED, file, 0)) == MAP_FAILED) {
     *error = std::strerror(errno);
   }
-  close(file);
   if (mapping == MAP_FAILED) return nullptr;
-  std::shared_ptr<FeatureStore> store(new FeatureStore);
-  store->mapping_ = mapping;
-  store->bytes_ = size_t(file_bytes);
-  store->data_ = reinterpret_cast<const float*>(static_cast<const char*>(mapping) + offset);
-  store->frames_ = frames;
-  store->bands_ = bands;
-  return store;
+  FeatureStore whole;
+  whole.mapping_.reset(static_cast<const char*>(mapping),
+                       [file_bytes](const char* p) { munmap(const_cast<char*>(p), size_t(file_bytes)); });
+  return whole.column(offset, frames, bands);
 }
 
-FeatureStore::~FeatureStore() {
-  if (mapping_) munmap(mapping_, bytes_);
+std::shared_ptr<const FeatureStore> FeatureStore::column(int64_t offset, int64_t frames, int bands) const {
+  std::shared_ptr<FeatureStore> column(new FeatureStore);
+  column->mapping_ = mapping_;
+  column->data_ = reinterpret_cast<const float*>(mapping_.get() + offset);
+  column->frames_ = frames;
+  column->bands_ = bands;
+  return column;
 }
 
 }  // namespace audio2vec

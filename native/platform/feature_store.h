@@ -1,4 +1,4 @@
-// The frames of a feature store file (docs/feature-store.md), mapped into memory: pages come from disk when they are
+// The columns of a feature store file (docs/feature-store.md), mapped into memory: pages come from disk when they are
 // read and can be dropped again, so a corpus may be larger than memory.
 #pragma once
 
@@ -8,15 +8,15 @@
 
 namespace audio2vec {
 
+// One column of a store: [frames, bands] float32 values. The file stays mapped as long as any of its columns is there.
 class FeatureStore {
  public:
-  // Maps [frames, bands] float32 values that start `offset` bytes into a file of exactly `file_bytes`. Null, with a
-  // reason in `error`, if the file can't be mapped or has another size.
-  static std::shared_ptr<const FeatureStore> open(const std::string& path, int64_t offset, int64_t frames, int bands,
+  // Maps an open file of exactly `file_bytes`; the column starts `offset` bytes into it. Null, with a reason in
+  // `error`, if the file can't be mapped or has another size.
+  static std::shared_ptr<const FeatureStore> open(int file, int64_t offset, int64_t frames, int bands,
                                                   int64_t file_bytes, std::string* error);
-  ~FeatureStore();
-  FeatureStore(const FeatureStore&) = delete;
-  FeatureStore& operator=(const FeatureStore&) = delete;
+  // Another column of the same file.
+  std::shared_ptr<const FeatureStore> column(int64_t offset, int64_t frames, int bands) const;
 
   const float* data() const { return data_; }  // [frames, bands]
   int64_t frames() const { return frames_; }
@@ -25,8 +25,7 @@ class FeatureStore {
  private:
   FeatureStore() = default;
 
-  void* mapping_ = nullptr;
-  size_t bytes_ = 0;
+  std::shared_ptr<const char> mapping_;
   const float* data_ = nullptr;
   int64_t frames_ = 0;
   int bands_ = 0;

@@ -1,9 +1,9 @@
 // An independent log-mel in double precision: the definition, with a plain DFT.
-import type { FrontEndConfig } from '../../lib/features/front-end-config.js';
+import type { FrontEndConfig, LogMelConfig } from '../../lib/features/front-end-config.js';
 import { defaultFrontEnd } from '../../lib/features/front-end-config.js';
 
 /** Samples → log-mel `[frames, bands]`, `1 + floor((n - windowLength) / hop)` frames. */
-export function logMel64(samples: Float32Array, config: FrontEndConfig = defaultFrontEnd): Float64Array {
+export function logMel64(samples: Float32Array | Float64Array, config: FrontEndConfig = defaultFrontEnd): Float64Array {
   if (config.kind !== 'log-mel') throw new Error('only for log-mel');
   const { sampleRate, windowLength, hop, fftSize, bands, lowHz, highHz, logOffset } = config;
   const mel = (hz: number) => 2595 * Math.log10(1 + hz / 700);
@@ -34,4 +34,18 @@ export function logMel64(samples: Float32Array, config: FrontEndConfig = default
     }
   }
   return out.map((v) => Math.log(v + logOffset));
+}
+
+/** Weight of bin k of the DFT in band b. */
+export function melTriangles({ sampleRate, fftSize, bands, lowHz, highHz }: LogMelConfig) {
+  const mel = (hz: number) => 2595 * Math.log10(1 + hz / 700);
+  const corners = Array.from({ length: bands + 2 }, (_, i) => {
+    return 700 * (10 ** ((mel(lowHz) + (i * (mel(highHz) - mel(lowHz))) / (bands + 1)) / 2595) - 1);
+  });
+  return (k: number, b: number) => {
+    const f = (k * sampleRate) / fftSize;
+    const up = (f - corners[b]!) / (corners[b + 1]! - corners[b]!);
+    const down = (corners[b + 2]! - f) / (corners[b + 2]! - corners[b + 1]!);
+    return Math.max(0, Math.min(up, down));
+  };
 }
