@@ -64,6 +64,10 @@ export {
   featuresGradientSync,
   featuresSync,
 } from './features/compute.js';
+export type { CqtFrontEnd } from './features/cqt.js';
+export { type CqtConfig, type CqtOutput, type CqtWindow, spiceCqt } from './features/cqt-config.js';
+export { type CqtKernels, type CqtStage, type CqtStages, cqtKernels, cqtStages } from './features/cqt-kernels.js';
+export type { CqtStream } from './features/cqt-stream.js';
 export { type BuiltFeatureStore, buildFeatureStore, type FeatureStoreOptions } from './features/feature-build.js';
 export {
   type FeatureColumn,

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "engine/step.h"
+#include "frontend/cqt.h"
 #include "frontend/log_mel.h"
 
 namespace audio2vec {
@@ -41,6 +42,8 @@ struct KernelTable {
   LogMelKernel* log_mel_precise;
   LogMelGradientKernel* log_mel_gradient_precise;
   int precise_lanes;
+
+  CqtKernels cqt;
 };
 
 namespace audio2vec {

@@ -27,6 +27,7 @@
 #include "engine/residual_pool.h"
 #include "engine/upsample.h"
 #include "engine/window_pool.h"
+#include "frontend/cqt_kernel.h"
 #include "frontend/log_mel_gradient_kernel.h"
 #include "frontend/log_mel_kernel.h"
 #include "simd/fma_burst.h"
@@ -77,5 +78,6 @@ const KernelTable A2V_JOIN(kernels_, ISA) = {
     nullptr,
     0,
 #endif
+    {cqt_decimate, cqt_frames, cqt_scratch},
 };
 }

@@ -75,6 +75,12 @@ describe.skipIf(!glibc || emulated)(
       expect(leastHeap(rounds)).toBeLessThan(8 * 1024);
     });
 
+    it('a constant-Q stream', async () => {
+      const rounds = await measureRounds('cqt');
+      for (const round of rounds) expect(round).toMatchObject(none);
+      expect(leastHeap(rounds)).toBeLessThan(8 * 1024);
+    });
+
     it('one encoder and many clips: results, and a work item each', async () => {
       const rounds = await measureRounds('embed', at('model'));
       for (const { native, buffers } of rounds) {

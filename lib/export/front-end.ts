@@ -29,5 +29,8 @@ export function onnxFrontEndWriter(b: OnnxBuilder): FrontEndWriter {
     windows: (name, waveform, { samples, length, hop }) =>
       emitWindows(b, name, waveform, { count: samples, length, hop }),
     pad: (name, waveform, before, behind) => b.node('Pad', name, [waveform, b.ints(0, before, 0, behind)]),
+    crop: (name, waveform, from, count) =>
+      b.node('Slice', name, [waveform, b.ints(from), b.ints(from + count), b.ints(1)]),
+    flatten: (name, x) => b.node('Reshape', name, [x, b.ints(0, -1)]),
   };
 }

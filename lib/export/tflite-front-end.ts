@@ -58,6 +58,14 @@ export function tfliteFrontEndWriter(b: TfliteBuilder): FrontEndWriter {
       });
       return writer.node('Concat', name, parts, { axis: 2 });
     },
+    crop(name, waveform, from, count) {
+      const batch = b.shapeOf(waveform)[0]!;
+      return b.add('SLICE', name, [waveform, b.ints(0, from), b.ints(batch, count)], [batch, count]);
+    },
+    flatten(name, x) {
+      const [batch, rows, width] = b.shapeOf(x) as [number, number, number];
+      return b.add('RESHAPE', name, [x, b.ints(batch, rows * width)], [batch, rows * width]);
+    },
     pad: (name, waveform, before, behind) => padded(b, name, `${name}.pads`, waveform, before, behind),
   };
   return writer;

@@ -14,4 +14,8 @@ export interface FrontEndWriter extends OperatorWriter {
   windows(name: string, waveform: string, cut: { samples: number | 'any'; length: number; hop: number }): string;
   /** `[N, samples]` with so many zeros before and behind. */
   pad(name: string, waveform: string, before: number, behind: number): string;
+  /** `count` samples of a waveform `[N, samples]`, from `from` on. */
+  crop(name: string, waveform: string, from: number, count: number): string;
+  /** `[N, T, C]` → `[N, T · C]`. */
+  flatten(name: string, x: string): string;
 }

@@ -52,6 +52,9 @@ export interface FrontEndStream {
   /** New frames `[frames, width]`, in an array that is the caller's; empty if none is complete yet. After an error the
    * stream is as if just {@link reset}. All frames together are bit-equal to those of all samples together. */
   push(chunk: Float32Array): Float32Array;
+  /** The frames that wait for samples after the end of the recording, which is over: the next sample starts another.
+   * Streams of frames that lie within the recording have none. */
+  flush?(): Float32Array;
   /** Forgets all samples: the next one starts a new recording. */
   reset(): void;
 }

@@ -102,11 +102,26 @@ export interface NativeLogMel {
   ): Promise<number>;
 }
 
+/** Constant-Q transform (native/addon/cqt_addon.cc). */
+export interface NativeCqt {
+  runSync(samples: Float32Array, out: Float32Array): number;
+  run(samples: Float32Array, out: Float32Array, threads: number, cancel: Int32Array): Promise<number>;
+}
+
+export interface NativeCqtStream {
+  reset(): void;
+  /** Returns the frames written, -1 if a value is not finite. */
+  push(samples: Float32Array, out: Float32Array): number;
+  pushSilence(count: number, out: Float32Array): number;
+}
+
 /** The addon's functions. Internal: the public API wraps each of them. */
 export interface Native {
   capabilities(): Capabilities;
   planFormat: PlanFormat;
   LogMel: new (frontEnd: object, isa: string) => NativeLogMel;
+  Cqt: new (filters: object, isa: string) => NativeCqt;
+  CqtStream: new (cqt: NativeCqt) => NativeCqtStream;
   /** Window, corner frequencies and mel weights of a log-mel front end (lib/features/log-mel-tables.ts). */
   logMelTables(frontEnd: object): { window: Float64Array; corners: Float64Array; weights: Float64Array };
   /** A column of a store: of an open file by its descriptor, or of the file that another column belongs to. */

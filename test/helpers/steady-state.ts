@@ -8,6 +8,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { noise } from '../../lib/bench/workload.js';
 import { Encoder } from '../../lib/embed/encoder.js';
+import { cqtFrontEnd } from '../../lib/features/cqt.js';
 import { openFeatureStore } from '../../lib/features/feature-store.js';
 import { loadEncoderModel } from '../../lib/models/encoder-model.js';
 import { pretrain } from '../../lib/train/pretrain.js';
@@ -96,6 +97,17 @@ const cases = {
     const chunks = [1, 7, 160, 333, 4096, 20_011].map((size) => samples.subarray(0, size));
     return rounds(30, () => {
       for (let i = 0; i < 60; i++) stream.push(chunks[i % chunks.length]!);
+    });
+  },
+
+  /** A round is 60 chunks, 15.4 seconds of audio in all, as constant-Q frames. */
+  async cqt() {
+    const stream = cqtFrontEnd.stream(cqtFrontEnd.check({}));
+    const samples = noise(20_011);
+    const chunks = [1, 7, 160, 333, 4096, 20_011].map((size) => samples.subarray(0, size));
+    const frames = new Float32Array(100 * 252);
+    return rounds(30, () => {
+      for (let i = 0; i < 60; i++) stream.pushInto(chunks[i % chunks.length]!, frames);
     });
   },
 
