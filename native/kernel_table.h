@@ -4,6 +4,7 @@
 
 #include "engine/step.h"
 #include "frontend/log_mel.h"
+#include "frontend/pseudo_labels.h"
 
 namespace audio2vec {
 struct ResampleBlock;
@@ -37,6 +38,8 @@ struct KernelTable {
   // The same in double precision, for frames that need it; null in float64.
   LogMelKernel* log_mel_precise;
   int precise_lanes;
+
+  PseudoLabelKernel* pseudo_labels;
 };
 
 namespace audio2vec {

@@ -17,6 +17,7 @@
 #include "engine/residual_pool.h"
 #include "engine/upsample.h"
 #include "frontend/log_mel_kernel.h"
+#include "frontend/pseudo_labels_kernel.h"
 #include "simd/fma_burst.h"
 
 #define A2V_JOIN2(a, b) a##b
@@ -58,5 +59,6 @@ const KernelTable A2V_JOIN(kernels_, ISA) = {
     nullptr,
     0,
 #endif
+    pseudo_labels,
 };
 }

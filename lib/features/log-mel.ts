@@ -123,7 +123,8 @@ export function kernelFor(frontEnd: FrontEndConfig, isa = isaInUse): NativeLogMe
   return kernel;
 }
 
-function notFinite(samples: Float32Array): Audio2VecError {
+/** @internal */
+export function notFinite(samples: Float32Array): Audio2VecError {
   const at = samples.findIndex((x) => !Number.isFinite(x));
   if (at >= 0) return argumentError(`samples[${at}]`, 'finite', samples[at]);
   const largest = samples.reduce((a, x) => Math.max(a, Math.abs(x)), 0);

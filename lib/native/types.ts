@@ -88,10 +88,21 @@ export interface NativeLogMel {
   run(samples: Float32Array, out: Float32Array, threads: number, cancel: Int32Array): Promise<number>;
 }
 
+/** The class that the addon exports (native/addon/pseudo_labels_addon.cc). */
+export interface NativePseudoLabels {
+  run(
+    samples: Float32Array,
+    out: Float32Array | Float64Array,
+    threads: number,
+    cancel: Int32Array,
+  ): Promise<number>;
+}
+
 /** The addon's functions. Internal: the public API wraps each of them. */
 export interface Native {
   capabilities(): Capabilities;
   LogMel: new (frontEnd: object, isa: string) => NativeLogMel;
+  PseudoLabels: new (frontEnd: object, isa: string) => NativePseudoLabels;
   FeatureStore: new (
     path: string,
     offset: number,

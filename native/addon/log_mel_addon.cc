@@ -5,10 +5,9 @@
 
 #include <algorithm>
 #include <atomic>
-#include <string>
 
 #include "addon/bindings.h"
-#include "frontend/log_mel_plan.h"
+#include "addon/front_end_argument.h"
 #include "platform/threads.h"
 
 namespace audio2vec {
@@ -82,25 +81,6 @@ class LogMelWorker : public Napi::AsyncWorker {
   Napi::ObjectReference kept_[4];
   std::atomic<int> status_{kDone};
 };
-
-FrontEnd front_end_from(Napi::Object o) {
-  const auto number = [&](const char* key) { return o.Get(key).ToNumber().DoubleValue(); };
-  FrontEnd fe;
-  fe.sample_rate = number("sampleRate");
-  fe.window = int(number("windowLength"));
-  fe.hop = int(number("hop"));
-  fe.fft = int(number("fftSize"));
-  fe.bands = int(number("bands"));
-  fe.low_hz = number("lowHz");
-  fe.high_hz = number("highHz");
-  fe.log_offset = number("logOffset");
-  return fe;
-}
-
-const KernelTable& kernels_named(Napi::Value isa) {
-  const KernelTable* found = isa.IsString() ? find_kernels(isa.ToString().Utf8Value().c_str()) : nullptr;
-  return found ? *found : kernels();
-}
 
 class LogMelObject : public Napi::ObjectWrap<LogMelObject> {
  public:

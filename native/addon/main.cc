@@ -28,6 +28,7 @@ Napi::Value capabilities(const Napi::CallbackInfo& info) {
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("capabilities", Napi::Function::New(env, capabilities));
   register_log_mel(env, exports);
+  register_pseudo_labels(env, exports);
   register_feature_store(env, exports);
   register_engine(env, exports);
   exports.Set("fmaPeak", Napi::Function::New(env, fma_peak));

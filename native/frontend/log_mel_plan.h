@@ -26,6 +26,8 @@ class LogMelTables {
   bool run(const float* samples, long length, long first, long count, const int* which, float* out,
            unsigned char* doubt) const;
 
+  const LogMelPlan& plan() const { return plan_; }
+
  private:
   template <class Real>
   void build(const FrontEnd& front_end, int lanes, bool consecutive, std::vector<Real>& tables);
