@@ -24,3 +24,44 @@ export function clipView(logMel: Float32Array | Float64Array, bands: number): Fl
   }
   return view;
 }
+
+const timeCoefficients = 3;
+const bandCoefficients = 12;
+
+/** The shape of views in few numbers: the lowest coefficients of their cosine transform over time and bands, each
+ * standardised over all recordings. `[recordings, 36]`, `dim` beside it. */
+export function viewShapes(views: Float64Array, bands: number): { points: Float64Array; dim: number } {
+  const count = views.length / (positions * bands);
+  const bandTerms = Math.min(bandCoefficients, bands);
+  const dim = timeCoefficients * bandTerms;
+  const overTime = cosines(timeCoefficients, positions);
+  const overBands = cosines(bandTerms, bands);
+  const points = new Float64Array(count * dim);
+  for (let i = 0; i < count; i++) {
+    for (let p = 0; p < positions; p++) {
+      for (let q = 0; q < bandTerms; q++) {
+        let sum = 0;
+        for (let b = 0; b < bands; b++) sum += overBands[q * bands + b] * views[(i * positions + p) * bands + b];
+        for (let r = 0; r < timeCoefficients; r++) {
+          points[i * dim + r * bandTerms + q] += overTime[r * positions + p] * sum;
+        }
+      }
+    }
+  }
+  for (let d = 0; d < dim; d++) {
+    let mean = 0;
+    for (let i = 0; i < count; i++) mean += points[i * dim + d] / count;
+    let square = 0;
+    for (let i = 0; i < count; i++) square += (points[i * dim + d] - mean) ** 2 / count;
+    const deviation = Math.sqrt(square) || 1;
+    for (let i = 0; i < count; i++) points[i * dim + d] = (points[i * dim + d] - mean) / deviation;
+  }
+  return { points, dim };
+}
+
+/** `[terms, n]`: cos(π k (i + ½) / n). */
+function cosines(terms: number, n: number): Float64Array {
+  return Float64Array.from({ length: terms * n }, (_, at) => {
+    return Math.cos((Math.PI * Math.floor(at / n) * ((at % n) + 0.5)) / n);
+  });
+}
