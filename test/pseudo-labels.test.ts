@@ -1,7 +1,12 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { defaultFrontEnd } from '../lib/features/front-end-config.js';
 import { checkFrontEnd, frameCount } from '../lib/features/log-mel.js';
-import { type PseudoLabelName, pseudoLabelNames, pseudoLabels, pseudoLabelTable } from '../lib/features/pseudo-labels.js';
+import {
+  type PseudoLabelName,
+  pseudoLabelNames,
+  pseudoLabels,
+  pseudoLabelTable,
+} from '../lib/features/pseudo-labels.js';
 import { capabilities } from '../lib/native/addon.js';
 import { Random } from '../lib/util/random.js';
 import { columns64 } from './helpers/pseudo-labels64.js';
@@ -75,7 +80,12 @@ describe('pseudo-labels in float64', () => {
       const samples = Float32Array.from({ length: bytes.length / 2 }, (_, i) => bytes.readInt16LE(2 * i) / 32768);
       const { columns } = await pseudoLabels(samples, { isa: 'float64' });
       for (const [k, label] of (golden.labels as PseudoLabelName[]).entries()) {
-        const { worst } = compare(columns[label], rows.map((row) => row[k]!), 1e-3, 1e-9);
+        const { worst } = compare(
+          columns[label],
+          rows.map((row) => row[k]!),
+          1e-3,
+          1e-9,
+        );
         expect(worst, `${label} of clip ${clip}`).toBeLessThan(1e-9);
       }
     }
@@ -136,7 +146,8 @@ describe.each(isas)('pseudo-labels on %s', (isa) => {
     for (const threads of [2, 3]) expect(await pseudoLabels(x, { isa, threads })).toEqual(all);
     const part = await pseudoLabels(x.subarray(160 * 10, 160 * 50 + 400), { isa });
     // YIN looks before and after the frame; two frames from the ends of a part nothing is missing.
-    for (const label of pseudoLabelNames) expect(part.columns[label].subarray(2, 38)).toEqual(all.columns[label].subarray(12, 48));
+    for (const label of pseudoLabelNames)
+      expect(part.columns[label].subarray(2, 38)).toEqual(all.columns[label].subarray(12, 48));
   });
 });
 

@@ -90,12 +90,7 @@ export interface NativeLogMel {
 
 /** The class that the addon exports (native/addon/pseudo_labels_addon.cc). */
 export interface NativePseudoLabels {
-  run(
-    samples: Float32Array,
-    out: Float32Array | Float64Array,
-    threads: number,
-    cancel: Int32Array,
-  ): Promise<number>;
+  run(samples: Float32Array, out: Float32Array | Float64Array, threads: number, cancel: Int32Array): Promise<number>;
 }
 
 /** The addon's functions. Internal: the public API wraps each of them. */

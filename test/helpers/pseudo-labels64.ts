@@ -113,5 +113,9 @@ function pitch(samples: Float32Array, t: number, { sampleRate, windowLength, hop
   const shifted = over((j) => x(j + lag) ** 2);
   const r = over((j) => x(j) * x(j + lag)) / Math.sqrt(energy * shifted + 1e-12);
   const cut = Math.min(1 - 1e-4, Math.max(1e-3, r));
-  return { f0: b < 0.3 ? sampleRate / fine : 0, voicing: Math.min(1, Math.max(0, 1 - b)), hnr: decibels(cut / (1 - cut)) };
+  return {
+    f0: b < 0.3 ? sampleRate / fine : 0,
+    voicing: Math.min(1, Math.max(0, 1 - b)),
+    hnr: decibels(cut / (1 - cut)),
+  };
 }

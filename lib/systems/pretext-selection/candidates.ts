@@ -1,10 +1,11 @@
 // For which labels an estimate makes sense: those that are functions of the signal.
 import { type PseudoLabelName, pseudoLabelNames } from '../../features/pseudo-labels.js';
-import { argumentError, Audio2VecError } from '../../util/errors.js';
+import { Audio2VecError, argumentError } from '../../util/errors.js';
 
 /** Pretext tasks whose target is drawn, or is the signal itself, and why no estimate can weigh them. */
 const notLabels: Record<string, string> = {
-  'temporal-gap': 'its target, a distance in time, is drawn independently of the signal and would seem ideal whatever it is worth',
+  'temporal-gap':
+    'its target, a distance in time, is drawn independently of the signal and would seem ideal whatever it is worth',
   contrastive: 'its target says which slices belong together and is not a property of one recording',
   triplet: 'its target says which slices belong together and is not a property of one recording',
   cbow: 'its target is the spectrogram itself, not a number',

@@ -1,5 +1,6 @@
 // The Hilbert-Schmidt independence criterion of signal and labels, in blocks: the mean over blocks of
 // tr(K H L H) / n², H = I − 11ᵀ/n (Gretton et al. 2005).
+import type { Steps } from '../../util/cooperative.js';
 import { dot } from '../../util/matrix.js';
 import type { Block } from './blocks.js';
 import { centre } from './signal-kernel.js';
@@ -25,33 +26,29 @@ export interface Dependence {
   gradient: Float64Array;
 }
 
-/** The dependence of signal and mixture exp(Σ w log L) of labels, with its gradient by `weights`. With `unbiased`, less
- * what independent labels would score: the mean over all permutations, tr(HKH) tr(HLH) / (n − 1) / n². */
+/** The dependence of signal and mixture exp(Σ w log L) of labels, with its gradient by `weights`. */
 export function* mixtureDependence(
   blocks: readonly Block[],
   { values, count }: Labels,
   weights: ArrayLike<number>,
-  unbiased = false,
-): Generator<void, Dependence, void> {
+): Steps<Dependence> {
   const gradient = new Float64Array(count);
   const logs = new Float64Array(count);
   let value = 0;
-  for (const { recordings, kernel, weight } of blocks) {
+  for (const { recordings, kernel, diagonal, weight } of blocks) {
     const n = recordings.length;
     const scale = weight / (n * n);
-    const trace = traceOf(kernel, n);
-    // Less the mean over permutations, all that is left are the pairs, with kernels that have mean zero among them.
-    const shift = unbiased ? trace / (n * (n - 1)) : 0;
-    let sum = unbiased ? 0 : trace;
+    let sum = diagonal;
     for (let i = 0; i < n; i++) {
+      const a = recordings[i] * count;
       for (let j = i + 1; j < n; j++) {
-        const [a, b] = [recordings[i] * count, recordings[j] * count];
+        const b = recordings[j] * count;
         let log = 0;
         for (let k = 0; k < count; k++) {
           logs[k] = logLabelKernel(values[a + k], values[b + k]);
           log += weights[k] * logs[k];
         }
-        const term = 2 * (kernel[i * n + j] + shift) * Math.exp(log);
+        const term = 2 * kernel[i * n + j] * Math.exp(log);
         sum += term;
         for (let k = 0; k < count; k++) gradient[k] += scale * term * logs[k];
       }
@@ -68,7 +65,7 @@ export function* normalisedDependence(
   blocks: readonly Block[],
   { values, count }: Labels,
   weights: ArrayLike<number>,
-): Generator<void, number, void> {
+): Steps<number> {
   let value = 0;
   for (const { recordings, kernel, weight } of blocks) {
     const n = recordings.length;
@@ -88,10 +85,4 @@ export function* normalisedDependence(
     yield;
   }
   return value;
-}
-
-function traceOf(kernel: Float64Array, n: number): number {
-  let trace = 0;
-  for (let i = 0; i < n; i++) trace += kernel[i * n + i];
-  return trace;
 }

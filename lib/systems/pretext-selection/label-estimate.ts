@@ -1,31 +1,25 @@
 // What the estimate says of one label by itself.
 import type { Steps } from '../../util/cooperative.js';
 import type { Random } from '../../util/random.js';
-import { type Block, classBlocks, withKernels } from './blocks.js';
+import { type Block, mixedBlocks, unbiased, withinClasses, withKernels } from './blocks.js';
 import { type Labels, mixtureDependence, normalisedDependence } from './dependence.js';
 import { type PermutationTest, permutationTest } from './permutation-test.js';
 import type { SignalKernel } from './signal-kernel.js';
-
-/** Chance dependences that are added to both sides of `left` so that noise comes to 1: a number of null deviations. */
-const floorDeviations = 3;
 
 export interface LabelEstimate extends PermutationTest {
   name: string;
   /** The score divided by √(tr(KHKH) tr(LHLH)) / n². */
   normalised: number;
-  /** The score with the classes shuffled, less its null. */
-  shuffled: number;
-  /** How much that varies from one shuffle to another. */
-  shuffledDeviation: number;
-  /** Share of the dependence on the signal that is left once the class is known, both sides raised by three null
-   * deviations. Below 1: the class explains part of what the signal tells of the label. */
-  left: number;
-  /** Its deviation, from that of the shuffles. */
-  leftDeviation: number;
+  /** Share of the dependence of signal and label that is left once class means are taken off both. Well below 1, the
+   * class explains much of what the signal tells of the label. Undefined where the dependence itself is within three
+   * null deviations of none. */
+  left?: number;
+  /** Its standard error, by leaving out one block at a time. */
+  leftDeviation?: number;
   /** Mean over classes of the label's standard deviation within a class. Well below the label kernel's width of 0.22
-   * the plain score is near zero whatever the label. */
+   * the score is near zero whatever the label. */
   withinDeviation: number;
-  /** Share of the label's variance between classes. */
+  /** Share of the label's variance that lies between classes. */
   classExplains: number;
 }
 
@@ -34,58 +28,56 @@ export function column({ values, count }: Labels, k: number): Float64Array {
   return Float64Array.from({ length: values.length / count }, (_, i) => values[i * count + k]);
 }
 
-export function floorOf(test: PermutationTest): number {
-  return floorDeviations * test.nullDeviation;
+/** Blocks that ignore the class, and the same with the class known. */
+export interface ClassTest {
+  all: Block[];
+  within: Block[];
 }
 
-/** Unbiased dependence of each label in blocks that ignore the class: `rounds` × labels. Kernels are dropped at once. */
-export function* shuffledDependences(
-  classes: Int32Array,
-  labels: Labels,
-  signal: SignalKernel,
-  size: number,
-  rounds: number,
-  random: Random,
-): Steps<number[][]> {
-  const out: number[][] = [];
-  for (let round = 0; round < rounds; round++) {
-    const blocks = yield* withKernels(classBlocks(random.shuffle(classes.slice()), size, random), signal);
-    const row: number[] = [];
-    for (let k = 0; k < labels.count; k++) {
-      const one = { values: column(labels, k), count: 1 };
-      row.push((yield* mixtureDependence(blocks, one, [1], true)).value);
-    }
-    out.push(row);
-  }
-  return out;
+/** The pairs of blocks for {@link LabelEstimate.left}. */
+export function* classTest(classes: Int32Array, signal: SignalKernel, size: number, random: Random): Steps<ClassTest> {
+  const blocks = yield* withKernels(mixedBlocks(classes.length, size, random), signal);
+  const perFreedom = (n: number) => (n / (n - 1)) ** 2;
+  return {
+    all: blocks.map(unbiased).map((b) => ({ ...b, weight: b.weight * perFreedom(b.recordings.length) })),
+    within: blocks.map((block) => withinClasses(block, classes)),
+  };
 }
 
-/** @param shuffled of this label in each round of {@link shuffledDependences} */
 export function* estimateLabel(
   name: string,
   values: Float64Array,
   classes: Int32Array,
-  within: readonly Block[],
-  shuffled: readonly number[],
+  givenClass: readonly Block[],
+  known: ClassTest,
   permutations: number,
   random: Random,
 ): Steps<LabelEstimate> {
-  const test = yield* permutationTest(within, values, permutations, random);
+  const test = yield* permutationTest(givenClass, values, permutations, random);
   const one = { values, count: 1 };
-  const normalised = yield* normalisedDependence(within, one, [1]);
-  const given = (yield* mixtureDependence(within, one, [1], true)).value;
-  const mean = shuffled.reduce((a, b) => a + b, 0) / shuffled.length;
-  const shuffledDeviation = Math.sqrt(
-    shuffled.reduce((a, b) => a + (b - mean) ** 2, 0) / Math.max(1, shuffled.length - 1),
-  );
-  const below = Math.max(0, mean) + floorOf(test);
+  const normalised = yield* normalisedDependence(givenClass, one, [1]);
+  const share = yield* leftByClass(known, one, 3 * test.nullDeviation);
+  return { name, ...test, normalised, ...share, ...spread(values, classes) };
+}
+
+function* leftByClass(
+  { all, within }: ClassTest,
+  label: Labels,
+  least: number,
+): Steps<{ left?: number; leftDeviation?: number }> {
+  const [whole, rest]: number[][] = [[], []];
+  for (let b = 0; b < all.length; b++) {
+    whole.push((yield* mixtureDependence([all[b]], label, [1])).value);
+    rest.push((yield* mixtureDependence([within[b]], label, [1])).value);
+  }
+  const sum = (v: readonly number[]) => v.reduce((a, b) => a + b, 0);
+  const [total, left] = [sum(whole), sum(rest)];
+  if (!(total > least)) return {};
+  const n = whole.length;
+  const without = whole.map((w, b) => (left - rest[b]) / (total - w) - left / total);
   return {
-    name,
-    ...test,
-    ...{ normalised, shuffled: mean, shuffledDeviation },
-    left: (given + floorOf(test)) / below,
-    leftDeviation: shuffledDeviation / below,
-    ...spread(values, classes),
+    left: left / total,
+    leftDeviation: n > 1 ? Math.sqrt(((n - 1) / n) * sum(without.map((d) => d * d))) : undefined,
   };
 }
 

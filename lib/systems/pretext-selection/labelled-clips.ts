@@ -70,7 +70,14 @@ export async function readLabelledClips(
   views.forEach((view, i) => {
     all.set(view, i * view.length);
   });
-  return { classNames, classes: Int32Array.from(used), views: all, bands, values: means.standardised().values, skipped };
+  return {
+    classNames,
+    classes: Int32Array.from(used),
+    views: all,
+    bands,
+    values: means.standardised().values,
+    skipped,
+  };
 }
 
 /** Indices of at most `perClass` of each class, in their order. */

@@ -1,5 +1,6 @@
 // Is a label's dependence on the signal more than chance? Its values are permuted among the recordings of each block, which
 // leaves both distributions and the class as they are and cuts every other tie.
+import type { Steps } from '../../util/cooperative.js';
 import type { Random } from '../../util/random.js';
 import type { Block } from './blocks.js';
 import { logLabelKernel } from './dependence.js';
@@ -23,7 +24,7 @@ export function* permutationTest(
   values: Float64Array,
   rounds: number,
   random: Random,
-): Generator<void, PermutationTest, void> {
+): Steps<PermutationTest> {
   const null_ = new Float64Array(rounds);
   let score = 0;
   for (const { recordings, kernel, weight } of blocks) {

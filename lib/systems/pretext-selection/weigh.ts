@@ -3,14 +3,14 @@
 import type { PseudoLabelName } from '../../features/pseudo-labels.js';
 import { pseudoLabelNames } from '../../features/pseudo-labels.js';
 import { runCooperatively, type Steps } from '../../util/cooperative.js';
+import { argumentError } from '../../util/errors.js';
 import { Random } from '../../util/random.js';
 import { type Block, classBlocks, fewest, withKernels } from './blocks.js';
 import { chooseCandidates } from './candidates.js';
 import { viewShapes } from './clip-view.js';
 import { type Labels, mixtureDependence } from './dependence.js';
-import { column, estimateLabel, floorOf, type LabelEstimate, shuffledDependences } from './label-estimate.js';
+import { classTest, column, estimateLabel, type LabelEstimate } from './label-estimate.js';
 import type { LabelledClips } from './labelled-clips.js';
-import { givenClass, leftByClass, type Objective, type ScoreName } from './objective.js';
 import { permutationTest } from './permutation-test.js';
 import { type SearchResult, searchWeights } from './search.js';
 import { cosineKernel, gaussianKernel, type SignalKernel, type SignalKernelName } from './signal-kernel.js';
@@ -19,16 +19,12 @@ import { softmax, sparsemax } from './simplex.js';
 export interface WeighOptions {
   /** Default: all pseudo-labels. */
   candidates?: string | readonly string[];
-  /** What decides the order and the weights; default `left`. */
-  score?: ScoreName;
   /** Default `cosine`. */
   kernel?: SignalKernelName;
   /** Recordings that are compared with each other at once, at most; default 100. */
   blockSize?: number;
   /** Permutations for a null; default 200. */
   permutations?: number;
-  /** Shuffles of the classes; default 20. */
-  shuffles?: number;
   seed?: number;
   signal?: AbortSignal;
   onProgress?: (progress: { done: number; total: number }) => void;
@@ -37,8 +33,8 @@ export interface WeighOptions {
 /** A weighted group. */
 export interface Group {
   weights: Record<string, number>;
-  /** The chosen score of the mixture, on all recordings; lower is better. */
-  value: number;
+  /** The score of the mixture, on all recordings; lower is better. */
+  score: number;
   /** Steps of the descent before it was stopped; absent where there was none. */
   step?: number;
   /** Where the descent went when it was not stopped. */
@@ -46,16 +42,15 @@ export interface Group {
 }
 
 export interface Selection {
-  score: ScoreName;
   kernel: SignalKernelName;
   clips: number;
   classes: { name: string; clips: number }[];
-  /** In the order of the chosen score, best first. */
+  /** By score, best (lowest) first. */
   labels: LabelEstimate[];
   /** A label of random numbers: what knows nothing. */
   control: LabelEstimate;
-  groups: { softmax: Group; sparsemax: Group; equal: Group; bestSingle: Group };
-  /** What to pretrain with: `contrastive+f0:0.4+hnr:0.6`. */
+  groups: { sparsemax: Group; softmax: Group; bestSingle: Group; equal: Group };
+  /** What to pretrain with, by the sparsemax group: `contrastive+f0:0.4+hnr:0.6`. */
   task: string;
 }
 
@@ -64,89 +59,90 @@ export const controlName = 'random';
 
 /** Weighs pseudo-labels for the classes of these recordings. The same seed gives the same numbers.
  * @throws `ERR_ARGUMENT` for candidates that are not functions of the signal; the signal's reason */
-export function weighLabels(clips: LabelledClips, options: WeighOptions = {}): Promise<Selection> {
+export async function weighLabels(clips: LabelledClips, options: WeighOptions = {}): Promise<Selection> {
+  const { kernel = 'cosine', blockSize = 100, permutations = 200 } = options;
+  if (kernel !== 'cosine' && kernel !== 'gaussian') throw argumentError('kernel', 'cosine or gaussian', kernel);
+  for (const [name, value, least] of [
+    ['blockSize', blockSize, 8] as const,
+    ['permutations', permutations, 20] as const,
+  ]) {
+    if (!Number.isInteger(value) || value < least || value > 10_000) {
+      throw argumentError(name, `an integer from ${least} to 10000`, value);
+    }
+  }
   return runCooperatively(weigh(clips, options), options.signal);
 }
 
 function* weigh(clips: LabelledClips, options: WeighOptions): Steps<Selection> {
-  const { score = 'left', kernel = 'cosine', blockSize = 100, permutations = 200, shuffles = 20, seed = 1 } = options;
+  const { kernel = 'cosine', blockSize = 100, permutations = 200, seed = 1 } = options;
   const names = chooseCandidates(options.candidates);
   const random = new Random(seed).fork('weigh');
   const { classes } = clips;
   const labels = candidateLabels(clips, names);
   const withControl = addControl(labels, random.fork('control'));
   const signal = signalKernel(clips, kernel, random.fork('width'));
-  const total = names.length + 4;
   let done = 0;
-  const progress = () => options.onProgress?.({ done: ++done, total });
+  const progress = () => options.onProgress?.({ done: ++done, total: names.length + 3 });
 
-  const within = yield* withKernels(classBlocks(classes, blockSize, random.fork('blocks')), signal);
-  const shuffled = yield* shuffledDependences(classes, withControl, signal, blockSize, shuffles, random.fork('shuffles'));
+  const givenClass = yield* withKernels(classBlocks(classes, blockSize, random.fork('blocks')), signal);
+  // Twice the size: class means are taken off, and need recordings of a class.
+  const known = yield* classTest(classes, signal, 2 * blockSize, random.fork('mixed'));
   progress();
   const estimates: LabelEstimate[] = [];
   for (const [k, name] of [...names, controlName].entries()) {
     const values = column(withControl, k);
-    const ofLabel = shuffled.map((round) => round[k]);
-    estimates.push(yield* estimateLabel(name, values, classes, within, ofLabel, permutations, random.fork(name)));
+    estimates.push(yield* estimateLabel(name, values, classes, givenClass, known, permutations, random.fork(name)));
     progress();
   }
   const control = estimates.pop() as LabelEstimate;
 
-  const searches = yield* searchGroups({ clips, labels, signal, score, blockSize }, random.fork('search'));
-  progress();
-  const mixed = yield* withKernels(classBlocks(random.fork('mixed').shuffle(classes.slice()), blockSize, random), signal);
-  const floor = mean(estimates.map(floorOf));
-  const objective = score === 'left' ? leftByClass(within, mixed, labels, floor) : givenClass(within, labels);
+  const searches = yield* searchGroups(classes, labels, signal, blockSize, random.fork('search'));
   const group = function* (weights: Float64Array, search?: SearchResult): Steps<Group> {
-    const value = (yield* objective(weights)).value;
+    const { value } = yield* mixtureDependence(givenClass, labels, weights);
     const end = search && named(names, search.end);
-    return { weights: named(names, weights), value, ...(search && { step: search.step, end }) };
+    return { weights: named(names, weights), score: value, ...(search && { step: search.step, end }) };
   };
-  const order = (e: LabelEstimate) => (score === 'left' ? e.left : e.score);
-  const best = names.indexOf(estimates.reduce((a, b) => (order(b) < order(a) ? b : a)).name as PseudoLabelName);
+  const best = estimates.reduce((b, e, k) => (e.score < estimates[b].score ? k : b), 0);
   const groups = {
-    softmax: yield* group(searches.softmax.weights, searches.softmax),
     sparsemax: yield* group(searches.sparsemax.weights, searches.sparsemax),
-    equal: yield* group(new Float64Array(names.length).fill(1 / names.length)),
+    softmax: yield* group(searches.softmax.weights, searches.softmax),
     bestSingle: yield* group(Float64Array.from(names, (_, k) => (k === best ? 1 : 0))),
+    equal: yield* group(new Float64Array(names.length).fill(1 / names.length)),
   };
   progress();
   return {
-    ...{ score, kernel, clips: classes.length, classes: countClasses(clips) },
-    labels: estimates.sort((a, b) => order(a) - order(b)),
+    ...{ kernel, clips: classes.length, classes: countClasses(clips) },
+    labels: estimates.sort((a, b) => a.score - b.score),
     ...{ control, groups, task: taskLine(groups.sparsemax.weights) },
   };
 }
 
 /** Both searches on one half of every class, stopped by the other. */
 function* searchGroups(
-  what: { clips: LabelledClips; labels: Labels; signal: SignalKernel; score: ScoreName; blockSize: number },
+  classes: Int32Array,
+  labels: Labels,
+  signal: SignalKernel,
+  blockSize: number,
   random: Random,
 ): Steps<{ softmax: SearchResult; sparsemax: SearchResult }> {
-  const { clips, labels, signal, score, blockSize } = what;
-  const halves = halveClasses(clips.classes, random);
-  const equal = new Float64Array(labels.count).fill(1 / labels.count);
-  const objectives: Objective[] = [];
-  let deviation = 0;
-  for (const half of halves) {
-    const classes = Int32Array.from(half, (i) => clips.classes[i]);
-    const blocksOf = (of: Int32Array) => withKernels(relabel(classBlocks(of, blockSize, random), half), signal);
-    const within: Block[] = yield* blocksOf(classes);
-    const mixed: Block[] = yield* blocksOf(random.shuffle(classes.slice()));
-    // How far chance moves the mixture: permuted labels, a mean over the candidates.
-    const tests = [];
-    for (let k = 0; k < labels.count; k++) tests.push(yield* permutationTest(within, column(labels, k), 50, random));
-    const floor = mean(tests.map(floorOf));
-    const objective = score === 'left' ? leftByClass(within, mixed, labels, floor) : givenClass(within, labels);
-    objectives.push(objective);
-    const chance = mean(tests.map((t) => t.nullDeviation));
-    const independent = (yield* mixtureDependence(mixed, labels, equal, true)).value;
-    deviation = score === 'left' ? chance / (Math.max(0, independent) + floor) : chance;
+  const halves: Block[][] = [];
+  for (const half of halveClasses(classes, random)) {
+    const parts = classBlocks(
+      half.map((i) => classes[i]),
+      blockSize,
+      random,
+    );
+    halves.push(yield* withKernels(relabel(parts, half), signal));
   }
-  const [objective, heldOut] = objectives;
+  const [seen, heldOut] = halves;
+  let deviation = 0;
+  for (let k = 0; k < labels.count; k++) {
+    const test = yield* permutationTest(heldOut, column(labels, k), 50, random);
+    deviation += test.nullDeviation / labels.count;
+  }
   return {
-    softmax: yield* searchWeights(softmax, labels.count, objective, heldOut, deviation),
-    sparsemax: yield* searchWeights(sparsemax, labels.count, objective, heldOut, deviation),
+    softmax: yield* searchWeights(softmax, labels, seen, heldOut, deviation),
+    sparsemax: yield* searchWeights(sparsemax, labels, seen, heldOut, deviation),
   };
 }
 
@@ -184,7 +180,11 @@ function addControl({ values, count }: Labels, random: Random): Labels {
   return { values: out, count: count + 1 };
 }
 
-function signalKernel({ views, classes, bands }: LabelledClips, kernel: SignalKernelName, random: Random): SignalKernel {
+function signalKernel(
+  { views, classes, bands }: LabelledClips,
+  kernel: SignalKernelName,
+  random: Random,
+): SignalKernel {
   if (kernel === 'cosine') return cosineKernel(views, views.length / classes.length);
   const { points, dim } = viewShapes(views, bands);
   const distances = Float64Array.from({ length: 1000 }, () => {
@@ -209,5 +209,3 @@ function countClasses({ classNames, classes }: LabelledClips): Selection['classe
 
 const named = (names: readonly string[], weights: Float64Array) =>
   Object.fromEntries(names.map((name, k) => [name, weights[k]]));
-
-const mean = (values: readonly number[]) => values.reduce((a, b) => a + b, 0) / values.length;
