@@ -91,9 +91,10 @@ function spread(values: Float64Array, classes: Int32Array): { withinDeviation: n
   const variances = [...groups.values()].map(variance);
   const mean = (v: readonly number[]) => v.reduce((a, b) => a + b, 0) / v.length;
   const all = variance([...values]);
+  const inClasses = [...groups.values()].reduce((sum, g, c) => sum + (g.length * variances[c]) / values.length, 0);
   return {
     withinDeviation: mean(variances.map(Math.sqrt)),
-    classExplains: all > 0 ? 1 - mean(variances) / all : 0,
+    classExplains: all > 0 ? 1 - inClasses / all : 0,
   };
 }
 

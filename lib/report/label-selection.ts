@@ -1,7 +1,7 @@
 // A selection as one SVG file: scores beside what chance gives, what the class leaves, and the weights.
-import { escapeHtml } from '../../report/html.js';
-import type { LabelEstimate } from './label-estimate.js';
-import type { Selection } from './weigh.js';
+import type { LabelEstimate } from '../systems/pretext-selection/label-estimate.js';
+import type { Selection } from '../systems/pretext-selection/weigh.js';
+import { escapeHtml } from './html.js';
 
 const rowHeight = 22;
 const top = 58;
