@@ -5,6 +5,7 @@
 // weighing 10,000 recordings takes. With folders: what `weigh` says of each with either kernel of the signal, how much that
 // depends on which recordings were drawn, and how alike the orders of two folders are (Kendall's tau).
 import { basename } from 'node:path';
+import { readAudio } from '../dist/audio/index.js';
 import { readLabelledFolder } from '../dist/evaluate/labelled-folder.js';
 import { logMel } from '../dist/features/log-mel.js';
 import { pseudoLabelNames, pseudoLabels } from '../dist/features/pseudo-labels.js';
@@ -63,6 +64,27 @@ async function size() {
     `\n10,000 recordings: ${seconds.toFixed(0)} s (${((user + system) / 1e6).toFixed(0)} s of a core), ` +
       `${((peak - before) / 2 ** 20).toFixed(0)} MiB beside the views`,
   );
+}
+
+/** The largest error of single precision on some recordings of the folders. */
+async function precision(paths) {
+  const worst = Object.fromEntries(pseudoLabelNames.map((name) => [name, 0]));
+  let frames = 0;
+  for (const folder of paths) {
+    const { files } = (await readLabelledFolder(folder)).train;
+    for (const file of files.filter((_, i) => i % 20 === 0)) {
+      const samples = await readAudio(`${folder}/${file}`);
+      const [ours, exact] = [await pseudoLabels(samples), await pseudoLabels(samples, { isa: 'float64' })];
+      frames += ours.frames;
+      for (const name of pseudoLabelNames) {
+        ours.columns[name].forEach((v, i) => {
+          worst[name] = Math.max(worst[name], Math.abs(v - exact.columns[name][i]));
+        });
+      }
+    }
+  }
+  const shown = Object.entries(worst).map(([name, error]) => `${name} ${error.toExponential(0)}`);
+  console.log(`Largest error of ${capabilities().isa} on ${frames} frames: ${shown.join(', ')}`);
 }
 
 /** Kendall's tau of two orders of the same names, by a score. */
@@ -132,6 +154,7 @@ async function folders(paths) {
 
 const paths = process.argv.slice(2);
 if (paths.length > 0) {
+  await precision(paths);
   await folders(paths);
 } else {
   await speed();

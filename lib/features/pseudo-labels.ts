@@ -138,8 +138,9 @@ export interface PseudoLabelColumns {
 /** Pseudo-labels of samples at `frontEnd.sampleRate`, normally in ±1: one value of each for every frame of
  * {@link logMel}, computed off the event loop.
  *
- * Errors in single precision, away from frames where two lags fit equally well: F0 0.01 %, voicing 1e-5, HNR 0.05 dB,
- * the others 1e-4 of their range (rolloff a bin, where 85 % falls on the edge of one).
+ * Errors in single precision (docs/pretext-selection.md): F0 below 1e-4 of its value, voicing 1e-5, HNR 1 %, the others
+ * 1e-3 of their range or better; where a decision falls on a boundary (two lags that fit equally well, 85 % of the energy
+ * on the edge of a bin) it may fall the other way.
  * @throws `ERR_ARGUMENT` for samples that are not finite or whose power is not; `ERR_ISA`; the signal's reason. */
 export async function pseudoLabels(
   samples: Float32Array,
