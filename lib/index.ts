@@ -42,6 +42,7 @@ export { type Projection, pca, type UmapOptions, umap } from './evaluate/project
 export { labelSubset, stratifiedFolds, stratifiedSplit } from './evaluate/splits.js';
 export { renderComparison, renderConfusion } from './evaluate/table.js';
 export { shiftInTime } from './evaluate/time-shift.js';
+export { type FolderSelection, type WeighFolderOptions, weighFolder } from './evaluate/weigh-folder.js';
 export { type ExportEncoderOptions, exportEncoder } from './export/export-encoder.js';
 export {
   defaultLimits,
@@ -90,6 +91,15 @@ export {
   logMelSync,
 } from './features/log-mel.js';
 export type { PcmConfig } from './features/pcm.js';
+export {
+  type PseudoLabel,
+  type PseudoLabelColumns,
+  type PseudoLabelName,
+  type PseudoLabelOptions,
+  pseudoLabelNames,
+  pseudoLabels,
+  pseudoLabelTable,
+} from './features/pseudo-labels.js';
 export type { ClipToLabel, ColumnSource, LabelColumn } from './features/store-columns.js';
 export { formatLayerTable, type LayerTable, layerTable } from './graph/layer-table.js';
 export { defaultEncoder, type EncoderConfig } from './models/blocks.js';

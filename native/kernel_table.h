@@ -5,6 +5,7 @@
 #include "engine/step.h"
 #include "frontend/cqt.h"
 #include "frontend/log_mel.h"
+#include "frontend/pseudo_labels.h"
 
 namespace audio2vec {
 struct ResampleBlock;
@@ -44,6 +45,7 @@ struct KernelTable {
   int precise_lanes;
 
   CqtKernels cqt;
+  PseudoLabelKernel* pseudo_labels;
 };
 
 namespace audio2vec {

@@ -30,6 +30,7 @@
 #include "frontend/cqt_kernel.h"
 #include "frontend/log_mel_gradient_kernel.h"
 #include "frontend/log_mel_kernel.h"
+#include "frontend/pseudo_labels_kernel.h"
 #include "simd/fma_burst.h"
 
 #define A2V_JOIN2(a, b) a##b
@@ -79,5 +80,6 @@ const KernelTable A2V_JOIN(kernels_, ISA) = {
     0,
 #endif
     {cqt_decimate, cqt_frames, cqt_scratch},
+    pseudo_labels,
 };
 }

@@ -38,6 +38,11 @@ export const operations: Operations = {
     return evaluate(request, during);
   },
 
+  async weigh(request, during) {
+    const { weigh } = await import('./library/weigh.js');
+    return weigh(request, during);
+  },
+
   async export(request, during) {
     const { exportModel } = await import('./library/export.js');
     return exportModel(request, during);

@@ -107,6 +107,21 @@ export interface EvaluateResult {
   data: unknown;
 }
 
+export interface WeighRequest extends Common {
+  folder: string;
+  /** Names of pseudo-labels with commas between them; default: all. */
+  candidates?: string;
+  /** At most so many recordings of a class. */
+  perClass: number;
+  /** Of the signal: `cosine` or `gaussian`. */
+  kernel: string;
+}
+
+export interface WeighResult extends EvaluateResult {
+  /** An SVG document. */
+  picture: string;
+}
+
 export interface ExportRequest extends Common {
   model?: string;
   output: string;
@@ -187,6 +202,7 @@ export interface Operations {
   pretrain(request: PretrainRequest, during: During, onStep: (step: PretrainStep) => void): Promise<PretrainResult>;
   embed(request: EmbedRequest, during: During): AsyncIterable<EmbedResult>;
   evaluate(request: EvaluateRequest, during: During): Promise<EvaluateResult>;
+  weigh(request: WeighRequest, during: During): Promise<WeighResult>;
   export(request: ExportRequest, during: During): Promise<ExportResult>;
   capabilities(): Promise<Capabilities>;
   info(request: InfoRequest & { model: string }): Promise<ModelInfo>;

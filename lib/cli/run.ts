@@ -14,6 +14,7 @@ import { addPretrain } from './pretrain.js';
 import { addReport } from './report.js';
 import { type Io, Session } from './session.js';
 import { version } from './version.js';
+import { addWeigh } from './weigh.js';
 
 /** Stable: scripts may rely on them. */
 export const exitCodes = { ok: 0, error: 1, usage: 2, interrupted: 130, terminated: 143 } as const;
@@ -69,7 +70,10 @@ function buildProgram(io: Io, operations: Operations, run: Runner): Command {
       getOutHelpWidth: () => 100,
     })
     .addHelpText('after', exitCodeHelp);
-  const commands = [addFeatures, addPretrain, addEmbed, addEvaluate, addExport, addInfo, addReport, addDemo, addBench];
+  const commands = [
+    ...[addFeatures, addPretrain, addEmbed, addEvaluate, addWeigh],
+    ...[addExport, addInfo, addReport, addDemo, addBench],
+  ];
   for (const add of commands) add(program, operations, run);
   return program;
 }

@@ -153,7 +153,8 @@ export function kernelFor(frontEnd: FrontEndConfig, isa = isaInUse): FrontEndKer
   return kernel;
 }
 
-function notFinite(samples: Float32Array, gradient: Float32Array = new Float32Array(0)): Audio2VecError {
+/** @internal */
+export function notFinite(samples: Float32Array, gradient: Float32Array = new Float32Array(0)): Audio2VecError {
   for (const [name, values] of Object.entries({ samples, gradient })) {
     const at = values.findIndex((x) => !Number.isFinite(x));
     if (at >= 0) return argumentError(`${name}[${at}]`, 'finite', values[at]);

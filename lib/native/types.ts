@@ -115,6 +115,11 @@ export interface NativeCqtStream {
   pushSilence(count: number, out: Float32Array): number;
 }
 
+/** The class that the addon exports (native/addon/pseudo_labels_addon.cc). */
+export interface NativePseudoLabels {
+  run(samples: Float32Array, out: Float32Array | Float64Array, threads: number, cancel: Int32Array): Promise<number>;
+}
+
 /** The addon's functions. Internal: the public API wraps each of them. */
 export interface Native {
   capabilities(): Capabilities;
@@ -125,6 +130,10 @@ export interface Native {
   /** Window, corner frequencies and mel weights of a log-mel front end (lib/features/log-mel-tables.ts). */
   logMelTables(frontEnd: object): { window: Float64Array; corners: Float64Array; weights: Float64Array };
   /** A column of a store: of an open file by its descriptor, or of the file that another column belongs to. */
+  PseudoLabels: new (
+    frontEnd: object,
+    isa: string,
+  ) => NativePseudoLabels;
   FeatureStore: new (
     file: number | NativeFeatureStore,
     offset: number,

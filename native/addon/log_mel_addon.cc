@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "addon/bindings.h"
-#include "frontend/log_mel_plan.h"
+#include "addon/front_end_argument.h"
 #include "platform/threads.h"
 
 namespace audio2vec {
@@ -94,25 +94,6 @@ class LogMelWorker : public Napi::AsyncWorker {
   std::atomic<int> status_{kDone};
 };
 
-LogMelConfig config_from(Napi::Object o) {
-  const auto number = [&](const char* key) { return o.Get(key).ToNumber().DoubleValue(); };
-  LogMelConfig fe;
-  fe.sample_rate = number("sampleRate");
-  fe.window = int(number("windowLength"));
-  fe.hop = int(number("hop"));
-  fe.fft = int(number("fftSize"));
-  fe.bands = int(number("bands"));
-  fe.low_hz = number("lowHz");
-  fe.high_hz = number("highHz");
-  fe.log_offset = number("logOffset");
-  return fe;
-}
-
-const KernelTable& kernels_named(Napi::Value isa) {
-  const KernelTable* found = isa.IsString() ? find_kernels(isa.ToString().Utf8Value().c_str()) : nullptr;
-  return found ? *found : kernels();
-}
-
 class LogMelObject : public Napi::ObjectWrap<LogMelObject> {
  public:
   static Napi::Function define(Napi::Env env) {
@@ -123,7 +104,7 @@ class LogMelObject : public Napi::ObjectWrap<LogMelObject> {
   }
 
   explicit LogMelObject(const Napi::CallbackInfo& info)
-      : Napi::ObjectWrap<LogMelObject>(info), log_mel_(config_from(info[0].ToObject()), kernels_named(info[1])) {}
+      : Napi::ObjectWrap<LogMelObject>(info), log_mel_(front_end_from(info[0].ToObject()), kernels_named(info[1])) {}
 
  private:
   Napi::Value run_sync(const Napi::CallbackInfo& info) {
@@ -180,7 +161,7 @@ Napi::Float64Array doubles(Napi::Env env, const std::vector<double>& values) {
 
 // logMelTables(config) → {window, corners, weights}
 Napi::Value log_mel_tables(const Napi::CallbackInfo& info) {
-  const LogMelConfig config = config_from(info[0].ToObject());
+  const LogMelConfig config = front_end_from(info[0].ToObject());
   std::vector<double> window(config.window);
   for (int i = 0; i < config.window; i++) window[i] = hann(i, config.window);
   auto tables = Napi::Object::New(info.Env());

@@ -29,6 +29,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("capabilities", Napi::Function::New(env, capabilities));
   register_log_mel(env, exports);
   register_cqt(env, exports);
+  register_pseudo_labels(env, exports);
   register_feature_store(env, exports);
   register_engine(env, exports);
   exports.Set("fmaPeak", Napi::Function::New(env, fma_peak));

@@ -30,6 +30,8 @@ class LogMelTables {
   bool gradient(const float* samples, long length, long first, long count, const int* which, const float* gradient,
                 float* parts, unsigned char* doubt) const;
 
+  const LogMelPlan& plan() const { return plan_; }
+
  private:
   template <class Work>
   bool with_scratch(Work work) const;
