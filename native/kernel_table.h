@@ -4,6 +4,7 @@
 
 #include "engine/step.h"
 #include "frontend/log_mel.h"
+#include "synthesis/vocal_tract.h"
 
 namespace audio2vec {
 struct ResampleBlock;
@@ -32,6 +33,8 @@ struct KernelTable {
   void (*read_output)(const Tensor&, const Range&, float* out);
   void (*doubles_from_reals)(double* to, const void* from, long n);
   void (*reals_from_doubles)(void* to, const double* from, long n);
+
+  audio2vec::VocalTractKernel* vocal_tract;
 
   LogMelKernel* log_mel;
   // The same in double precision, for frames that need it; null in float64.

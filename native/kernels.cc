@@ -18,6 +18,7 @@
 #include "engine/upsample.h"
 #include "frontend/log_mel_kernel.h"
 #include "simd/fma_burst.h"
+#include "synthesis/vocal_tract_kernel.h"
 
 #define A2V_JOIN2(a, b) a##b
 #define A2V_JOIN(a, b) A2V_JOIN2(a, b)
@@ -50,6 +51,7 @@ const KernelTable A2V_JOIN(kernels_, ISA) = {
     read_output,
     doubles_from_reals,
     reals_from_doubles,
+    vocal_tract,
     log_mel,
 #ifdef PRECISE_LANES
     A2V_JOIN(log_mel_precise_, ISA),

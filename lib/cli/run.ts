@@ -13,6 +13,7 @@ import type { Runner } from './options.js';
 import { addPretrain } from './pretrain.js';
 import { addReport } from './report.js';
 import { type Io, Session } from './session.js';
+import { addSynthesize } from './synthesize.js';
 import { version } from './version.js';
 
 /** Stable: scripts may rely on them. */
@@ -69,7 +70,18 @@ function buildProgram(io: Io, operations: Operations, run: Runner): Command {
       getOutHelpWidth: () => 100,
     })
     .addHelpText('after', exitCodeHelp);
-  const commands = [addFeatures, addPretrain, addEmbed, addEvaluate, addExport, addInfo, addReport, addDemo, addBench];
+  const commands = [
+    addFeatures,
+    addPretrain,
+    addEmbed,
+    addEvaluate,
+    addExport,
+    addSynthesize,
+    addInfo,
+    addReport,
+    addDemo,
+    addBench,
+  ];
   for (const add of commands) add(program, operations, run);
   return program;
 }

@@ -7,5 +7,6 @@ namespace audio2vec {
 void register_engine(Napi::Env env, Napi::Object exports);
 void register_feature_store(Napi::Env env, Napi::Object exports);
 void register_log_mel(Napi::Env env, Napi::Object exports);
+void register_vocal_tract(Napi::Env env, Napi::Object exports);
 
 }  // namespace audio2vec
