@@ -99,7 +99,8 @@ export interface NativeTracts {
   /** For each: frames, samples, steps a second, reflection at glottis and lips, loss, seed, values of excitation. */
   tracts: Float64Array;
   excitation: Float32Array;
-  out: Float32Array;
+  /** One for each. */
+  out: Float32Array[];
 }
 
 /** The addon's functions. Internal: the public API wraps each of them. */

@@ -20,12 +20,14 @@ struct Request {
 Request request_from(const Napi::Object& o) {
   const float* frames = o.Get("frames").As<Napi::Float32Array>().Data();
   const float* excitation = o.Get("excitation").As<Napi::Float32Array>().Data();
-  float* out = o.Get("out").As<Napi::Float32Array>().Data();
+  const auto out = o.Get("out").As<Napi::Array>();
   const auto table = o.Get("tracts").As<Napi::Float64Array>();
   const double hop = o.Get("hop").ToNumber().DoubleValue(), output_rate = o.Get("sampleRate").ToNumber().DoubleValue();
   std::vector<Tract> tracts(table.ElementLength() / kColumns);
   const double* row = table.Data();
-  for (Tract& t : tracts) {
+  for (size_t i = 0; i < tracts.size(); i++) {
+    const Napi::HandleScope scope(o.Env());  // there may be thousands
+    Tract& t = tracts[i];
     t = {};
     t.frames = frames;
     t.rows = long(row[kRows]);
@@ -39,10 +41,9 @@ Request request_from(const Napi::Object& o) {
     t.loss = row[kLoss];
     t.seed = uint32_t(row[kSeed]);
     t.samples = long(row[kSamples]);
-    t.out = out;
+    t.out = out.Get(uint32_t(i)).As<Napi::Float32Array>().Data();
     frames += t.rows * kTractControls;
     excitation += t.excitation_steps;
-    out += t.samples;
     row += kColumns;
   }
   const KernelTable* found = find_kernels(o.Get("isa").ToString().Utf8Value().c_str());

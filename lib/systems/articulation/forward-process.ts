@@ -60,11 +60,13 @@ function checkOne(process: ForwardProcess, controls: Controls, of: string): Chec
     const got = frames instanceof Float32Array ? `${frames.length} values` : typeof frames;
     throw argumentError(`${of}frames`, `a Float32Array of one or more frames of ${width} values`, got);
   }
-  for (let i = 0; i < frames.length; i++) {
-    const { min, max } = frameParameters[i % width]!;
-    const x = frames[i]!;
-    if (!(x >= Math.fround(min) && x <= Math.fround(max))) {
-      checkValue(frameParameters[i % width]!, x, ` in ${of}frame ${Math.floor(i / width)}`);
+  const low = Float32Array.from(frameParameters, (p) => p.min);
+  const high = Float32Array.from(frameParameters, (p) => p.max);
+  for (let row = 0; row < frames.length; row += width) {
+    for (let c = 0; c < width; c++) {
+      const x = frames[row + c]!;
+      if (x >= low[c]! && x <= high[c]!) continue;
+      checkValue(frameParameters[c]!, x, ` in ${of}frame ${row / width}`);
     }
   }
   if (!(utterance instanceof Float32Array) || utterance.length !== utteranceParameters.length) {

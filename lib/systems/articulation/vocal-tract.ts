@@ -111,19 +111,19 @@ export class VocalTract implements ForwardProcess {
     if (!Number.isInteger(threads) || threads < 1 || threads > 256) {
       throw argumentError('threads', 'an integer from 1 to 256', threads);
     }
-    const { arrays, samples } = this.#prepare(batch);
+    const arrays = this.#prepare(batch);
     await withCancel(signal, (cancel) => native.vocalTract(arrays, threads, cancel));
-    return cut(arrays.out, samples);
+    return arrays.out;
   }
 
   /** {@link synthesize} on the calling thread. */
   synthesizeSync(batch: readonly TractControls[]): Float32Array[] {
-    const { arrays, samples } = this.#prepare(batch);
+    const arrays = this.#prepare(batch);
     native.vocalTractSync(arrays);
-    return cut(arrays.out, samples);
+    return arrays.out;
   }
 
-  #prepare(batch: readonly TractControls[]): { arrays: NativeTracts; samples: number[] } {
+  #prepare(batch: readonly TractControls[]): NativeTracts {
     const checked = checkControls(this, batch);
     const excitations = batch.map(({ excitation }, i) => checkExcitation(excitation, i));
     const rows = checked.map(({ frames }) => frames.length / this.frameParameters.length);
@@ -143,7 +143,7 @@ export class VocalTract implements ForwardProcess {
       frames: allColumns(checked, rows, this.frameParameters),
       tracts: new Float64Array(checked.length * 8),
       excitation: new Float32Array(sum(excitations.map((e) => e.length))),
-      out: new Float32Array(total),
+      out: samples.map((n) => new Float32Array(n)),
     };
     let at = 0;
     for (const [i, { utterance, seed }] of checked.entries()) {
@@ -155,7 +155,7 @@ export class VocalTract implements ForwardProcess {
       arrays.excitation.set(excitations[i]!, at);
       at += excitations[i]!.length;
     }
-    return { arrays, samples };
+    return arrays;
   }
 }
 
@@ -208,12 +208,4 @@ function checkExcitation(excitation: Float32Array | undefined, i: number): Float
   const bad = excitation.findIndex((x) => !(Math.abs(x) <= 1e6));
   if (bad >= 0) throw argumentError(`batch[${i}].excitation[${bad}]`, 'a number in ±1e6', excitation[bad]);
   return excitation;
-}
-
-function cut(all: Float32Array, lengths: readonly number[]): Float32Array[] {
-  let at = 0;
-  return lengths.map((length) => {
-    at += length;
-    return all.slice(at - length, at);
-  });
 }
