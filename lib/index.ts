@@ -109,6 +109,7 @@ export type { Capabilities } from './native/types.js';
 export type * from './report/data.js';
 export { type ReportOptions, renderReport, writeReport } from './report/report.js';
 export { type RunReportOptions, runReport } from './report/run-report.js';
+export * from './systems/articulation/index.js';
 export * from './train/index.js';
 export * from './util/errors.js';
 export * from './util/metrics.js';

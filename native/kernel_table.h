@@ -6,6 +6,7 @@
 #include "frontend/cqt.h"
 #include "frontend/log_mel.h"
 #include "frontend/pseudo_labels.h"
+#include "synthesis/vocal_tract.h"
 
 namespace audio2vec {
 struct ResampleBlock;
@@ -36,6 +37,8 @@ struct KernelTable {
   void (*read_output)(const Tensor&, const Range&, float* out);
   void (*doubles_from_reals)(double* to, const void* from, long n);
   void (*reals_from_doubles)(void* to, const double* from, long n);
+
+  audio2vec::VocalTractKernel* vocal_tract;
 
   LogMelKernel* log_mel;
   LogMelGradientKernel* log_mel_gradient;

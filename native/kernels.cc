@@ -32,6 +32,7 @@
 #include "frontend/log_mel_kernel.h"
 #include "frontend/pseudo_labels_kernel.h"
 #include "simd/fma_burst.h"
+#include "synthesis/vocal_tract_kernel.h"
 
 #define A2V_JOIN2(a, b) a##b
 #define A2V_JOIN(a, b) A2V_JOIN2(a, b)
@@ -68,6 +69,7 @@ const KernelTable A2V_JOIN(kernels_, ISA) = {
     read_output,
     doubles_from_reals,
     reals_from_doubles,
+    vocal_tract,
     log_mel,
     log_mel_gradient,
 #ifdef PRECISE_LANES

@@ -13,7 +13,19 @@ import { encoderGraph } from '../lib/models/encoder-model.js';
 import { Audio2VecError } from '../lib/util/errors.js';
 import { readNpy } from '../lib/util/npy.js';
 
-const commands = ['features', 'pretrain', 'embed', 'evaluate', 'weigh', 'export', 'info', 'report', 'demo', 'bench'];
+const commands = [
+  'features',
+  'pretrain',
+  'embed',
+  'evaluate',
+  'weigh',
+  'export',
+  'synthesize',
+  'info',
+  'report',
+  'demo',
+  'bench',
+];
 
 /** Runs a command line; operations that a test does not give fail the test when they are called. */
 async function cli(

@@ -48,6 +48,16 @@ export const operations: Operations = {
     return exportModel(request, during);
   },
 
+  async synthesize(request, during) {
+    const { synthesize } = await import('./library/synthesis.js');
+    return synthesize(request, during);
+  },
+
+  async processParameters(process) {
+    const { processParameters } = await import('./library/synthesis.js');
+    return processParameters(process);
+  },
+
   async report(request, during) {
     const { report } = await import('./library/report.js');
     return report(request, during);

@@ -197,6 +197,46 @@ export interface BenchRequest extends Common {
   quick: boolean;
 }
 
+export interface SynthesizeRequest extends Common {
+  /** A .json, .jsonl or .npy file of parameters; default: none but `set`. */
+  parameters?: string;
+  /** Values by name that hold throughout; they override the file's. */
+  set: Record<string, number>;
+  process: string;
+  output: string;
+  hopSeconds: number;
+  /** Default: as long as the frames last. */
+  seconds?: number;
+  /** Scale the sound so that its largest sample is this; default: as it is, unless that would clip. */
+  peak?: number;
+}
+
+export interface SynthesizeResult {
+  output: string;
+  process: string;
+  seconds: number;
+  sampleRate: number;
+  frames: number;
+  /** Of the sound as computed. */
+  peak: number;
+  /** By which it was multiplied in the file. */
+  gain: number;
+}
+
+/** What a forward process can be told. */
+export interface ParameterList {
+  process: string;
+  parameters: {
+    name: string;
+    unit: string;
+    per: 'frame' | 'utterance';
+    min: number;
+    max: number;
+    default: number;
+    description: string;
+  }[];
+}
+
 export interface Operations {
   features(request: FeaturesRequest, during: During): Promise<FeaturesResult[]>;
   pretrain(request: PretrainRequest, during: During, onStep: (step: PretrainStep) => void): Promise<PretrainResult>;
@@ -204,6 +244,8 @@ export interface Operations {
   evaluate(request: EvaluateRequest, during: During): Promise<EvaluateResult>;
   weigh(request: WeighRequest, during: During): Promise<WeighResult>;
   export(request: ExportRequest, during: During): Promise<ExportResult>;
+  synthesize(request: SynthesizeRequest, during: During): Promise<SynthesizeResult>;
+  processParameters(process: string): Promise<ParameterList>;
   capabilities(): Promise<Capabilities>;
   info(request: InfoRequest & { model: string }): Promise<ModelInfo>;
   report(request: ReportRequest, during: During): Promise<{ output: string; bytes: number }>;

@@ -13,6 +13,7 @@ import type { Runner } from './options.js';
 import { addPretrain } from './pretrain.js';
 import { addReport } from './report.js';
 import { type Io, Session } from './session.js';
+import { addSynthesize } from './synthesize.js';
 import { version } from './version.js';
 import { addWeigh } from './weigh.js';
 
@@ -72,7 +73,7 @@ function buildProgram(io: Io, operations: Operations, run: Runner): Command {
     .addHelpText('after', exitCodeHelp);
   const commands = [
     ...[addFeatures, addPretrain, addEmbed, addEvaluate, addWeigh],
-    ...[addExport, addInfo, addReport, addDemo, addBench],
+    ...[addExport, addSynthesize, addInfo, addReport, addDemo, addBench],
   ];
   for (const add of commands) add(program, operations, run);
   return program;

@@ -120,6 +120,21 @@ export interface NativePseudoLabels {
   run(samples: Float32Array, out: Float32Array | Float64Array, threads: number, cancel: Int32Array): Promise<number>;
 }
 
+/** Utterances for native/synthesis, one after the other in each array. */
+export interface NativeTracts {
+  isa: string;
+  /** Samples from frame to frame. */
+  hop: number;
+  sampleRate: number;
+  /** `[frames of all, 16]`, see `TractControl` in native/synthesis/vocal_tract.h. */
+  frames: Float32Array;
+  /** For each: frames, samples, steps a second, reflection at glottis and lips, loss, seed, values of excitation. */
+  tracts: Float64Array;
+  excitation: Float32Array;
+  /** One for each. */
+  out: Float32Array[];
+}
+
 /** The addon's functions. Internal: the public API wraps each of them. */
 export interface Native {
   capabilities(): Capabilities;
@@ -148,6 +163,9 @@ export interface Native {
     parameters: number,
     ranges: Float64Array,
   ) => NativeNetwork;
+  /** Fills `out`; its content is unfinished when `cancel[0]` was set. */
+  vocalTract(tracts: NativeTracts, threads: number, cancel: Int32Array): Promise<void>;
+  vocalTractSync(tracts: NativeTracts): void;
   /** FLOP/s of nothing but multiply-adds, all threads together. */
   fmaPeak(isa: string, milliseconds: number, threads: number): Promise<number>;
   /**

@@ -9,5 +9,6 @@ void register_engine(Napi::Env env, Napi::Object exports);
 void register_feature_store(Napi::Env env, Napi::Object exports);
 void register_log_mel(Napi::Env env, Napi::Object exports);
 void register_pseudo_labels(Napi::Env env, Napi::Object exports);
+void register_vocal_tract(Napi::Env env, Napi::Object exports);
 
 }  // namespace audio2vec

@@ -32,6 +32,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   register_pseudo_labels(env, exports);
   register_feature_store(env, exports);
   register_engine(env, exports);
+  register_vocal_tract(env, exports);
   exports.Set("fmaPeak", Napi::Function::New(env, fma_peak));
   register_audio(env, exports);
   return exports;
