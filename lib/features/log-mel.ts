@@ -82,7 +82,7 @@ export function logMelSync(samples: Float32Array, options: LogMelSyncOptions = {
 }
 
 function prepare(samples: Float32Array, options: LogMelSyncOptions) {
-  if (!(samples instanceof Float32Array)) throw argumentError('samples', 'a Float32Array', typeof samples);
+  if (!(samples instanceof Float32Array)) throw argumentError('samples', 'a Float32Array', samples);
   const frontEnd = checkFrontEnd(options.frontEnd);
   const kernel = kernelFor(frontEnd, options.isa);
   const size = frameCount(samples.length, frontEnd) * frontEnd.bands;
@@ -149,7 +149,7 @@ export class LogMelStream {
   /** New frames `[frames, bands]`, in an array that is the caller's; empty if none is complete yet. After an error
    * the stream is as if just {@link reset}. */
   push(chunk: Float32Array): Float32Array {
-    if (!(chunk instanceof Float32Array)) throw argumentError('chunk', 'a Float32Array', typeof chunk);
+    if (!(chunk instanceof Float32Array)) throw argumentError('chunk', 'a Float32Array', chunk);
     this.#append(chunk);
     const { windowLength, hop, bands } = this.frontEnd;
     const frames = this.#length < windowLength ? 0 : 1 + Math.floor((this.#length - windowLength) / hop);
