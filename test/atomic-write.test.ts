@@ -58,6 +58,8 @@ describe.skipIf(process.platform === 'win32')('writeFileAtomic', () => {
     const [text] = await Promise.all([readFile(pipe, 'utf8'), writeFileAtomic(pipe, 'through ', Buffer.from('it'))]);
     expect(text).toBe('through it');
     expect(lstatSync(pipe).isFIFO()).toBe(true);
+    const unread = writeFileAtomic(pipe, 'x');
+    await expect(unread).rejects.toMatchObject({ message: expect.stringContaining('nobody reads') });
     await writeFileAtomic('/dev/null', 'x');
     expect(lstatSync('/dev/null').isCharacterDevice()).toBe(true);
     await expect(writeFileAtomic('/dev/full', 'x')).rejects.toMatchObject({ code: 'ERR_FILE' });

@@ -1,9 +1,13 @@
 // A reader, or a crash in the middle, sees the old file or the new one, never half of one.
 import { randomBytes } from 'node:crypto';
 import type { Stats } from 'node:fs';
-import { type FileHandle, open, realpath, rename, rm, stat } from 'node:fs/promises';
+import { constants, type FileHandle, open, realpath, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { Audio2VecError } from './errors.js';
+
+/** A reader of a pipe is waited for so long. */
+const READER_MS = 3000;
 
 type Parts = readonly (Uint8Array | string)[];
 
@@ -38,11 +42,27 @@ function target(file: string): Promise<string> {
 
 /** A pipe, a terminal or a device takes bytes as they come. */
 async function writeInto(file: string, parts: Parts): Promise<void> {
-  const handle = await open(file, 'w');
+  const reader = await waitForReader(file);
+  const handle = await open(file, 'w').finally(() => reader.close());
   try {
     for (const part of parts) await handle.writeFile(part);
   } finally {
     await handle.close();
+  }
+}
+
+/** To open a pipe waits for its reader, in the system, where nothing can stop it: so first without waiting, again and
+ * again. The result keeps the pipe open. */
+async function waitForReader(file: string): Promise<FileHandle> {
+  const until = performance.now() + READER_MS;
+  for (;;) {
+    try {
+      return await open(file, constants.O_WRONLY | constants.O_NONBLOCK);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENXIO') throw error;
+      if (performance.now() > until) throw new Error('a pipe that nobody reads from', { cause: error });
+      await setTimeout(50);
+    }
   }
 }
 

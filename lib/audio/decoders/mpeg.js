@@ -150,7 +150,7 @@ export async function* decodeMpeg(input) {
     let waiting = [];
     let rate = 0;
     const flush = () => {
-      const result = decoder.decodeFrames(waiting);
+      const result = decoder.decode(Buffer.concat(waiting));
       waiting = [];
       if (result.errors.length > 0) throw damaged(result.errors[0].message);
       return audio(result.channelData, result.samplesDecoded, rate);
