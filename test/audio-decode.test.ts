@@ -1,6 +1,6 @@
 // FLAC, MP3, Ogg Vorbis, Opus: decoded right and in time, refused when damaged, stopped when asked.
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -112,16 +112,19 @@ describe('decoding', () => {
   });
 
   it('the thread runs in plain Node as it is, and an idle one lets the process end', () => {
+    const bytes = join(here, 'fixtures/audio/sweep.flac');
     const script = `
       const { Worker } = require('node:worker_threads');
-      const worker = new Worker(${JSON.stringify(join(here, '../lib/audio/decode-worker.js'))});
-      worker.once('message', function answer(reply) {
-        if (reply === 'working') return worker.once('message', answer);
-        console.log(reply.samples.length);
-        worker.unref();
+      const worker = new Worker(${JSON.stringify(join(here, '../lib/audio/decoders/worker.js'))});
+      worker.on('error', (error) => { throw error; });
+      worker.on('message', (reply) => {
+        if ('samples' in reply) {
+          console.log(reply.samples.length);
+          worker.postMessage('next');
+        } else worker.unref();
       });
-      const bytes = require('node:fs').readFileSync(${JSON.stringify(join(here, 'fixtures/audio/sweep.flac'))});
-      worker.postMessage({ format: 'flac', bytes, maxFrames: 1e9, maxSeconds: Infinity });`;
+      const path = ${JSON.stringify(bytes)};
+      worker.postMessage({ format: 'flac', path, start: 0, end: require('node:fs').statSync(path).size });`;
     expect(execFileSync(process.execPath, ['-e', script], { timeout: 20_000 }).toString()).toBe('22050\n');
   });
 });
@@ -157,15 +160,19 @@ describe('refusals', () => {
 
   it('a decoder that is not installed is named', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'audio2vec-'));
-    const file = join(folder, 'decode-worker.mjs'); // where no node_modules is in reach
-    copyFileSync(join(here, '../lib/audio/decode-worker.js'), file);
-    const worker = new Worker(file);
+    const from = join(here, '../lib/audio/decoders'); // copied to where no node_modules is in reach
+    for (const file of readdirSync(from)) copyFileSync(join(from, file), join(folder, file));
+    writeFileSync(join(folder, 'package.json'), '{"type":"module"}');
+    const worker = new Worker(join(folder, 'worker.js'));
     try {
-      for (const [format, missing] of [
-        ['flac', '@wasm-audio-decoders/flac'],
-        ['opus', 'ogg-opus-decoder'],
+      for (const [file, format, missing] of [
+        ['sweep.flac', 'flac', '@wasm-audio-decoders/flac'],
+        ['sweep.opus', 'ogg', 'opus-decoder'],
+        ['sweep.ogg', 'ogg', '@wasm-audio-decoders/ogg-vorbis'],
+        ['sweep.mp3', 'mp3', 'mpg123-decoder'],
       ]) {
-        worker.postMessage({ format, bytes: new Uint8Array(10), maxFrames: 1, maxSeconds: 1 });
+        const bytes = fixture(file);
+        worker.postMessage({ format, bytes, start: 0, end: bytes.length });
         expect(await new Promise((resolve) => worker.once('message', resolve))).toEqual({ missing });
       }
     } finally {

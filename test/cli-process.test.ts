@@ -1,8 +1,13 @@
 // The command line as users run it: a process with signals, pipes and exit codes.
 import { spawn } from 'node:child_process';
+import { mkdir, mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { saveEncoderModel } from '../lib/models/encoder-model.js';
+import { pcm16, sine, wavFile } from './audio-fixtures.js';
 import { BuiltPackage, type OnStderr } from './helpers/built-package.js';
+import { randomModel } from './helpers/models.js';
 
 let built: BuiltPackage;
 beforeAll(async () => {
@@ -47,6 +52,7 @@ describe('audio2vec as a process', () => {
   it.each([
     ['SIGINT', 130],
     ['SIGTERM', 143],
+    ['SIGHUP', 129],
   ] as const)('saves on %s and exits with %i', async (signal, expected) => {
     const { code, stderr } = await run('wait.js', ['pretrain', 'c'], (text, kill) => {
       if (text.includes('ready')) kill(signal);
@@ -57,9 +63,46 @@ describe('audio2vec as a process', () => {
 
   it('ends at once on the second Ctrl-C', async () => {
     const onStderr = (text: string, kill: (signal: NodeJS.Signals) => void) => {
-      if (text.includes('ready') || text.includes('saving')) kill('SIGINT');
+      if (text.includes('ready')) kill('SIGINT');
+      if (text.includes('saving')) setTimeout(() => kill('SIGINT'), 500);
     };
     expect(await run('wait.js', ['pretrain', 'c'], onStderr, { SLOW: '1' })).toMatchObject({ code: 130 });
+  });
+
+  it.each(['SIGTERM', 'SIGHUP', 'SIGINT'] as const)(
+    'takes two %s at once, as timeout sends, for one',
+    async (signal) => {
+      const { code, stderr } = await run('wait.js', ['pretrain', 'c'], (text, kill) => {
+        if (!text.includes('ready')) return;
+        kill(signal);
+        kill('SIGTERM');
+        kill(signal);
+      });
+      expect([129, 130, 143]).toContain(code);
+      expect(stderr).toContain('Continue with: audio2vec pretrain c --resume -o run');
+    },
+  );
+
+  it('goes on when the reader of its log leaves', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'audio2vec-log-'));
+    try {
+      await mkdir(join(folder, 'in'));
+      for (let i = 0; i < 30; i++) {
+        await writeFile(join(folder, 'in', `bad${i}.wav`), ''); // a warning each
+        await writeFile(join(folder, 'in', `good${i}.wav`), wavFile({ data: pcm16(sine(300, 16000, 1600)) }));
+      }
+      const output = join(folder, 'out.npy');
+      const args = [join(built.home, 'dist/cli/main.js'), 'embed', join(folder, 'in'), '-o', output];
+      const model = join(folder, 'model.safetensors');
+      await saveEncoderModel(model, randomModel());
+      const child = spawn(process.execPath, [...args, '--model', model]);
+      child.stderr.once('data', () => child.stderr.destroy());
+      const code = await new Promise((resolve) => child.on('close', resolve));
+      expect(code).toBe(0);
+      expect((await stat(output)).size).toBeGreaterThan(30 * 4);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
   });
 
   it('is not upset by a reader that leaves', async () => {

@@ -98,6 +98,7 @@ describe('help and usage', () => {
     ['an unknown choice', ['export', 'm', '--input', 'mp3']],
     ['an output of unknown kind', ['embed', 'a.wav', '-o', 'a.txt']],
     ['an output of another format', ['export', 'm', '-o', 'm.onnx', '--format', 'tflite']],
+    ['an option that a run keeps', ['pretrain', 'c', '--resume', '--batch-size', '5']],
     ['steps and minutes', ['pretrain', 'c', '--steps', '5', '--minutes', '1']],
     ['an extra argument', ['demo', 'x']],
   ])('answers %s with exit code 2 and a message', async (_, line) => {

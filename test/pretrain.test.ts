@@ -227,6 +227,30 @@ describe('an interrupted run', () => {
     expect(await results(out)).toEqual(before);
   });
 
+  test('already finished: more steps extend it, fewer are refused, and it is the run that it says', async () => {
+    const out = fresh();
+    await collect(pretrain(options(out)));
+    const more = await collect(resumePretraining({ ...options(out), steps: 36 }));
+    expect(more.map((s) => s.step)).toEqual([31, 32, 33, 34, 35, 36]);
+    expect(more.every((s) => s.steps === 36)).toBe(true);
+    expect(await readRunLog(out)).toMatchObject({ status: 'finished', step: 36, steps: 36, config: { steps: 36 } });
+    expect((await loadEncoderModel(join(out, 'encoder.safetensors'))).provenance).toMatchObject({ steps: 36 });
+    for (const wrong of [{ steps: 35 }, { steps: 0.5 }, { minutes: 3 }, { steps: 40, minutes: 3 }]) {
+      const given = { ...options(out), steps: undefined, ...wrong };
+      await expect(collect(resumePretraining(given))).rejects.toMatchObject({ code: 'ERR_ARGUMENT' });
+    }
+  });
+
+  test('while another run is at work in its folder, is refused', async () => {
+    const out = fresh();
+    const first = pretrain(options(out));
+    await first.next();
+    await expect(collect(pretrain(options(out)))).rejects.toMatchObject({ code: 'ERR_LOCKED' });
+    for await (const { step } of first) if (step === 5) break;
+    await collect(resumePretraining(options(out)));
+    expect(await results(out)).toEqual(await whole());
+  });
+
   test('is not continued on another corpus, from nothing, or from a damaged file', async () => {
     const out = fresh();
     for await (const { step } of pretrain(options(out))) if (step === 3) break;

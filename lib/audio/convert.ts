@@ -10,19 +10,13 @@ export const SAMPLE_RATE = 16_000;
 export const MIN_RATE = 1_000;
 export const MAX_RATE = 768_000;
 
-/** More samples than this (2 GiB as float32; 9.3 hours at 16 kHz) are not taken in one piece. */
-const MAX_SAMPLES = 2 ** 29;
-
 /** How samples are stored; the numbers are those of `Encoding` in native/audio/pcm.h. */
 export const encodings = { u8: 0, s16: 1, s24: 2, s32: 3, f32: 4, f64: 5, companded: 6, imaAdpcm: 7 } as const;
 
-/** Interleaved samples in memory. */
-export interface Pcm {
-  bytes: Uint8Array;
+/** How a recording stores its samples, interleaved. */
+export interface PcmLayout {
   encoding: keyof typeof encodings;
   channels: number;
-  /** Samples of each channel. */
-  frames: number;
   bigEndian?: boolean;
   /** For `companded`: the value of each of the 256 codes. */
   expanded?: Float32Array;
@@ -30,63 +24,67 @@ export interface Pcm {
   blockBytes?: number;
 }
 
+/** A part of a recording in memory. */
+export interface Pcm extends PcmLayout {
+  bytes: Uint8Array;
+  /** The recording's frame that `bytes` begins with. */
+  first: number;
+  /** Samples of each channel in `bytes`. */
+  frames: number;
+}
+
 export interface ConvertOptions {
   /** What to call the recording in errors. */
   name: string;
   signal?: AbortSignal;
-  /** Refuse recordings longer than this, in seconds. */
-  maxSeconds?: number;
 }
 
 const NO_TABLE = new Float32Array(256);
 const CANCELLED = -2;
 
-/** Throws unless a recording of `frames` at `rate` is one that we take. Called before memory is spent on it. */
-export function checkSize(frames: number, rate: number, { name, maxSeconds = Infinity }: ConvertOptions): void {
-  if (!(rate >= MIN_RATE && rate <= MAX_RATE)) {
-    throw new Audio2VecError(
-      'ERR_AUDIO_FORMAT',
-      `${name}: the sample rate is ${rate} Hz; ${MIN_RATE} to ${MAX_RATE} Hz can be read.`,
-    );
-  }
-  if (frames / rate > maxSeconds) {
-    throw new Audio2VecError(
-      'ERR_AUDIO_TOO_LONG',
-      `${name}: longer than maxSeconds (${maxSeconds} s). Cut it or raise the limit.`,
-    );
-  }
-  if (Math.max(frames, outputLength(frames, rate)) > MAX_SAMPLES) {
-    const hours = (MAX_SAMPLES / Math.max(rate, SAMPLE_RATE) / 3600).toFixed(1);
-    throw new Audio2VecError(
-      'ERR_AUDIO_TOO_LONG',
-      `${name}: too long to hold in memory; cut it into parts of ${hours} h.`,
-    );
-  }
+/** Throws `ERR_AUDIO_FORMAT` unless the rate is one that we take. */
+export function checkRate(rate: number, name: string): void {
+  if (rate >= MIN_RATE && rate <= MAX_RATE) return;
+  throw new Audio2VecError(
+    'ERR_AUDIO_FORMAT',
+    `${name}: the sample rate is ${rate} Hz; ${MIN_RATE} to ${MAX_RATE} Hz can be read.`,
+  );
 }
 
-const outputLength = (frames: number, rate: number) =>
+/** Samples at 16 kHz that `frames` at `rate` become. */
+export const outputLength = (frames: number, rate: number) =>
   frames === 0 ? 0 : Math.max(1, Math.round((frames * SAMPLE_RATE) / rate));
 
+/** Input frames that the outputs [from, to) depend on; those before 0 or behind the end count as silence. */
+export function inputRange(from: number, to: number, rate: number): [first: number, end: number] {
+  const reach = native.resampleReach(rate);
+  const at = (output: number) => Math.floor((output * rate) / SAMPLE_RATE);
+  return [Math.max(0, at(from) - reach), at(to - 1) + reach + 1];
+}
+
 /**
- * Mono at 16 kHz: the mean of the channels, resampled with a windowed sinc (flat to 7 kHz, at least 80 dB down from
- * 8 kHz on) and aligned with the input. `max(1, round(frames · 16000 / rate))` samples in [-1, 1]; what exceeds full
- * scale is clipped.
+ * The recording's outputs from `from` on: mono at 16 kHz, the mean of the channels, resampled with a windowed sinc (flat
+ * to 7 kHz, at least 80 dB down from 8 kHz on) and aligned with the input. In [-1, 1]; what exceeds full scale is
+ * clipped. The same bits in whatever parts the recording comes.
  *
- * `pcm.bytes` must not change meanwhile.
- * @throws {@link Audio2VecError} `ERR_AUDIO_FORMAT` for a rate out of range or a sample that is NaN or infinite,
- *   `ERR_AUDIO_TOO_LONG`; the signal's reason when aborted.
+ * `pcm` must hold the {@link inputRange} of these outputs, as far as the recording goes, and not change meanwhile.
+ * @throws {@link Audio2VecError} `ERR_AUDIO_FORMAT` for a sample that is NaN or infinite; the signal's reason when
+ *   aborted.
  */
-export async function toMono16k(pcm: Pcm, rate: number, options: ConvertOptions): Promise<Float32Array> {
-  const { name, signal } = options;
+export async function convert(
+  pcm: Pcm,
+  rate: number,
+  [from, to]: [from: number, to: number],
+  { name, signal }: ConvertOptions,
+): Promise<Float32Array<ArrayBuffer>> {
   signal?.throwIfAborted();
-  checkSize(pcm.frames, rate, options);
-  const output = new Float32Array(outputLength(pcm.frames, rate));
+  const output = new Float32Array(to - from);
   const cancel = new Int32Array(1);
   const onAbort = () => Atomics.store(cancel, 0, 1);
   signal?.addEventListener('abort', onAbort, { once: true });
   const layout = { bigEndian: false, expanded: NO_TABLE, blockBytes: 0, ...pcm, encoding: encodings[pcm.encoding] };
   const badFrame = await native
-    .toMono16k(layout, rate, output, cancel)
+    .toMono16k(layout, rate, output, cancel, from)
     .finally(() => signal?.removeEventListener('abort', onAbort));
   if (badFrame === CANCELLED) throw signal?.reason;
   if (badFrame >= 0) {
@@ -98,25 +96,88 @@ export async function toMono16k(pcm: Pcm, rate: number, options: ConvertOptions)
   return output;
 }
 
+/** Mono pieces at any rate → pieces at 16 kHz; where the rate changes, another recording begins. */
+export async function* convertPieces(
+  pieces: AsyncIterable<{ samples: Float32Array; rate: number }>,
+  options: ConvertOptions,
+): AsyncGenerator<Float32Array<ArrayBuffer>, void, undefined> {
+  let resampler: Resampler | undefined;
+  for await (const { samples, rate } of pieces) {
+    if (resampler && rate !== resampler.rate) {
+      yield* resampler.rest();
+      resampler = undefined;
+    }
+    resampler ??= new Resampler(rate, options);
+    yield* resampler.next(samples);
+  }
+  if (resampler) yield* resampler.rest();
+}
+
+/** Keeps of the input what the next outputs depend on. */
+class Resampler {
+  private held = new Float32Array(0);
+  /** The frame that `held` begins with, */
+  private first = 0;
+  /** and how many outputs there were. */
+  private outputs = 0;
+  private readonly reach: number;
+
+  constructor(
+    readonly rate: number,
+    private readonly options: ConvertOptions,
+  ) {
+    checkRate(rate, options.name);
+    this.reach = native.resampleReach(rate);
+  }
+
+  async *next(samples: Float32Array) {
+    const held = new Float32Array(this.held.length + samples.length);
+    held.set(this.held);
+    held.set(samples, this.held.length);
+    this.held = held;
+    const whole = this.first + held.length - this.reach - 1;
+    yield* this.upTo(Math.floor((whole * SAMPLE_RATE) / this.rate));
+  }
+
+  async *rest() {
+    yield* this.upTo(outputLength(this.first + this.held.length, this.rate));
+  }
+
+  private async *upTo(end: number) {
+    if (end <= this.outputs) return;
+    const pcm = { ...monoPcm(this.held), first: this.first };
+    const output = await convert(pcm, this.rate, [this.outputs, end], this.options);
+    this.outputs = end;
+    const [needed] = inputRange(end, end + 1, this.rate);
+    const drop = Math.min(Math.max(0, needed - this.first), this.held.length);
+    this.held = this.held.slice(drop);
+    this.first += drop;
+    yield output;
+  }
+}
+
 /**
- * Resamples mono float32 audio from `rate` to 16 kHz; see {@link toMono16k} for the filter. The input is copied first.
+ * Resamples mono float32 audio from `rate` to 16 kHz: `max(1, round(length · 16000 / rate))` samples; see
+ * {@link convert} for the filter. The input is copied first.
  * @param rate Hz, an integer.
- * @throws {@link Audio2VecError} `ERR_ARGUMENT` for arguments of a wrong kind, else as {@link toMono16k}.
+ * @throws {@link Audio2VecError} `ERR_ARGUMENT` for arguments of a wrong kind, `ERR_AUDIO_FORMAT` for a sample that is
+ *   NaN or infinite; the signal's reason when aborted.
  */
 export async function resample(
   samples: Float32Array,
   rate: number,
   options: { signal?: AbortSignal } = {},
 ): Promise<Float32Array> {
-  if (!(samples instanceof Float32Array)) throw argumentError('samples', 'a Float32Array', typeof samples);
+  if (!(samples instanceof Float32Array)) throw argumentError('samples', 'a Float32Array', samples);
   if (!Number.isInteger(rate) || rate < MIN_RATE || rate > MAX_RATE) {
     throw argumentError('rate', `a whole number of Hz, ${MIN_RATE} to ${MAX_RATE}`, rate);
   }
-  return toMono16k(monoPcm(samples.slice()), rate, { name: 'samples', signal: options.signal });
+  const pcm = monoPcm(samples.slice());
+  return convert(pcm, rate, [0, outputLength(pcm.frames, rate)], { name: 'samples', signal: options.signal });
 }
 
 /** Mono float32 samples as {@link Pcm}. */
-export function monoPcm(samples: Float32Array): Pcm {
+function monoPcm(samples: Float32Array): Pcm {
   const bytes = new Uint8Array(samples.buffer, samples.byteOffset, samples.byteLength);
-  return { bytes, encoding: 'f32', channels: 1, frames: samples.length };
+  return { bytes, encoding: 'f32', channels: 1, first: 0, frames: samples.length };
 }

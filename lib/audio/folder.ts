@@ -1,13 +1,17 @@
 // Folders of recordings: list them, read them in order, and go on past the bad ones.
 import { setMaxListeners } from 'node:events';
-import { stat } from 'node:fs/promises';
+import type { Dirent } from 'node:fs';
+import { readdir, realpath, stat } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { glob } from 'tinyglobby';
 import { Audio2VecError, argumentError } from '../util/errors.js';
 import { readAudio } from './read.js';
 
-const EXTENSIONS = ['wav', 'wave', 'flac', 'mp3', 'ogg', 'oga', 'opus'];
+const READ = ['wav', 'wave', 'bwf', 'rf64', 'flac', 'mp3', 'mp2', 'ogg', 'oga', 'opus'];
+/** Audio that nobody here decodes. Listed all the same: reading it says what it is and how to convert it. */
+const CONVERT = ['m4a', 'm4b', 'mp4', 'aac', '3gp', 'amr', 'aif', 'aiff', 'aifc', 'caf', 'webm', 'weba', 'mka', 'wma'];
+const RARE = ['au', 'snd', 'w64', 'wv', 'ape', 'spx', 'ogv', 'ac3'];
+const EXTENSIONS = new Set([...READ, ...CONVERT, ...RARE]);
 
 /** A recording that was read: mono, 16 kHz. */
 export interface GoodFile {
@@ -38,26 +42,64 @@ export interface ReadFolderOptions {
 
 /**
  * Paths of the recordings in a folder and its subfolders, relative to it, with `/`, sorted by code units (the same on
- * every machine). By extension: wav, wave, flac, mp3, ogg, oga, opus in either case. Hidden files and folders are left
- * out, links are followed.
- * @throws {@link Audio2VecError} `ERR_FILE` when the folder does not exist or is a file.
+ * every machine). By extension, in either case: wav, wave, flac, mp3, ogg, oga, opus and the like, and what should be
+ * converted first (m4a, aiff, webm …). Hidden files and folders are left out, links are followed.
+ *
+ * Nothing that may be a recording is left out without a word: a link that leads nowhere, a format that is not supported
+ * and a subfolder that cannot be opened (with `/` at its end) are in the list, and reading them says what is wrong.
+ * @throws {@link Audio2VecError} `ERR_FILE` when the folder does not exist, is a file or cannot be opened.
  */
 export async function listAudio(folder: string, options: { signal?: AbortSignal } = {}): Promise<string[]> {
-  if (typeof folder !== 'string') throw argumentError('folder', 'a path', typeof folder);
+  if (typeof folder !== 'string') throw argumentError('folder', 'a path', folder);
   const info = await stat(folder).catch((error: NodeJS.ErrnoException) => {
     const reason = error.code === 'ENOENT' ? 'no such folder' : error.message;
     throw new Audio2VecError('ERR_FILE', `${folder}: ${reason}.`, { cause: error });
   });
   if (!info.isDirectory()) throw new Audio2VecError('ERR_FILE', `${folder}: a file; name a folder of recordings.`);
-  const files = await glob(`**/*.{${EXTENSIONS.join(',')}}`, {
-    cwd: folder,
-    caseSensitiveMatch: false,
-    expandDirectories: false,
-    signal: options.signal,
-  });
-  options.signal?.throwIfAborted();
+  const files: string[] = [];
+  await collect(folder, '', [], files, options.signal);
   return files.sort();
 }
+
+/** @param above real paths of the folders that lead here: a link to one of them would go on for ever */
+async function collect(
+  root: string,
+  below: string,
+  above: readonly string[],
+  files: string[],
+  signal?: AbortSignal,
+): Promise<void> {
+  signal?.throwIfAborted();
+  const folder = join(root, below);
+  let entries: Dirent[];
+  try {
+    const real = await realpath(folder);
+    if (above.includes(real)) return;
+    above = [...above, real];
+    entries = await readdir(folder, { withFileTypes: true });
+  } catch (error) {
+    if (below !== '') {
+      files.push(below);
+      return;
+    }
+    throw new Audio2VecError('ERR_FILE', `${folder}: it cannot be opened (${(error as Error).message}).`, {
+      cause: error,
+    });
+  }
+  for (const entry of entries) {
+    if (entry.name.startsWith('.')) continue;
+    const path = below + entry.name;
+    const isFolder = entry.isDirectory() || (entry.isSymbolicLink() && (await leadsToFolder(join(root, path))));
+    if (isFolder) await collect(root, `${path}/`, above, files, signal);
+    else if (EXTENSIONS.has(/\.([^.]+)$/.exec(entry.name)?.[1].toLowerCase() ?? '')) files.push(path);
+  }
+}
+
+const leadsToFolder = (path: string) =>
+  stat(path).then(
+    (info) => info.isDirectory(),
+    () => false,
+  );
 
 /**
  * Reads the recordings of a folder, a few at a time, and yields them in the order of their names: each with its

@@ -1,10 +1,11 @@
 // Audio in: a file or its bytes → mono float32 at 16 kHz.
-import { readFile, stat } from 'node:fs/promises';
 import { Audio2VecError, argumentError } from '../util/errors.js';
-import { type ConvertOptions, checkSize, monoPcm, toMono16k } from './convert.js';
-import { decode } from './decode.js';
+import { convertPieces, outputLength, SAMPLE_RATE } from './convert.js';
+import { type DecodedPiece, decode } from './decode.js';
+import { estimateLength } from './estimate.js';
 import { recognise } from './format.js';
-import { parseWav } from './wav.js';
+import { fileSource, memorySource, type Source } from './source.js';
+import { parseWav, wavPieces } from './wav.js';
 
 export interface ReadAudioOptions {
   /** Stops reading, decoding and resampling; the promise rejects with the signal's reason. */
@@ -15,67 +16,123 @@ export interface ReadAudioOptions {
   maxSeconds?: number;
 }
 
-/** Node reads files of up to 2 GiB in one piece. */
-const MAX_FILE_BYTES = 2 ** 31 - 1;
+type Samples = Float32Array<ArrayBuffer>;
+
+/** More samples than this (2 GiB; 9.3 hours) are not taken in one array. */
+const MAX_SAMPLES = 2 ** 29;
 
 /**
  * Reads a recording as mono at 16 kHz: the mean of its channels, resampled with a windowed sinc (flat to 7 kHz, at
  * least 80 dB down from 8 kHz on), aligned with the original. Values are in [-1, 1]; floating-point samples beyond
- * full scale are clipped. `max(1, round(frames · 16000 / rate))` samples.
+ * full scale are clipped. `max(1, round(frames · 16000 / rate))` samples. It is read, decoded and resampled piece by
+ * piece, so that memory holds little more than the result; {@link streamAudio} does without that.
  *
  * The format is told by content, not by name. WAV: integers of 1 to 32 bits, float32, float64, A-law, µ-law, IMA ADPCM,
- * WAVE_FORMAT_EXTENSIBLE; RIFF, RIFX, RF64; any number of channels; 1 kHz to 768 kHz; one that is cut short is read
- * as far as it goes. FLAC, MP3, Ogg Vorbis and Opus need the optional packages of their decoders; a file that its
- * decoder reports as damaged is refused.
+ * WAVE_FORMAT_EXTENSIBLE; RIFF, RIFX, RF64; any number of channels; 1 kHz to 768 kHz; one that is cut short, or whose
+ * recorder never filled in its header, is read as far as it goes. FLAC, MP3, Ogg Vorbis and Opus need the optional
+ * packages of their decoders; files that hold several recordings one after the other are read to the end; one that is
+ * damaged is refused.
  *
  * @param source A path, or the bytes of a file (which are copied).
  * @throws {@link Audio2VecError} `ERR_FILE` (missing, unreadable, not a file), `ERR_AUDIO_FORMAT` (damaged, no audio,
- *   NaN or infinite samples, an unsupported codec), `ERR_DECODER_MISSING`, `ERR_AUDIO_TOO_LONG`, `ERR_ARGUMENT`.
+ *   NaN or infinite samples, an unsupported codec), `ERR_DECODER_MISSING`, `ERR_DECODER`, `ERR_AUDIO_TOO_LONG`,
+ *   `ERR_ARGUMENT`.
  */
 export async function readAudio(source: string | Uint8Array, options: ReadAudioOptions = {}): Promise<Float32Array> {
-  const { signal, maxSeconds } = options;
-  if (typeof source !== 'string' && !(source instanceof Uint8Array)) {
-    throw argumentError('source', 'a path or a Buffer (Uint8Array)', typeof source);
-  }
-  if (maxSeconds !== undefined && !(maxSeconds > 0)) throw argumentError('maxSeconds', 'a positive number', maxSeconds);
-  signal?.throwIfAborted();
-  const name = options.name ?? (typeof source === 'string' ? source : 'audio');
-  // A caller's bytes are copied: they might be changed or given away while other threads work on them.
-  const file = typeof source === 'string' ? await readBytes(source, signal) : new Uint8Array(source);
-  return toMono(file, { name, signal, maxSeconds });
-}
-
-async function toMono(file: Uint8Array, options: ConvertOptions): Promise<Float32Array> {
-  const { format, bytes } = recognise(file, options.name);
-  if (format === 'wav') {
-    const { pcm, rate } = parseWav(bytes, options.name);
-    return toMono16k(pcm, rate, options);
-  }
-  const { samples, rate } = await decode(format, bytes, options);
-  checkSize(samples.length, rate, options);
-  return toMono16k(monoPcm(samples), rate, options);
-}
-
-async function readBytes(path: string, signal?: AbortSignal): Promise<Uint8Array> {
+  const opened = await open(source, options);
   try {
-    const info = await stat(path);
-    if (!info.isFile()) {
-      throw new Audio2VecError(
-        'ERR_FILE',
-        `${path}: ${info.isDirectory() ? 'a folder' : 'not a regular file'}; name an audio file.`,
-      );
+    const { pieces, length } = await start(opened, options);
+    let samples: Samples = new Float32Array(length);
+    let done = 0;
+    for await (const piece of pieces) {
+      if (done + piece.length > samples.length) samples = grown(samples, done + piece.length, opened.name);
+      samples.set(piece, done);
+      done += piece.length;
     }
-    if (info.size > MAX_FILE_BYTES) {
-      throw new Audio2VecError('ERR_AUDIO_TOO_LONG', `${path}: larger than 2 GiB; cut it into shorter files.`);
-    }
-    const file = await readFile(path, { signal });
-    // A small file may lie in Node's shared pool of buffers, which cannot be handed to another thread.
-    return file.byteLength === file.buffer.byteLength ? file : new Uint8Array(file);
-  } catch (error) {
-    if (signal?.aborted) throw signal.reason;
-    if (error instanceof Audio2VecError) throw error;
-    const { code, message } = error as NodeJS.ErrnoException;
-    const reason = code === 'ENOENT' ? 'no such file' : code === 'EACCES' ? 'no permission to read it' : message;
-    throw new Audio2VecError('ERR_FILE', `${path}: ${reason}.`, { cause: error });
+    // Where the guess was good, the few samples too many stay unused: a copy would take the memory twice.
+    return samples.length - done <= samples.length / 64 ? samples.subarray(0, done) : samples.slice(0, done);
+  } finally {
+    await opened.close();
   }
+}
+
+/**
+ * {@link readAudio}, a piece of some seconds at a time: memory does not grow with the recording's length, which is not
+ * limited. The pieces put together are what `readAudio` gives, to the bit. Leaving the loop early is fine.
+ * @throws as {@link readAudio}, at the piece that cannot be read
+ */
+export async function* streamAudio(
+  source: string | Uint8Array,
+  options: ReadAudioOptions = {},
+): AsyncGenerator<Float32Array, void, undefined> {
+  const opened = await open(source, options);
+  try {
+    yield* (await start(opened, options)).pieces;
+  } finally {
+    await opened.close();
+  }
+}
+
+function open(source: string | Uint8Array, { signal, name, maxSeconds }: ReadAudioOptions): Promise<Source> | Source {
+  if (typeof source !== 'string' && !(source instanceof Uint8Array)) {
+    throw argumentError('source', 'a path or a Buffer (Uint8Array)', source);
+  }
+  if (name !== undefined && typeof name !== 'string') throw argumentError('name', 'a string', name);
+  if (maxSeconds !== undefined && !(typeof maxSeconds === 'number' && maxSeconds > 0)) {
+    throw argumentError('maxSeconds', 'a positive number', maxSeconds);
+  }
+  if (signal !== undefined && !(signal instanceof AbortSignal)) throw argumentError('signal', 'an AbortSignal', signal);
+  signal?.throwIfAborted();
+  return typeof source === 'string'
+    ? fileSource(source, name ?? source, signal)
+    : memorySource(source, name ?? 'audio', signal);
+}
+
+/** The recording's pieces, and how long it will probably be (0: unknown). */
+async function start(
+  source: Source,
+  { maxSeconds = Infinity }: ReadAudioOptions,
+): Promise<{ pieces: AsyncIterable<Samples>; length: number }> {
+  const found = await recognise(source);
+  if (found.format === 'wav') {
+    const wav = await parseWav(source, found.start);
+    const length = outputLength(wav.frames, wav.rate);
+    if (wav.frames / wav.rate > maxSeconds) throw tooLong(source, maxSeconds);
+    return { pieces: wavPieces(source, wav, source), length: fits(length) };
+  }
+  const length = Math.min(await estimateLength(source, found), maxSeconds * SAMPLE_RATE);
+  const decoded = limited(decode(source, found), source, maxSeconds);
+  return { pieces: convertPieces(decoded, source), length: fits(length) };
+}
+
+/** What is longer than an array may be is found out piece by piece, where it becomes an error only when it must. */
+const fits = (length: number) => (length <= MAX_SAMPLES ? Math.floor(length) : 0);
+
+async function* limited(pieces: AsyncIterable<DecodedPiece>, source: Source, maxSeconds: number) {
+  let seconds = 0;
+  for await (const piece of pieces) {
+    seconds += piece.samples.length / piece.rate;
+    if (seconds > maxSeconds) throw tooLong(source, maxSeconds);
+    yield piece;
+  }
+}
+
+function tooLong({ name }: Source, maxSeconds: number): Audio2VecError {
+  return new Audio2VecError(
+    'ERR_AUDIO_TOO_LONG',
+    `${name}: longer than maxSeconds (${maxSeconds} s). Cut it or raise the limit.`,
+  );
+}
+
+function grown(samples: Samples, needed: number, name: string): Samples {
+  if (needed > MAX_SAMPLES) {
+    const hours = (MAX_SAMPLES / SAMPLE_RATE / 3600).toFixed(1);
+    throw new Audio2VecError(
+      'ERR_AUDIO_TOO_LONG',
+      `${name}: too long to hold in memory; cut it into parts of ${hours} h, or take it piece by piece (streamAudio).`,
+    );
+  }
+  const larger = new Float32Array(Math.min(MAX_SAMPLES, Math.max(needed, Math.floor(samples.length * 1.5))));
+  larger.set(samples);
+  return larger;
 }

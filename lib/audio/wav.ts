@@ -6,12 +6,20 @@
 // every block and drops the last block (11.0.0); native/audio/ima_adpcm.cc follows the standard.
 import wavefile from 'wavefile';
 import { Audio2VecError } from '../util/errors.js';
-import type { Pcm } from './convert.js';
+import { type ConvertOptions, checkRate, convert, inputRange, outputLength, type PcmLayout } from './convert.js';
+import { type Chunks, findChunks } from './riff.js';
+import type { Source } from './source.js';
 
 /** What a WAV file holds. */
 export interface Wav {
   rate: number;
-  pcm: Pcm;
+  layout: PcmLayout;
+  /** Samples of each channel. */
+  frames: number;
+  /** Where they are in the file. */
+  start: number;
+  /** The least that can be read alone: a frame, or a block of them. */
+  unit: { bytes: number; frames: number };
 }
 
 /** The fields of a `fmt ` chunk, as `wavefile` names them. */
@@ -26,79 +34,64 @@ interface Format {
 
 const TAG = { pcm: 1, float: 3, aLaw: 6, muLaw: 7, imaAdpcm: 0x11, extensible: 0xfffe } as const;
 const KNOWN_TAGS: Record<number, string> = { 2: 'MS ADPCM', 49: 'GSM 6.10', 80: 'MPEG', 85: 'MP3', 255: 'AAC' };
-/** The fixed part of the sub-format GUIDs that extend the old format tags, as 32-bit words. */
-const TAG_GUID = [0x00100000, 0xaa000080, 0x719b3800];
-const UNKNOWN_SIZE = 0xffffffff;
-/** Files have a handful of chunks; more than this is damage that would only cost time. */
-const MAX_CHUNKS = 10_000;
+/** The fixed part of the sub-format GUIDs that extend the old format tags, as 32-bit words; and of ambisonic ones. */
+const TAG_GUIDS = [
+  [0x00100000, 0xaa000080, 0x719b3800],
+  [0x11d30721, 0xc1c84486, 0xca],
+];
 
 const bad = (name: string, problem: string) => new Audio2VecError('ERR_AUDIO_FORMAT', `${name}: ${problem}`);
 
+/** Outputs in a piece: a few seconds. */
+const PIECE = 1 << 17;
+
 /**
- * Reads the header of a WAV file (RIFF, RIFX, RF64, BW64). Sizes that a recorder never got to fill in, or that exceed
- * the file, mean "to the end of the file"; a last frame that is cut is dropped.
+ * Reads the header of a WAV file (RIFF, RIFX, RF64, BW64) that begins at `start`; see {@link findChunks} for sizes that
+ * are not true. A last frame that is cut is dropped.
  * @throws {@link Audio2VecError} `ERR_AUDIO_FORMAT`.
  */
-export function parseWav(bytes: Uint8Array, name: string): Wav {
-  const chunks = findChunks(bytes, name);
-  const format = readFormat(bytes, chunks, name);
-  const { numChannels: channels, sampleRate: rate } = format;
-  if (channels === 0) throw bad(name, 'the header says 0 channels.');
-  const data = bytes.subarray(chunks.data.start, chunks.data.end);
-  const pcm = { ...describeSamples(format, data, chunks.factFrames, name), bigEndian: chunks.bigEndian };
-  if (pcm.frames === 0) throw bad(name, 'the file holds no samples.');
-  return { rate, pcm };
+export async function parseWav(source: Source, start: number): Promise<Wav> {
+  const { name } = source;
+  const chunks = await findChunks(source, start);
+  const format = readFormat(chunks, name);
+  const { numChannels, sampleRate: rate } = format;
+  if (numChannels === 0) throw bad(name, 'the header says 0 channels.');
+  checkRate(rate, name);
+  const wav = describeSamples(format, chunks.data.end - chunks.data.start, chunks.factFrames, name);
+  if (wav.frames === 0) throw bad(name, 'the file holds no samples.');
+  const layout = { ...wav.layout, bigEndian: chunks.bigEndian };
+  return { ...wav, layout, rate, start: chunks.data.start };
 }
 
-interface Chunks {
-  bigEndian: boolean;
-  format: { start: number; end: number };
-  data: { start: number; end: number };
-  /** Sample count of the `fact` chunk, 0 if there is none. */
-  factFrames: number;
-}
-
-function findChunks(bytes: Uint8Array, name: string): Chunks {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const id = (at: number) => String.fromCharCode(...bytes.subarray(at, at + 4));
-  const little = id(0) !== 'RIFX';
-  const u32 = (at: number) => view.getUint32(at, little);
-  const found: Partial<Chunks> = {};
-  let factFrames = 0;
-  let dataSize64 = Infinity;
-  let past = '';
-  for (let at = 12, n = 0; at + 8 <= bytes.length; n++) {
-    if (n === MAX_CHUNKS) throw bad(name, `more than ${MAX_CHUNKS} chunks; the file is damaged.`);
-    const chunk = id(at);
-    const size = u32(at + 4);
-    const start = at + 8;
-    const rest = bytes.length - start;
-    if (chunk === 'data') {
-      const unfinished = size === 0 && u32(4) === 0;
-      const declared = unfinished ? rest : size === UNKNOWN_SIZE ? dataSize64 : size;
-      found.data ??= { start, end: start + Math.min(declared, rest) };
-      at = found.data.end + (declared % 2);
-      continue;
+/** Mono at 16 kHz, piece by piece; each reads its own part of the file. */
+export async function* wavPieces(
+  source: Source,
+  { rate, layout, frames, start, unit }: Wav,
+  options: ConvertOptions,
+): AsyncGenerator<Float32Array<ArrayBuffer>, void, undefined> {
+  const outputs = outputLength(frames, rate);
+  const piece = Math.max(1, Math.floor(PIECE / Math.max(1, (rate * layout.channels) / 48_000)));
+  for (let from = 0; from < outputs; from += piece) {
+    const to = Math.min(outputs, from + piece);
+    const [first, end] = inputRange(from, to, rate);
+    const units = [Math.floor(first / unit.frames), Math.ceil(Math.min(end, frames) / unit.frames)];
+    const range = { first: units[0] * unit.frames, end: Math.min(frames, units[1] * unit.frames) };
+    const bytes = await source.read(start + units[0] * unit.bytes, (units[1] - units[0]) * unit.bytes);
+    // The last block of a file may be shorter.
+    const complete = units[1] * unit.frames > frames ? (units[1] - units[0] - 1) * unit.bytes + 1 : undefined;
+    if (bytes.length < (complete ?? (units[1] - units[0]) * unit.bytes)) {
+      throw new Audio2VecError('ERR_FILE', `${options.name}: became shorter while it was read.`);
     }
-    if (size > rest) {
-      past = ` (chunk ${JSON.stringify(chunk)} claims ${size} bytes, and the file ends ${rest} bytes into it)`;
-      break;
-    }
-    if (chunk === 'fmt ') found.format ??= { start, end: start + size };
-    if (chunk === 'fact' && size >= 4) factFrames = u32(start);
-    if (chunk === 'ds64' && size >= 16) dataSize64 = Number(view.getBigUint64(start + 8, little));
-    at = start + size + (size % 2);
+    const pcm = { ...layout, bytes, first: range.first, frames: range.end - range.first };
+    yield await convert(pcm, rate, [from, to], options);
   }
-  const { format, data } = found;
-  if (!format) throw bad(name, `a WAV file without a complete "fmt " chunk${past}.`);
-  if (!data) throw bad(name, `a WAV file without a "data" chunk${past}.`);
-  return { bigEndian: !little, format, data, factFrames };
 }
 
 /** Has `wavefile` read the `fmt ` chunk, in a header of our own making around it. */
-function readFormat(bytes: Uint8Array, { format, bigEndian }: Chunks, name: string): Format {
-  const size = format.end - format.start;
-  if (size < 16) throw bad(name, `the "fmt " chunk has ${size} bytes; it takes 16 or more.`);
+function readFormat({ format, bigEndian }: Chunks, name: string): Format {
+  const size = format.length;
+  // The oldest headers end before the bits of a sample.
+  if (size < 14) throw bad(name, `the "fmt " chunk has ${size} bytes; it takes 16 or more.`);
   const FMT_SIZE = 40; // the longest, of WAVE_FORMAT_EXTENSIBLE
   const header = new Uint8Array(12 + 8 + FMT_SIZE + 8);
   const view = new DataView(header.buffer);
@@ -109,31 +102,36 @@ function readFormat(bytes: Uint8Array, { format, bigEndian }: Chunks, name: stri
   put(0, bigEndian ? 'RIFX' : 'RIFF', header.length - 8);
   put(8, 'WAVE');
   put(12, 'fmt ', FMT_SIZE);
-  header.set(bytes.subarray(format.start, Math.min(format.end, format.start + FMT_SIZE)), 20);
+  header.set(format.subarray(0, FMT_SIZE), 20);
   put(20 + FMT_SIZE, 'data', 0);
   const wav = new wavefile.WaveFile();
   wav.fromBuffer(header, false);
   const read = wav.fmt as Format;
+  if (size < 16) return { ...read, bitsPerSample: (8 * read.blockAlign) / Math.max(1, read.numChannels) };
   if (read.audioFormat !== TAG.extensible) return read;
+  // Without the extension these are all that it can be.
+  if (size < FMT_SIZE && read.bitsPerSample <= 24) return { ...read, audioFormat: TAG.pcm };
   const [tag, ...guid] = read.subformat;
-  if (size < FMT_SIZE || guid.some((word, i) => word !== TAG_GUID[i])) {
-    throw bad(name, 'WAVE_FORMAT_EXTENSIBLE with a sub-format that is not one of the standard ones.');
-  }
+  // Some programs leave the rest of the GUID empty.
+  const known =
+    size >= FMT_SIZE && [...TAG_GUIDS, [0, 0, 0]].some((words) => words.every((word, i) => guid[i] === word));
+  if (!known) throw bad(name, 'WAVE_FORMAT_EXTENSIBLE with a sub-format that is not one of the standard ones.');
   return { ...read, audioFormat: tag };
 }
 
-function describeSamples(format: Format, bytes: Uint8Array, factFrames: number, name: string): Pcm {
+type Samples = Omit<Wav, 'rate' | 'start'>;
+
+function describeSamples(format: Format, length: number, factFrames: number, name: string): Samples {
   const { audioFormat: tag, numChannels: channels, bitsPerSample: bits, blockAlign } = format;
-  const plain = (encoding: Pcm['encoding'], sampleBytes: number): Pcm => ({
-    bytes,
-    encoding,
-    channels,
-    frames: Math.floor(bytes.length / (sampleBytes * channels)),
+  const plain = (encoding: PcmLayout['encoding'], sampleBytes: number): Samples => ({
+    layout: { encoding, channels },
+    frames: Math.floor(length / (sampleBytes * channels)),
+    unit: { bytes: sampleBytes * channels, frames: 1 },
   });
   switch (tag) {
     case TAG.pcm: {
-      // Depths between the usual ones are stored in the next whole byte, padded with low zero bits.
-      const sampleBytes = Math.ceil(bits / 8);
+      // Depths between the usual ones are stored in the next whole byte, or in words, padded with low zero bits.
+      const sampleBytes = blockAlign === 4 * channels && bits <= 32 ? 4 : Math.ceil(bits / 8);
       const encoding = ([undefined, 'u8', 's16', 's24', 's32'] as const)[sampleBytes];
       if (!encoding) throw bad(name, `integer PCM of ${bits} bits a sample; 1 to 32 can be read.`);
       return plain(encoding, sampleBytes);
@@ -144,7 +142,7 @@ function describeSamples(format: Format, bytes: Uint8Array, factFrames: number, 
       return plain(bits === 32 ? 'f32' : 'f64', bits / 8);
     case TAG.aLaw:
     case TAG.muLaw:
-      return { ...plain('companded', 1), expanded: expandedCodes(tag === TAG.aLaw ? '8a' : '8m') };
+      return withTable(plain('companded', 1), expandedCodes(tag === TAG.aLaw ? '8a' : '8m'));
     case TAG.imaAdpcm: {
       const headers = 4 * channels;
       const groups = channels === 1 ? 1 : headers; // bytes in which the channels' codes take turns
@@ -156,12 +154,13 @@ function describeSamples(format: Format, bytes: Uint8Array, factFrames: number, 
       }
       const framesIn = (size: number) =>
         size < headers ? 0 : 1 + Math.floor((size - headers) / groups) * (channels === 1 ? 2 : 8);
-      const blocks = Math.floor(bytes.length / blockAlign);
-      const stored = blocks * framesIn(blockAlign) + framesIn(bytes.length % blockAlign);
+      const blocks = Math.floor(length / blockAlign);
+      const stored = blocks * framesIn(blockAlign) + framesIn(length % blockAlign);
       // The last block is padded; `fact` says where the recording ends.
       const padded = factFrames > 0 && factFrames < stored && stored - factFrames < framesIn(blockAlign);
       const frames = padded ? factFrames : stored;
-      return { bytes, encoding: 'imaAdpcm', channels, frames, blockBytes: blockAlign };
+      const unit = { bytes: blockAlign, frames: framesIn(blockAlign) };
+      return { layout: { encoding: 'imaAdpcm', channels, blockBytes: blockAlign }, frames, unit };
     }
     default: {
       const codec = KNOWN_TAGS[tag] ?? `format tag 0x${tag.toString(16).padStart(4, '0')}`;
@@ -172,6 +171,11 @@ function describeSamples(format: Format, bytes: Uint8Array, factFrames: number, 
     }
   }
 }
+
+const withTable = ({ layout, ...samples }: Samples, expanded: Float32Array): Samples => ({
+  ...samples,
+  layout: { ...layout, expanded },
+});
 
 const expansions = new Map<string, Float32Array>();
 

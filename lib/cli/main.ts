@@ -1,15 +1,19 @@
 #!/usr/bin/env node
 import { operations } from './library.js';
-import { exitCodes, runCli } from './run.js';
+import { runCli } from './run.js';
+import { stopOnSignals } from './signals.js';
 
+// The reader of a pipe may leave early, as `head` does, and a terminal be closed (EIO). When nobody takes the results, the
+// command saves and ends; what is only for the eyes is dropped, and the work goes on.
 const stop = new AbortController();
-// The first Ctrl-C lets the command save; the second ends it at once.
-process.on('SIGINT', () => (stop.signal.aborted ? process.exit(exitCodes.interrupted) : stop.abort('SIGINT')));
-process.on('SIGTERM', () => (stop.signal.aborted ? process.exit(exitCodes.terminated) : stop.abort('SIGTERM')));
-// The reader of a pipe may leave early, as `head` does; that is not an error.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error;
-  process.exit(exitCodes.ok);
+const hasNoReader = ({ code }: NodeJS.ErrnoException) => code === 'EPIPE' || code === 'EIO';
+process.stdout.on('error', (error) => {
+  if (!hasNoReader(error)) throw error;
+  stop.abort('EPIPE');
 });
+process.stderr.on('error', (error) => {
+  if (!hasNoReader(error)) throw error;
+});
+stopOnSignals(stop);
 
 process.exitCode = await runCli(process.argv.slice(2), process, operations, stop.signal);

@@ -43,7 +43,7 @@ export function addPretrain(program: Command, operations: Operations, run: Runne
     )
     .argument('<corpus>', 'folder of recordings, searched with its subfolders')
     .option('-o, --output <folder>', 'folder of the run', 'run')
-    .option('--resume', 'continue the run in the output folder, with the options it began with')
+    .option('--resume', 'continue the run in the output folder, with the options it began with; --steps extends it')
     .option('--checkpoint-seconds <number>', 'time between checkpoints (default: 60)', positive())
     .optionsGroup('Training:')
     .option('--task <tasks>', 'pretext task or a weighted sum of them, such as "cbow+contrastive:0.5"', 'contrastive')
@@ -78,6 +78,11 @@ export function addPretrain(program: Command, operations: Operations, run: Runne
     if (flags.steps !== undefined && flags.minutes !== undefined) {
       program.error('error: give --steps or --minutes, not both');
     }
+    const fixed = resume ? command.options.filter((o) => isGiven(command, o) && !changeable.includes(o.long!)) : [];
+    if (fixed.length > 0) {
+      const names = fixed.map((o) => o.long).join(', ');
+      program.error(`error: a run keeps the options it began with: leave out ${names} with --resume`);
+    }
     const request = { corpus, output, resume, checkpointSeconds, options: pretrainingOptions(flags, session) };
     let heldOut: number | undefined;
     const result = await operations.pretrain(request, session, (step) => {
@@ -89,6 +94,13 @@ export function addPretrain(program: Command, operations: Operations, run: Runne
     session.signal.throwIfAborted();
     session.result(result, describe(result));
   });
+}
+
+/** What may be given with --resume. */
+const changeable = ['--resume', '--output', '--checkpoint-seconds', '--steps', '--minutes', '--json', '--quiet'];
+
+function isGiven(command: Command, option: Option): boolean {
+  return command.getOptionValueSource(option.attributeName()) === 'cli';
 }
 
 const decays = ['cosine', 'constant'] as const satisfies Schedule['decay'][];

@@ -18,14 +18,15 @@ import { version } from './version.js';
 import { addWeigh } from './weigh.js';
 
 /** Stable: scripts may rely on them. */
-export const exitCodes = { ok: 0, error: 1, usage: 2, interrupted: 130, terminated: 143 } as const;
+export const exitCodes = { ok: 0, error: 1, usage: 2, hungUp: 129, interrupted: 130, terminated: 143 } as const;
 
 const exitCodeHelp = `
 Exit codes:
   0    done
   1    an error; one line on stderr says which: "error [CODE]: …" (set DEBUG=1 for the stack)
   2    wrong usage: an unknown flag or command, or a value that is not allowed
-  130  interrupted with Ctrl-C, after saving what can be continued
+  129  stopped because the terminal was closed (SIGHUP), after saving what can be continued
+  130  interrupted with Ctrl-C, likewise
   143  stopped with SIGTERM, likewise`;
 
 /** Runs one command line (without `node` and the script) and returns its exit code. Never throws. */
@@ -50,7 +51,9 @@ export async function runCli(
     session?.clearBar();
     if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
     if (signal.aborted) {
+      if (signal.reason === 'EPIPE') return exitCodes.ok; // as any command whose output goes to `head`
       io.stderr.write(`interrupted${session?.onInterrupt ? `. ${session.onInterrupt}` : ''}\n`);
+      if (signal.reason === 'SIGHUP') return exitCodes.hungUp;
       return signal.reason === 'SIGTERM' ? exitCodes.terminated : exitCodes.interrupted;
     }
     io.stderr.write(`${errorLine(error, io.env.DEBUG)}\n`);

@@ -90,7 +90,7 @@ export class Encoder {
   /** Reads a model file (`encoder.safetensors` of a training run).
    * @throws `ERR_FILE`, `ERR_MODEL_FORMAT`, `ERR_ISA`, `ERR_ARGUMENT` */
   static async load(file: string, options: EncoderOptions = {}): Promise<Encoder> {
-    if (typeof file !== 'string') throw argumentError('file', 'a path', typeof file);
+    if (typeof file !== 'string') throw argumentError('file', 'a path', file);
     return new Encoder(await loadEncoderModel(file), options);
   }
 
@@ -124,7 +124,7 @@ export class Encoder {
   /** {@link sceneEmbedding} of many recordings: `[recordings, dimension]`. Slices of several recordings share a batch,
    * which is faster when they are short. */
   async sceneEmbeddings(recordings: readonly Float32Array[], options: EmbedOptions = {}): Promise<Float32Array> {
-    if (!Array.isArray(recordings)) throw argumentError('recordings', 'a list of Float32Arrays', typeof recordings);
+    if (!Array.isArray(recordings)) throw argumentError('recordings', 'a list of Float32Arrays', recordings);
     const clips = recordings.map((samples, i) => ({ name: `recordings[${i}]`, samples }));
     return this.#scenes(clips, options);
   }
@@ -285,7 +285,7 @@ const pretrainedFile = fileURLToPath(new URL('../../models/audio2vec.safetensors
 
 /** @param tail samples at the end that may belong to no frame, where the front end would not notice them */
 function checkSamples({ name, samples }: Clip, tail: number): void {
-  if (!(samples instanceof Float32Array)) throw argumentError(name, 'a Float32Array', typeof samples);
+  if (!(samples instanceof Float32Array)) throw argumentError(name, 'a Float32Array', samples);
   if (samples.length === 0) throw new Audio2VecError('ERR_ARGUMENT', `${name} must not be empty.`);
   for (let i = Math.max(0, samples.length - tail); i < samples.length; i++) {
     if (!Number.isFinite(samples[i])) throw argumentError(`${name}[${i}]`, 'finite', samples[i]);

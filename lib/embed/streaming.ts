@@ -76,7 +76,7 @@ export class EmbeddingStream {
   /** Takes samples (mono, at the front end's rate, normally in ±1) and returns what became due, often nothing.
    * @throws `ERR_ARGUMENT` for a sample that is not finite; the stream is then as if just {@link reset} */
   push(chunk: Float32Array): DueEmbeddings {
-    if (!(chunk instanceof Float32Array)) throw argumentError('chunk', 'a Float32Array', typeof chunk);
+    if (!(chunk instanceof Float32Array)) throw argumentError('chunk', 'a Float32Array', chunk);
     this.#results.clear();
     for (let at = 0; at < chunk.length; ) {
       if (this.#skip > 0) {

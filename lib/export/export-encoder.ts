@@ -113,7 +113,7 @@ function checkClips(clips: readonly Float32Array[] | undefined, calibrate: boole
     throw argumentError('clips', 'given for int8: real recordings to find the ranges of values with', 'none');
   }
   for (const [i, clip] of clips?.entries() ?? []) {
-    if (!(clip instanceof Float32Array)) throw argumentError(`clips[${i}]`, 'a Float32Array', typeof clip);
+    if (!(clip instanceof Float32Array)) throw argumentError(`clips[${i}]`, 'a Float32Array', clip);
     if (clip.length === 0) throw argumentError(`clips[${i}]`, 'at least a sample long', clip.length);
     const at = clip.findIndex((x) => !Number.isFinite(x));
     if (at >= 0) throw argumentError(`clips[${i}][${at}]`, 'finite', clip[at]);

@@ -105,7 +105,7 @@ function prepareGradient(samples: Float32Array, gradient: Float32Array, options:
 }
 
 function checkSamples(name: string, samples: Float32Array): void {
-  if (!(samples instanceof Float32Array)) throw argumentError(name, 'a Float32Array', typeof samples);
+  if (!(samples instanceof Float32Array)) throw argumentError(name, 'a Float32Array', samples);
 }
 
 function checkOut(out: Float32Array | undefined, size: number): Float32Array {
@@ -183,7 +183,7 @@ export class FeatureStream implements FrontEndStream {
   }
 
   push(chunk: Float32Array): Float32Array {
-    if (!(chunk instanceof Float32Array)) throw argumentError('chunk', 'a Float32Array', typeof chunk);
+    if (!(chunk instanceof Float32Array)) throw argumentError('chunk', 'a Float32Array', chunk);
     this.#append(chunk);
     const entry = frontEndOf(this.frontEnd);
     const frames = entry.frameCount(this.#length, this.frontEnd);

@@ -100,5 +100,5 @@ export class CqtStream implements FrontEndStream {
 }
 
 function checkChunk(chunk: Float32Array): void {
-  if (!(chunk instanceof Float32Array)) throw argumentError('chunk', 'a Float32Array', typeof chunk);
+  if (!(chunk instanceof Float32Array)) throw argumentError('chunk', 'a Float32Array', chunk);
 }

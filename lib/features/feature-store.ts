@@ -158,7 +158,7 @@ class MappedColumn implements FeatureColumn {
  * @throws `ERR_FILE` if it can't be read, `ERR_MODEL_FORMAT` if it is damaged, of an earlier release or no feature
  *   store. */
 export async function openFeatureStore(file: string): Promise<MappedFeatureStore> {
-  if (typeof file !== 'string') throw argumentError('file', 'a path', typeof file);
+  if (typeof file !== 'string') throw argumentError('file', 'a path', file);
   let handle: FileHandle | undefined;
   try {
     handle = await open(file, 'r');

@@ -147,7 +147,7 @@ export async function pseudoLabels(
   samples: Float32Array,
   options: PseudoLabelOptions = {},
 ): Promise<PseudoLabelColumns> {
-  if (!(samples instanceof Float32Array)) throw argumentError('samples', 'a Float32Array', typeof samples);
+  if (!(samples instanceof Float32Array)) throw argumentError('samples', 'a Float32Array', samples);
   const { isa = capabilities().isa, threads = 1, signal } = options;
   const { available } = capabilities();
   if (!available.includes(isa)) {

@@ -124,8 +124,7 @@ export function parseEncoderModel(bytes: Buffer, file: string): EncoderModel {
 
 /** Throws `ERR_ARGUMENT` unless the model is whole: every array there, of the right size, finite; nothing unknown. */
 export function checkEncoderModel(model: EncoderModel): void {
-  if (!(model?.config && model.frontEnd && model.weights))
-    throw argumentError('model', 'an EncoderModel', typeof model);
+  if (!(model?.config && model.frontEnd && model.weights)) throw argumentError('model', 'an EncoderModel', model);
   const { config, frontEnd } = model;
   const parameters = encoderGraph(config).graph.params;
   const width = frameWidth(frontEnd);

@@ -169,8 +169,17 @@ export interface Native {
   /** FLOP/s of nothing but multiply-adds, all threads together. */
   fmaPeak(isa: string, milliseconds: number, threads: number): Promise<number>;
   /**
-   * Fills `output` with the recording as mono at 16 kHz. Resolves to -1, to the first frame that is not finite, or to
-   * -2 when `cancel[0]` was set. See native/audio/convert.h.
+   * Fills `output` with outputs of a recording (mono at 16 kHz) from `firstOutput` on; `layout.first` is the frame that
+   * `layout.bytes` begins with. Resolves to -1, to the first frame that is not finite, or to -2 when `cancel[0]` was
+   * set. See native/audio/convert.h.
    */
-  toMono16k(layout: object, rate: number, output: Float32Array, cancel: Int32Array): Promise<number>;
+  toMono16k(
+    layout: object,
+    rate: number,
+    output: Float32Array,
+    cancel: Int32Array,
+    firstOutput: number,
+  ): Promise<number>;
+  /** Input frames to either side of an output that it depends on. */
+  resampleReach(rate: number): number;
 }

@@ -1,5 +1,5 @@
 // Pretraining: a corpus and a pretext task in, a run folder with an encoder out.
-import { mkdir, stat } from 'node:fs/promises';
+import { mkdir, rmdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type BuiltFeatureStore, buildFeatureStore, type FeatureStoreOptions } from '../features/feature-build.js';
 import type { FeatureStore, MappedFeatureStore } from '../features/feature-store.js';
@@ -16,6 +16,8 @@ import { type HeldOutOptions, reconstruct, reportHeldOut } from './held-out.js';
 import { curve, emptyHistory } from './history.js';
 import { type Step, trainLoop } from './loop.js';
 import { saveReconstructions } from './reconstructions.js';
+import { extend, type RunLength } from './run-length.js';
+import { lockRun } from './run-lock.js';
 import { type RunLog, readRunLog, runFiles, writeRunLog } from './run-log.js';
 import { BatchSampler } from './sampler.js';
 import { splitClips } from './split.js';
@@ -46,20 +48,22 @@ interface Surroundings {
 }
 
 export interface PretrainOptions extends PretrainingOptions, Surroundings {}
-export interface ResumeOptions extends Surroundings {}
+export interface ResumeOptions extends Surroundings, RunLength {}
 
 /** Trains an encoder without labels, yielding after every step.
  *
- * Throws `ERR_ARGUMENT` for wrong options and if `out` already holds a run, `ERR_FILE` if the corpus can't be read,
+ * Throws `ERR_ARGUMENT` for wrong options and if `out` already holds a run, `ERR_LOCKED` if another process is at work
+ * in it, `ERR_FILE` if the corpus can't be read,
  * `ERR_DATASET` if it has too few or too short clips, `ERR_DIVERGED` if the loss stops being finite, and an `AbortError` that says how to go on when
  * `signal` aborts. Leaving the loop early saves too. */
 export async function* pretrain(options: PretrainOptions): AsyncGenerator<Step, void> {
   const config = pretrainingConfig(options);
   const checkpoint = join(options.out, runFiles.checkpoint);
   if (await exists(checkpoint)) {
-    throw argumentError('out', 'a folder without a run in it (resume that one, or choose another)', options.out);
+    throw holdsRun(options.out);
   }
-  yield* withCorpus(options, async function* (corpus) {
+  yield* locked(options, async function* (corpus) {
+    if (await exists(checkpoint)) throw holdsRun(options.out); // since we looked
     const run = prepare(config, corpus, options);
     const progress: Checkpoint = {
       step: 0,
@@ -70,7 +74,6 @@ export async function* pretrain(options: PretrainOptions): AsyncGenerator<Step, 
     };
     progress.state.params = initialParameters(run.graph.graph, config.seed);
     run.network.setState(progress.state);
-    await mkdir(options.out, { recursive: true });
     yield* train(run, progress, options);
   });
 }
@@ -80,12 +83,18 @@ export async function* pretrain(options: PretrainOptions): AsyncGenerator<Step, 
  * the one the run began with. */
 export async function* resumePretraining(options: ResumeOptions): AsyncGenerator<Step, void> {
   const file = join(options.out, runFiles.checkpoint);
-  const progress = await loadCheckpoint(file);
-  const { config, corpus } = progress.run as { config: PretrainingConfig; corpus: CorpusFacts };
-  if (!config?.encoder || !config.schedule || !config.task || !corpus) {
-    throw new Audio2VecError('ERR_MODEL_FORMAT', `${file} is not the checkpoint of a pretraining run.`);
-  }
-  yield* withCorpus(options, async function* (store) {
+  const load = async () => {
+    const progress = await loadCheckpoint(file);
+    const { config, corpus } = progress.run as { config: PretrainingConfig; corpus: CorpusFacts };
+    if (!config?.encoder || !config.schedule || !config.task || !corpus) {
+      throw new Audio2VecError('ERR_MODEL_FORMAT', `${file} is not the checkpoint of a pretraining run.`);
+    }
+    extend(progress, config, options);
+    return { progress, config, corpus };
+  };
+  await load(); // what is wrong is told before the corpus is read
+  yield* locked(options, async function* (store) {
+    const { progress, config, corpus } = await load(); // it may have moved on before it was ours
     const run = prepare(config, store, options);
     if (run.facts.fingerprint !== corpus.fingerprint) {
       throw new Audio2VecError(
@@ -97,6 +106,24 @@ export async function* resumePretraining(options: ResumeOptions): AsyncGenerator
     restoreNetwork(run.network, progress, file);
     yield* train(run, progress, options);
   });
+}
+
+function holdsRun(out: string): Audio2VecError {
+  return argumentError('out', 'a folder without a run in it (resume that one, or choose another)', out);
+}
+
+/** {@link withCorpus} while nobody else works in the run's folder. */
+async function* locked(options: Surroundings, work: (corpus: Corpus) => AsyncGenerator<Step>): AsyncGenerator<Step> {
+  const made = await mkdir(options.out, { recursive: true }).catch((cause) => {
+    throw new Audio2VecError('ERR_FILE', `Cannot make the folder ${options.out}: ${cause.message}.`, { cause });
+  });
+  const unlock = await lockRun(options.out);
+  try {
+    yield* withCorpus(options, work);
+  } finally {
+    await unlock();
+    if (made !== undefined) await rmdir(options.out).catch(() => {}); // nothing came of it: nothing is left behind
+  }
 }
 
 /** A corpus to train on, and where it comes from. */

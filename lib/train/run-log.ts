@@ -31,6 +31,7 @@ export const runFiles = {
   encoder: 'encoder.safetensors',
   features: 'features.a2v',
   reconstructions: 'reconstructions.safetensors',
+  lock: 'run.lock',
 } as const;
 
 export async function writeRunLog(folder: string, log: RunLog): Promise<void> {

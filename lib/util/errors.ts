@@ -18,6 +18,10 @@ export type ErrorCode =
   | 'ERR_AUDIO_TOO_LONG'
   /** An optional decoder package is needed and not installed. */
   | 'ERR_DECODER_MISSING'
+  /** The thread that decodes could not be started or ended without an answer: nothing is known about the file. */
+  | 'ERR_DECODER'
+  /** Another process is at work in this folder. */
+  | 'ERR_LOCKED'
   /** An optional peer package (onnxruntime-node) is needed and not installed. */
   | 'ERR_PEER_MISSING'
   /** A model, checkpoint, feature store or other file of ours is damaged or of another kind. */
@@ -39,8 +43,17 @@ export class Audio2VecError extends Error {
   }
 }
 
-/** The error for a wrong argument: `argument("hop", "a positive integer (frames)", -1)`. */
+/** The error for a wrong argument: `argument("hop", "a positive integer (frames)", -1)`. Give `got` as it came. */
 export function argumentError(name: string, expected: string, got: unknown): Audio2VecError {
-  const shown = typeof got === 'string' ? JSON.stringify(got) : String(got);
-  return new Audio2VecError('ERR_ARGUMENT', `${name} must be ${expected}, got ${shown}.`);
+  return new Audio2VecError('ERR_ARGUMENT', `${name} must be ${expected}, got ${shown(got)}.`);
+}
+
+/** `-1`, `"x"`, `undefined`, `an Int16Array`, `a Blob`. Never runs code of the value. */
+function shown(value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(value.length > 100 ? `${value.slice(0, 100)}…` : value);
+  if (typeof value === 'function') return 'a function';
+  if (typeof value !== 'object' || value === null) return String(value);
+  const name = Object.prototype.toString.call(value).slice('[object '.length, -1);
+  if (name === 'Object') return 'an object';
+  return `${/^[AEIOU]/.test(name) ? 'an' : 'a'} ${name}`;
 }

@@ -1,4 +1,4 @@
-// The JavaScript face of audio/: toMono16k.
+// The JavaScript face of audio/: toMono16k and resampleReach.
 #include "addon/audio_addon.h"
 
 #include "audio/convert.h"
@@ -17,15 +17,18 @@ class ConvertWorker : public Napi::AsyncWorker {
     auto expanded = layout.Get("expanded").As<Napi::Float32Array>();
     auto output = info[2].As<Napi::Float32Array>();
     auto cancel = info[3].As<Napi::Int32Array>();
-    pcm_.bytes = bytes.Data();
-    pcm_.encoding = static_cast<Encoding>(layout.Get("encoding").As<Napi::Number>().Int32Value());
-    pcm_.big_endian = layout.Get("bigEndian").As<Napi::Boolean>();
-    pcm_.channels = layout.Get("channels").As<Napi::Number>();
-    pcm_.frames = layout.Get("frames").As<Napi::Number>().Int64Value();
-    pcm_.expanded = expanded.Data();
-    pcm_.block_bytes = layout.Get("blockBytes").As<Napi::Number>();
+    Pcm& pcm = part_.pcm;
+    pcm.bytes = bytes.Data();
+    pcm.encoding = static_cast<Encoding>(layout.Get("encoding").As<Napi::Number>().Int32Value());
+    pcm.big_endian = layout.Get("bigEndian").As<Napi::Boolean>();
+    pcm.channels = layout.Get("channels").As<Napi::Number>();
+    pcm.frames = layout.Get("frames").As<Napi::Number>().Int64Value();
+    pcm.expanded = expanded.Data();
+    pcm.block_bytes = layout.Get("blockBytes").As<Napi::Number>();
     rate_ = info[1].As<Napi::Number>();
     output_ = output.Data();
+    part_.first = layout.Get("first").As<Napi::Number>().Int64Value();
+    first_output_ = info[4].As<Napi::Number>().Int64Value();
     outputs_ = static_cast<long long>(output.ElementLength());
     cancel_ = cancel.Data();
     auto kept = Napi::Array::New(info.Env());
@@ -37,22 +40,23 @@ class ConvertWorker : public Napi::AsyncWorker {
 
   Napi::Promise promise() const { return deferred_.Promise(); }
 
-  void Execute() override { result_ = convert(pcm_, rate_, output_, outputs_, cancel_); }
+  void Execute() override { result_ = convert(part_, rate_, output_, first_output_, outputs_, cancel_); }
   void OnOK() override { deferred_.Resolve(Napi::Number::New(Env(), static_cast<double>(result_))); }
   void OnError(const Napi::Error& error) override { deferred_.Reject(error.Value()); }
 
  private:
   Napi::Promise::Deferred deferred_;
   Napi::ObjectReference kept_;
-  Pcm pcm_;
+  Part part_;
   int rate_;
   float* output_;
+  long long first_output_;
   long long outputs_;
   const int32_t* cancel_;
   long long result_ = 0;
 };
 
-// toMono16k(layout, rate, output, cancel) → Promise of convert()'s result.
+// toMono16k(layout, rate, output, cancel, firstOutput) → Promise of convert()'s result.
 Napi::Value to_mono_16k(const Napi::CallbackInfo& info) {
   auto* worker = new ConvertWorker(info);  // deletes itself when done
   Napi::Promise promise = worker->promise();
@@ -60,10 +64,16 @@ Napi::Value to_mono_16k(const Napi::CallbackInfo& info) {
   return promise;
 }
 
+// resampleReach(rate) → input frames to either side of an output that it depends on.
+Napi::Value resample_reach(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), reach(info[0].As<Napi::Number>()));
+}
+
 }  // namespace
 
 void register_audio(Napi::Env env, Napi::Object exports) {
   exports.Set("toMono16k", Napi::Function::New(env, to_mono_16k));
+  exports.Set("resampleReach", Napi::Function::New(env, resample_reach));
 }
 
 }  // namespace audio2vec

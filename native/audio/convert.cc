@@ -14,11 +14,17 @@ constexpr int kBlockFrames = 1 << 16;  // input samples at a time: 256 kB, which
 
 bool cancelled(const int32_t* cancel) { return __atomic_load_n(cancel, __ATOMIC_RELAXED) != 0; }
 
-long long copy(const Pcm& pcm, float* output, long long outputs, const int32_t* cancel) {
+// read_mono by the recording's own count of frames.
+long long read(const Part& part, long long first, int count, float* out) {
+  long long bad = read_mono(part.pcm, first - part.first, count, out);
+  return bad == kAllFinite ? bad : bad + part.first;
+}
+
+long long copy(const Part& part, float* output, long long first, long long outputs, const int32_t* cancel) {
   for (long long done = 0; done < outputs; done += kBlockFrames) {
     if (cancelled(cancel)) return kCancelled;
     int count = static_cast<int>(std::min<long long>(kBlockFrames, outputs - done));
-    long long bad = read_mono(pcm, done, count, output + done);
+    long long bad = read(part, first + done, count, output + done);
     if (bad != kAllFinite) return bad;
   }
   return kAllFinite;
@@ -26,8 +32,11 @@ long long copy(const Pcm& pcm, float* output, long long outputs, const int32_t* 
 
 }  // namespace
 
-long long convert(const Pcm& pcm, int rate, float* output, long long outputs, const int32_t* cancel) {
-  if (rate == kSampleRate) return copy(pcm, output, outputs, cancel);
+int reach(int rate) { return rate == kSampleRate ? 0 : resample_filter(rate)->taps / 2; }
+
+long long convert(const Part& part, int rate, float* output, long long first_output, long long outputs,
+                  const int32_t* cancel) {
+  if (rate == kSampleRate) return copy(part, output, first_output, outputs, cancel);
 
   auto filter = resample_filter(rate);
   const ResampleFilter& f = *filter;
@@ -36,8 +45,11 @@ long long convert(const Pcm& pcm, int rate, float* output, long long outputs, co
   for (long long done = 0; done < outputs; done += block) {
     if (cancelled(cancel)) return kCancelled;
     int count = static_cast<int>(std::min<long long>(block, outputs - done));
-    long long position = done * f.down, first = position / f.up - (f.taps / 2 - 1);
-    long long bad = read_mono(pcm, first, static_cast<int>(input.size()), input.data());
+    long long position = (first_output + done) * f.down, first = position / f.up - (f.taps / 2 - 1);
+    // Only what these outputs need: a part may end there.
+    int needed = static_cast<int>((position % f.up + static_cast<long long>(count - 1) * f.down) / f.up) + f.taps + 1;
+    needed = std::min(needed, static_cast<int>(input.size()));
+    long long bad = read(part, first, needed, input.data());
     if (bad != kAllFinite) return bad;
     kernels().resample({input.data(), output + done, f.table.data(), f.taps, f.phases, count, f.down, f.up,
                         static_cast<int>(position % f.up)});

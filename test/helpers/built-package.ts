@@ -49,8 +49,13 @@ export class BuiltPackage {
 
   /** Runs a script of the package with Node. */
   run(script: string, args: readonly string[], onStderr?: OnStderr, env = {}): Promise<Ended> {
+    return this.node([join(this.home, script), ...args], onStderr, env);
+  }
+
+  /** Runs Node with these arguments. */
+  node(args: readonly string[], onStderr?: OnStderr, env = {}): Promise<Ended> {
     return new Promise((resolve, reject) => {
-      const child = spawn(process.execPath, [join(this.home, script), ...args], { env: { ...process.env, ...env } });
+      const child = spawn(process.execPath, args, { env: { ...process.env, ...env } });
       const text = { stdout: '', stderr: '' };
       child.stdout.on('data', (chunk) => {
         text.stdout += chunk;

@@ -23,6 +23,7 @@ export async function compileLibrary(): Promise<string> {
     '--types',
     'node',
     '--skipLibCheck',
+    '--allowJs',
   ];
   await promisify(execFile)(process.execPath, [tsc, ...files, ...flags, '--rootDir', root, '--outDir', out], {
     cwd: root,

@@ -203,7 +203,7 @@ function allColumns(checked: readonly CheckedControls[], rows: readonly number[]
 function checkExcitation(excitation: Float32Array | undefined, i: number): Float32Array {
   if (excitation === undefined) return new Float32Array(0);
   if (!(excitation instanceof Float32Array)) {
-    throw argumentError(`batch[${i}].excitation`, 'a Float32Array', typeof excitation);
+    throw argumentError(`batch[${i}].excitation`, 'a Float32Array', excitation);
   }
   const bad = excitation.findIndex((x) => !(Math.abs(x) <= 1e6));
   if (bad >= 0) throw argumentError(`batch[${i}].excitation[${bad}]`, 'a number in ±1e6', excitation[bad]);

@@ -1,0 +1,37 @@
+// Another length for a run that is continued.
+import { argumentError } from '../util/errors.js';
+import type { Checkpoint } from './checkpoint.js';
+import type { TrainingConfig } from './config.js';
+
+export interface RunLength {
+  /** Train up to so many steps in all instead of those the run began with, also when it has finished. Learning rates
+   * are then those of a run of this length. */
+  steps?: number;
+  /** The same for a run that was given minutes. */
+  minutes?: number;
+}
+
+/** Gives a run another length; `ERR_ARGUMENT` if it is already longer. */
+export function extend(progress: Checkpoint, config: TrainingConfig, { steps, minutes }: RunLength): void {
+  const { step, seconds = 0 } = progress;
+  if (steps !== undefined && minutes !== undefined)
+    throw argumentError('minutes', 'absent when steps is given', minutes);
+  if (steps !== undefined) {
+    if (!Number.isInteger(steps) || steps < step || steps > 1e9) {
+      throw argumentError('steps', `an integer of at least ${step}, the steps this run has taken`, steps);
+    }
+    Object.assign(config, { steps, minutes: undefined });
+    progress.steps = steps;
+    progress.seconds = undefined;
+  }
+  if (minutes !== undefined) {
+    if (config.minutes === undefined) {
+      throw argumentError('minutes', 'absent: this run counts steps, so give steps instead', minutes);
+    }
+    if (!(minutes * 60 > seconds && minutes < 1e6)) {
+      throw argumentError('minutes', `more than ${(seconds / 60).toFixed(1)}, the time this run has taken`, minutes);
+    }
+    config.minutes = minutes;
+    progress.steps = undefined;
+  }
+}
