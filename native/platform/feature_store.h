@@ -1,10 +1,11 @@
-// The frames of a feature store file (docs/feature-store.md), mapped into memory: pages come from disk when they are
-// read and can be dropped again, so a corpus may be larger than memory.
+// The frames of a feature store file (docs/feature-store.md), mapped into memory, so a corpus may be larger than that.
 #pragma once
 
 #include <cstdint>
 #include <memory>
 #include <string>
+
+#include "platform/mapped_file.h"
 
 namespace audio2vec {
 
@@ -14,7 +15,6 @@ class FeatureStore {
   // reason in `error`, if the file can't be mapped or has another size.
   static std::shared_ptr<const FeatureStore> open(const std::string& path, int64_t offset, int64_t frames, int bands,
                                                   int64_t file_bytes, std::string* error);
-  ~FeatureStore();
   FeatureStore(const FeatureStore&) = delete;
   FeatureStore& operator=(const FeatureStore&) = delete;
 
@@ -25,8 +25,7 @@ class FeatureStore {
  private:
   FeatureStore() = default;
 
-  void* mapping_ = nullptr;
-  size_t bytes_ = 0;
+  std::unique_ptr<const MappedFile> file_;
   const float* data_ = nullptr;
   int64_t frames_ = 0;
   int bands_ = 0;

@@ -1,0 +1,28 @@
+// A file of a known size, mapped into memory for reading: pages come from disk when they are read and can be dropped
+// again.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string>
+
+namespace audio2vec {
+
+class MappedFile {
+ public:
+  // Null, with a reason in `error`, if the file can't be mapped or has another size. `path` is UTF-8.
+  static std::unique_ptr<const MappedFile> open(const std::string& path, size_t bytes, std::string* error);
+  ~MappedFile();
+  MappedFile(const MappedFile&) = delete;
+  MappedFile& operator=(const MappedFile&) = delete;
+
+  const char* data() const { return data_; }
+
+ private:
+  MappedFile(const char* data, size_t bytes) : data_(data), bytes_(bytes) {}
+
+  const char* data_;
+  size_t bytes_;
+};
+
+}  // namespace audio2vec
