@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process';
 
 /** cmake_minimum_required in CMakeLists.txt, and the oldest compilers that were tried. */
-const minimum = { CMake: [3, 18], 'g++': [10], 'clang++': [12] };
+const minimum = { CMake: [3, 18], 'g++': [10], 'clang++': [14] };
 
 const output = (command, ...args) => {
   const [file, ...first] = command.split(' '); // CXX may be "ccache g++"
@@ -21,8 +21,8 @@ export function compilerProblem(command, predefined) {
   const macro = (name) => Number(predefined.match(new RegExp(`#define ${name} (\\d+)`))?.[1]);
   const clang = macro('__clang_major__');
   const [name, major] = clang ? ['clang++', clang] : ['g++', macro('__GNUC__')];
-  // Apple counts differently: its 13 is the first that holds clang 12.
-  const wanted = clang && /__apple_build_version__/.test(predefined) ? [13] : minimum[name];
+  // Apple counts differently: its 14 is the first that holds clang 14.
+  const wanted = clang && /__apple_build_version__/.test(predefined) ? [14] : minimum[name];
   if (Number.isNaN(major)) return undefined; // neither: CMake will tell
   if (major >= wanted[0]) return undefined;
   return `${name} ${wanted[0]} or newer (${command} is ${major})`;

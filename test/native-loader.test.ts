@@ -46,8 +46,8 @@ describe('when no addon loads', () => {
 it.each([
   ['g++', '#define __GNUC__ 9', 'g++ 10 or newer (g++ is 9)'],
   ['g++', '#define __GNUC__ 10', undefined],
-  ['c++', '#define __GNUC__ 4\n#define __clang_major__ 11', 'clang++ 12 or newer (c++ is 11)'],
-  ['c++', '#define __clang_major__ 12\n#define __apple_build_version__ 1', 'clang++ 13 or newer (c++ is 12)'],
+  ['c++', '#define __GNUC__ 4\n#define __clang_major__ 13', 'clang++ 14 or newer (c++ is 13)'],
+  ['c++', '#define __clang_major__ 13\n#define __apple_build_version__ 1', 'clang++ 14 or newer (c++ is 13)'],
   ['cl', '', undefined],
 ])('the compiler %s with %j', (command, predefined, problem) => {
   expect(compilerProblem(command, predefined)).toBe(problem);

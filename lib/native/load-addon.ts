@@ -46,7 +46,7 @@ interface Failure {
 }
 
 const compile = `Compile it: "npm rebuild audio2vec --build-from-source" (in a checkout "npm run build:native"). That needs CMake 3.18
-    and g++ 10 or clang 12, or newer: on Debian and Ubuntu "apt-get install cmake g++ make", on macOS
+    and g++ 10 or clang 14, or newer: on Debian and Ubuntu "apt-get install cmake g++ make", on macOS
     "xcode-select --install" and "brew install cmake". Where npm blocks install scripts, allow this one first:
     "npm install-scripts approve audio2vec".`;
 
