@@ -31,10 +31,12 @@ def get_timestamp_embeddings(audio, model):
     if sounds.ndim != 2:
         raise ValueError(f"audio must be [sounds, samples], not of shape {sounds.shape}")
     embeddings = np.stack([model.session.run(["embedding"], {"waveform": sound[None]})[0] for sound in sounds])
-    hop, frames = model.front_end["hop"], model.encoder["frames"]
-    starts = np.arange(embeddings.shape[1]) * (frames // 2 * hop)  # slices overlap by half
-    middle = ((frames - 1) * hop + model.front_end["windowLength"]) / 2
-    timestamps = np.tile(1000 * (starts + middle) / model.sample_rate, (len(sounds), 1))
+    hop, window, frames = model.front_end["hop"], model.front_end["windowLength"], model.encoder["frames"]
+    # Slices overlap by half; the last one ends with the sound.
+    last = max(0, (sounds.shape[1] - window) // hop + 1 - frames)
+    starts = np.minimum(np.arange(embeddings.shape[1]) * (frames // 2), last) * hop
+    middles = 1000 * (starts + ((frames - 1) * hop + window) / 2) / model.sample_rate
+    timestamps = np.tile(middles, (len(sounds), 1))
     if not is_torch:
         return embeddings, timestamps
     import torch
