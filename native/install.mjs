@@ -1,5 +1,5 @@
 // npm's install script. If the package has an addon for this system, that is all; else it is compiled:
-//   npm install audio2vec --build-from-source     compiles in any case
+//   AUDIO2VEC_FROM_SOURCE=1 npm rebuild audio2vec     compiles in any case
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -29,13 +29,20 @@ function parallel() {
   return Math.max(1, Math.min(availableParallelism(), Math.floor(memory / 700e6)));
 }
 
-const asked = process.env.npm_config_build_from_source;
-const fromSource = asked === 'true' || asked === 'audio2vec' || existsSync(join(root, '.git'));
+const { AUDIO2VEC_FROM_SOURCE: asked = '', npm_config_build_from_source: askedOfNpm } = process.env; // npm 10 passes it on
+const fromSource = asked !== '' || ['true', 'audio2vec'].includes(askedOfNpm) || existsSync(join(root, '.git'));
+// A project that takes a checkout as a dependency, as examples/service does, uses what is compiled there.
+const compiled = join(root, 'build', 'Release', 'audio2vec.node');
+const isDependency = process.env.npm_config_local_prefix !== undefined && process.env.npm_config_local_prefix !== root;
+if (!asked && isDependency && existsSync(compiled) && loads(compiled)) process.exit(0);
 if (!fromSource && prebuilt().some((name) => loads(join(root, 'prebuilds', name, 'audio2vec.node')))) process.exit(0);
 
 checkToolchain();
 const cmakeJs = createRequire(import.meta.url).resolve('cmake-js/bin/cmake-js');
-const { status } = spawnSync(process.execPath, [cmakeJs, 'compile', '--parallel', String(parallel())], {
+// Untried on Windows. Only clang knows the vectors that kernels are written in.
+const windows = process.platform === 'win32' ? ['--generator', 'Ninja', '--CDCMAKE_CXX_COMPILER=clang++'] : [];
+const args = [cmakeJs, 'compile', '--parallel', String(parallel()), ...windows];
+const { status } = spawnSync(process.execPath, args, {
   cwd: root,
   stdio: 'inherit',
 });

@@ -45,7 +45,7 @@ interface Failure {
   message: string;
 }
 
-const compile = `Compile it: "npm rebuild audio2vec --build-from-source" (in a checkout "npm run build:native"). That needs CMake 3.18
+const compile = `Compile it: "npm rebuild audio2vec" (in a checkout "npm run build:native"). That needs CMake 3.18
     and g++ 10 or clang 14, or newer: on Debian and Ubuntu "apt-get install cmake g++ make", on macOS
     "xcode-select --install" and "brew install cmake". Where npm blocks install scripts, allow this one first:
     "npm install-scripts approve audio2vec".`;
