@@ -5,15 +5,15 @@ import { tmpdir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import { promisify } from 'node:util';
 import { beforeAll, expect, it } from 'vitest';
+import { packedFiles } from './helpers/packed-package.js';
 
 const root = join(import.meta.dirname, '..');
 const run = promisify(execFile);
 
 let files: string[];
 beforeAll(async () => {
-  const { stdout } = await run('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], { cwd: root });
-  files = JSON.parse(stdout)[0].files.map((file: { path: string }) => file.path);
-});
+  files = await packedFiles();
+}, 120_000);
 
 it('holds the sources that CMake asks for', async () => {
   const home = await mkdtemp(join(tmpdir(), 'audio2vec-sources-'));
@@ -44,6 +44,15 @@ it('holds what its pages link to', async () => {
   }
 });
 
+it('never runs the install script of onnxruntime-node, which fetches binaries for GPUs', async () => {
+  // npm 11 leaves it out by "allowScripts" in package.json. npm 10 runs what the lock file says has a script; where
+  // installing wrote that line again, delete it.
+  const lock = JSON.parse(await readFile(join(root, 'package-lock.json'), 'utf8'));
+  expect(lock.packages['node_modules/onnxruntime-node']).not.toHaveProperty('hasInstallScript');
+  const { allowScripts } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'));
+  expect(allowScripts['onnxruntime-node']).toBe(false);
+});
+
 it('holds the pretrained encoder and the examples, but no tests', () => {
   expect(files).toEqual(
     expect.arrayContaining([
@@ -53,5 +62,6 @@ it('holds the pretrained encoder and the examples, but no tests', () => {
       'LICENSE',
     ]),
   );
+  expect(files).toEqual(expect.arrayContaining(['native/install.mjs', 'require.cjs', 'require.d.cts', 'CHANGELOG.md']));
   expect(files.filter((file) => /^(test|benchmarks|\.ci)\/|\.map$|\.test\./.test(file))).toEqual([]);
 });

@@ -1,4 +1,4 @@
-// Samples in, embeddings out, with a model that `audio2vec export model.onnx --input waveform --batch 1` wrote.
+// Samples in, embeddings out, with a model that `audio2vec export --input waveform --batch 1 -o model.onnx` wrote.
 import * as ort from 'onnxruntime-web';
 
 /** What the exported model takes and gives. */

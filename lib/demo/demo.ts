@@ -6,6 +6,7 @@ import { Encoder } from '../embed/encoder.js';
 import type { Comparison } from '../evaluate/evaluate.js';
 import { exportEncoder } from '../export/export-encoder.js';
 import type { Exported } from '../export/export-onnx.js';
+import { requireRuntimeFor } from '../export/installed-runtime.js';
 import { confusionOf, probeTable } from '../report/from-results.js';
 import { writeReport } from '../report/report.js';
 import { labelledReport, trainingReport } from '../report/run-report.js';
@@ -60,6 +61,8 @@ const heldOut = 0.15;
 export async function runDemo(options: DemoOptions): Promise<DemoResult> {
   const { out, minutes, seed, threads, signal, onStage, onStep, onFile } = options;
   const steps = options.steps ?? (minutes === undefined ? 800 : undefined);
+  const onnx = join(out, 'encoder.onnx');
+  await requireRuntimeFor(onnx);
   const { source, folder, labels, train, test } = await demoDataset();
   await mkdir(out, { recursive: true });
   for (const file of [runFiles.checkpoint, runFiles.log, runFiles.encoder]) await rm(join(out, file), { force: true });
@@ -81,7 +84,6 @@ export async function runDemo(options: DemoOptions): Promise<DemoResult> {
   });
 
   onStage?.('3  exporting to ONNX and verifying it in ONNX Runtime');
-  const onnx = join(out, 'encoder.onnx');
   const clips: Float32Array[] = [];
   for (const { file } of test) clips.push(await readAudio(file, { signal }));
   const exported = await exportEncoder(onnx, trained.model, { clips, threads, signal });

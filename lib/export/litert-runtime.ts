@@ -13,7 +13,7 @@ type LiteRt = typeof import('@litertjs/core');
 let loading: Promise<{ litert: LiteRt; version: string }> | undefined;
 
 /** The installed @litertjs/core, its WASM loaded. Throws `ERR_PEER_MISSING` with what to do. */
-async function liteRt() {
+export async function liteRt() {
   loading ??= load();
   try {
     return await loading;

@@ -36,9 +36,7 @@ class CqtWorker : public Napi::AsyncWorker {
 
  protected:
   void Execute() override {
-    if (threads_ == 1) return work(0);
-    ThreadPool pool(threads_);
-    pool.run([](void* self, int thread) { static_cast<CqtWorker*>(self)->work(thread); }, this);
+    run_on_threads(threads_, [](void* self, int thread) { static_cast<CqtWorker*>(self)->work(thread); }, this);
   }
   void OnOK() override { deferred_.Resolve(Napi::Number::New(Env(), status_.load())); }
   void OnError(const Napi::Error& error) override { deferred_.Reject(error.Value()); }

@@ -2,8 +2,6 @@
 //   new LogMel(config, isa)
 //   runSync(samples, out) → Status; run(samples, out, threads, cancel) → Promise<Status>
 //   gradientSync(samples, gradient, out) → Status; gradient(samples, gradient, out, threads, cancel) → Promise<Status>
-#include <sys/mman.h>
-
 #include <algorithm>
 #include <atomic>
 #include <string>
@@ -11,6 +9,7 @@
 
 #include "addon/bindings.h"
 #include "addon/front_end_argument.h"
+#include "platform/memory.h"
 #include "platform/threads.h"
 
 namespace audio2vec {
@@ -20,16 +19,6 @@ enum Status { kDone = 0, kNotFinite = 1, kCancelled = 2 };
 
 // Frames between two looks at the cancel flag: about a millisecond of work.
 constexpr long kChunk = 4096;
-
-// Touching fresh memory for the first time takes as long as computing what goes there; in large pages it costs little.
-void ask_for_huge_pages(void* memory, size_t bytes) {
-#ifdef MADV_HUGEPAGE
-  constexpr uintptr_t kHuge = 2 << 20;
-  const uintptr_t start = (uintptr_t(memory) + kHuge - 1) & ~(kHuge - 1),
-                  end = (uintptr_t(memory) + bytes) & ~(kHuge - 1);
-  if (start < end) madvise(reinterpret_cast<void*>(start), end - start, MADV_HUGEPAGE);  // only a hint
-#endif
-}
 
 // Starting a thread takes about as long as this many frames.
 constexpr long kWorthAThread = 4096;

@@ -40,12 +40,7 @@ class PseudoLabelWorker : public Napi::AsyncWorker {
 
  protected:
   void Execute() override {
-    if (threads_ == 1) {
-      work(0);
-    } else {
-      ThreadPool pool(threads_);
-      pool.run([](void* self, int thread) { static_cast<PseudoLabelWorker*>(self)->work(thread); }, this);
-    }
+    run_on_threads(threads_, [](void* self, int thread) { static_cast<PseudoLabelWorker*>(self)->work(thread); }, this);
     if (frames_ > 0 && labels_.real_bytes() == 4) first_flux<float>();
     if (frames_ > 0 && labels_.real_bytes() == 8) first_flux<double>();
   }
@@ -67,7 +62,7 @@ class PseudoLabelWorker : public Napi::AsyncWorker {
   // The first frame has none before it and repeats the second.
   template <class Real>
   void first_flux() {
-    Real* flux = reinterpret_cast<Real*>(out_) + kFlux * frames_;
+    Real* flux = reinterpret_cast<Real*>(out_) + kLabelFlux * frames_;
     flux[0] = frames_ > 1 ? flux[1] : 0;
   }
 

@@ -5,18 +5,18 @@
 
 // Rows of the kernel's output; lib/features/pseudo-labels.ts has them in the same order.
 enum PseudoLabel {
-  kF0,
-  kVoicing,
-  kHnr,
-  kAlpha,
-  kRms,
-  kZcr,
-  kCentroid,
-  kFlux,
-  kLevel,
-  kSpread,
-  kRolloff,
-  kFlatness,
+  kLabelF0,
+  kLabelVoicing,
+  kLabelHnr,
+  kLabelAlpha,
+  kLabelRms,
+  kLabelZcr,
+  kLabelCentroid,
+  kLabelFlux,
+  kLabelLevel,
+  kLabelSpread,
+  kLabelRolloff,
+  kLabelFlatness,
   kPseudoLabels
 };
 

@@ -48,9 +48,9 @@ inline vec waveform_labels(const PseudoLabelPlan& p, const real* fold, vec label
     before = positive;
   }
   square *= real(1.0 / t.window);
-  labels[kRms] = square_root(square);
-  labels[kLevel] = decibels(square + real(1e-10));
-  labels[kZcr] = __builtin_convertvector(changes, vec) / real(t.window - 1);
+  labels[kLabelRms] = square_root(square);
+  labels[kLabelLevel] = decibels(square + real(1e-10));
+  labels[kLabelZcr] = __builtin_convertvector(changes, vec) / real(t.window - 1);
   return alternating * alternating * 4;  // the window's table is halved
 }
 
@@ -83,12 +83,12 @@ inline vec spectral_labels(const PseudoLabelPlan& p, const PseudoLabelScratch& s
     sum_below += x;
     below -= sum_below < rolloff;
   }
-  labels[kAlpha] = decibels(low + tiny) - decibels(high + tiny);
-  labels[kCentroid] = centroid;
-  labels[kFlux] = square_root(change);
-  labels[kSpread] = square_root(variance / (energy + tiny));
-  labels[kRolloff] = __builtin_convertvector(below, vec) * hz;
-  labels[kFlatness] = logs * real(4.34294481903251827651 / bins) - decibels(energy / real(bins) + tiny);
+  labels[kLabelAlpha] = decibels(low + tiny) - decibels(high + tiny);
+  labels[kLabelCentroid] = centroid;
+  labels[kLabelFlux] = square_root(change);
+  labels[kLabelSpread] = square_root(variance / (energy + tiny));
+  labels[kLabelRolloff] = __builtin_convertvector(below, vec) * hz;
+  labels[kLabelFlatness] = logs * real(4.34294481903251827651 / bins) - decibels(energy / real(bins) + tiny);
   return energy;
 }
 
@@ -105,10 +105,10 @@ inline void copy_samples(const PseudoLabelPlan& p, const float* samples, long le
 
 inline void pitch_labels(const PseudoLabelPlan& p, int frames, const YinScratch& s, vec labels[kPseudoLabels]) {
   const Pitch pitch = find_pitch(p, frames, s);
-  labels[kF0] = labels[kRms] > real(1e-4) ? pitch.hz : vec{};
-  labels[kVoicing] = pitch.voicing;
+  labels[kLabelF0] = labels[kLabelRms] > real(1e-4) ? pitch.hz : vec{};
+  labels[kLabelVoicing] = pitch.voicing;
   const vec r = -vmax(-vmax(pitch.correlation, splat(real(1e-3))), splat(real(-(1 - 1e-4))));
-  labels[kHnr] = decibels(r) - decibels(1 - r);
+  labels[kLabelHnr] = decibels(r) - decibels(1 - r);
 }
 
 bool pseudo_labels(const PseudoLabelPlan* plan, const float* samples, long length, long first, long count, void* out,

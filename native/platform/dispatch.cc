@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "kernel_table.h"
+#include "platform/cpu_features.h"
 
 #if defined(__arm__)
 #include <asm/hwcap.h>
@@ -35,10 +36,9 @@ struct Available {
 
   Available() {
 #ifdef HAVE_ISA_avx2
-    __builtin_cpu_init();
-    add(kernels_avx512, __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
-                            __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw"));
-    add(kernels_avx2, __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"));
+    const CpuFeatures cpu;
+    add(kernels_avx512, cpu.avx512_fvdb);
+    add(kernels_avx2, cpu.avx2_fma);
 #endif
 #ifdef HAVE_ISA_neon
 #if defined(__arm__)

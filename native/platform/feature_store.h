@@ -6,6 +6,8 @@
 #include <memory>
 #include <string>
 
+#include "platform/mapped_file.h"
+
 namespace audio2vec {
 
 // One column of a store: [frames, bands] float32 values. The file stays mapped as long as any of its columns is there.
@@ -25,7 +27,7 @@ class FeatureStore {
  private:
   FeatureStore() = default;
 
-  std::shared_ptr<const char> mapping_;
+  std::shared_ptr<const MappedFile> file_;
   const float* data_ = nullptr;
   int64_t frames_ = 0;
   int bands_ = 0;

@@ -4,6 +4,8 @@
 
 #if defined(__x86_64__)
 #include <xmmintrin.h>
+#else
+#include <cstdint>
 #endif
 
 namespace audio2vec {
@@ -19,12 +21,12 @@ class FlushDenormals {
 #elif defined(__aarch64__)
   FlushDenormals() {
     asm volatile("mrs %0, fpcr" : "=r"(before_));
-    asm volatile("msr fpcr, %0" ::"r"(before_ | (1ul << 24)));
+    asm volatile("msr fpcr, %0" ::"r"(before_ | (uint64_t(1) << 24)));
   }
   ~FlushDenormals() { asm volatile("msr fpcr, %0" ::"r"(before_)); }
 
  private:
-  unsigned long before_;
+  uint64_t before_;
 #endif
 };
 

@@ -19,4 +19,8 @@ class Memory {
   size_t bytes_;
 };
 
+// Touching fresh memory for the first time takes as long as computing what goes there; in huge pages it costs little.
+// Only a hint.
+void ask_for_huge_pages(void* memory, size_t bytes);
+
 }  // namespace audio2vec

@@ -27,6 +27,9 @@
 #define A2V_OPAQUE_VECTOR(x)
 #endif
 #define A2V_UNROLL _Pragma("GCC unroll 64")
+#if defined(__GNUC__) && !defined(__clang__) && __GNUC__ < 12  // g++ 10 and 11 know it by its older name only
+#define __builtin_shufflevector(a, b, ...) __builtin_shuffle(a, b, mask{__VA_ARGS__})
+#endif
 
 // Accumulators that fit beside operands in the register file.
 #if defined(__AVX512F__) || defined(__aarch64__)

@@ -135,12 +135,7 @@ TractBatch::TractBatch(std::vector<Tract> tracts, const KernelTable& kernels) : 
 
 bool TractBatch::run(int threads, const int32_t* cancel) const {
   Run run{groups_, kernel_, std::max(1, std::min(threads, int(groups_.size()))), cancel};
-  if (run.threads == 1) {
-    run.work(0);
-  } else {
-    ThreadPool pool(run.threads);
-    pool.run([](void* context, int thread) { static_cast<Run*>(context)->work(thread); }, &run);
-  }
+  run_on_threads(run.threads, [](void* context, int thread) { static_cast<Run*>(context)->work(thread); }, &run);
   return !run.cancelled;
 }
 

@@ -6,6 +6,7 @@ import { folderFeatures } from '../../evaluate/evaluate-folder.js';
 import { readLabelledFolder } from '../../evaluate/labelled-folder.js';
 import { fitLinearProbe } from '../../evaluate/linear-probe.js';
 import { exportEncoder } from '../../export/export-encoder.js';
+import { requireRuntimeFor } from '../../export/installed-runtime.js';
 import type { Classifier } from '../../export/onnx.js';
 import { readRunLog } from '../../train/run-log.js';
 import { Audio2VecError } from '../../util/errors.js';
@@ -16,6 +17,7 @@ import { warnSkipped } from './skipped.js';
 export const exportModel: Operations['export'] = async (request, during) => {
   const { model, output, input, samples, precision, labels, seed, threads } = request;
   const { signal } = during;
+  await requireRuntimeFor(output);
   const encoder = await chosenEncoder(model, threads);
   const clips = await clipsFor(request, during);
   const classifier = labels === undefined ? undefined : await classifierOf(labels, encoder, seed, during);
