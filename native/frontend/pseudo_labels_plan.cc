@@ -20,7 +20,7 @@ PseudoLabels::PseudoLabels(const LogMelConfig& fe, const KernelTable& kernels)
     : window_(fe.window),
       hop_(fe.hop),
       real_bytes_(kernels.real_bytes),
-      transform_(fe, kernels.log_mel, kernels.lanes, kernels.real_bytes, true),
+      transform_(fe, {kernels.log_mel, kernels.log_mel_gradient}, kernels.lanes, kernels.real_bytes, true),
       kernel_(kernels.pseudo_labels) {
   PseudoLabelPlan& p = plan_;
   const LogMelPlan& t = transform_.plan();
