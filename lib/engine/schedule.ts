@@ -18,7 +18,7 @@ import { Audio2VecError } from '../util/errors.js';
 import { area, type EngineNode, type Mode, parameterOffsets, usesOf } from './engine-graph.js';
 import { groupOf, type Layouts, type Phase, PlanBuilder } from './plan-builder.js';
 import { planarMaps, unfoldedMaps } from './planar.js';
-import { type Planner, plannerOf } from './planners/index.js';
+import { type Planner, plannerOf, type Schedule } from './planners/index.js';
 import { fuse, rewriteStructure } from './rewrites/index.js';
 
 export interface ScheduleOptions {
@@ -50,7 +50,7 @@ export function schedule(
     ? new Set<string>()
     : planarMaps(structure, mode, lanes, options.wantedGradients);
   const layouts = { planar, unfolded: unfoldedMaps(structure, options.wantedGradients) };
-  const builder = new Schedule(fuse(structure, planar, options), mode, options, layouts, parameterOffsets(nodes));
+  const builder = new GraphSchedule(fuse(structure, planar, options), mode, options, layouts, parameterOffsets(nodes));
   for (const { scalar, value } of scalars) builder.out.scalars.push({ name: scalar, value });
   return builder.plan();
 }
@@ -67,7 +67,7 @@ interface Wanted {
   wantedGradients: ReadonlySet<string>;
 }
 
-export class Schedule extends PlanBuilder {
+class GraphSchedule extends PlanBuilder implements Schedule {
   private readonly byName: ReadonlyMap<string, EngineNode>;
   private readonly uses;
   /** Nodes that something trainable influences, and nodes that influence a loss. */

@@ -1,7 +1,7 @@
 // What an operator is: everything that is true of it, in one entry. Operators that are computed value by value or unit
 // by unit say here which native steps they are made of, and the engine plans them without knowing them; convolutions,
 // norms and losses have planners of their own (lib/engine/planners).
-import type { Node } from './graph.js';
+import type { Node } from './node.js';
 
 /** What a step reads: the value of input number i, the operator's own value, or the gradient of that. */
 export type Operand = number | 'result' | 'gradient';

@@ -2,7 +2,7 @@
 // with fan-out, residuals, shared weights, several inputs, rows and losses.
 import type { Batch } from '../../lib/engine/network.js';
 import { Graph, type LossKind, type Ref, type Shape, sizeOf } from '../../lib/graph/graph.js';
-import { type PointwiseName, pointwiseFunctions } from '../../lib/graph/operators/pointwise.js';
+import { type PointwiseName, pointwiseFunctions } from '../../lib/graph/pointwise-functions.js';
 import type { Axes, Padding } from '../../lib/graph/window.js';
 import { Random } from '../../lib/util/random.js';
 

@@ -12,13 +12,15 @@ export const add: Planner<EngineNode & { op: 'add' }> = {
     return y;
   },
   backward(s, node, phase) {
-    node.inputs.forEach((_, i) => {
+    for (const i of node.inputs.keys()) {
       const input = s.input(node, i);
-      if (!s.flows(node, i)) return;
-      if (s.isPassing(input)) return s.contributes(node, i, phase.level, phase.domain);
-      const y = s.savedGradient(input);
-      s.add(node, i, phase, s.push(phase, 'scale', { x: s.gradient(node, phase), y, number: 1 }));
-    });
+      if (!s.flows(node, i)) continue;
+      if (s.isPassing(input)) s.contributes(node, i, phase.level, phase.domain);
+      else {
+        const y = s.savedGradient(input);
+        s.add(node, i, phase, s.push(phase, 'scale', { x: s.gradient(node, phase), y, number: 1 }));
+      }
+    }
   },
   inputGradient: (s, node, _, phase) => s.gradient(node, phase),
 };

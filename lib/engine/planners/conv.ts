@@ -1,8 +1,7 @@
 // Convolutions and dense layers.
 import { type ConvNode, channels, type EngineNode } from '../engine-graph.js';
 import type { Phase } from '../plan-builder.js';
-import type { Schedule } from '../schedule.js';
-import type { Planner } from './planner.js';
+import type { Planner, Schedule } from './planner.js';
 
 /** A convolution's output is saved when it takes at least this many multiplications a value to compute it. */
 const SAVE_FROM_MACS = 24;

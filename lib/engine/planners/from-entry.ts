@@ -3,8 +3,7 @@ import type { Operand, Operator, StepUse } from '../../graph/operator.js';
 import type { PlanStep } from '../../native/plan.js';
 import type { EngineNode } from '../engine-graph.js';
 import type { Phase } from '../plan-builder.js';
-import type { Schedule } from '../schedule.js';
-import type { Planner } from './planner.js';
+import type { Planner, Schedule } from './planner.js';
 
 /** Operators whose value is cheaper to compute again than to load. */
 const recomputed = new Set(['upsample']);

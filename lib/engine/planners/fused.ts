@@ -1,8 +1,7 @@
 // Nodes that rewrites put in the place of several.
 import type { ConvNode, EngineNode, NormedConvNode, ResidualPoolNode, SumPoolNode } from '../engine-graph.js';
 import type { Phase } from '../plan-builder.js';
-import type { Schedule } from '../schedule.js';
-import type { Planner } from './planner.js';
+import type { Planner, Schedule } from './planner.js';
 
 /** Sums over the taps of a convolution of a single channel, which its norm's statistics follow from. */
 function takeTapStatistics(s: Schedule, conv: ConvNode, input: EngineNode, norm: number, phase: Phase): void {

@@ -12,7 +12,7 @@ import type { Planner } from './planner.js';
 import { maxPool } from './pool.js';
 import { reshape, select } from './rows.js';
 
-export type { Planner } from './planner.js';
+export type { Planner, Schedule } from './planner.js';
 
 const input: Planner = { flows: () => false, saves: () => true, value: () => -1, backward() {} };
 

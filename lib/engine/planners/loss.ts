@@ -3,8 +3,7 @@ import type { LossKind } from '../../graph/graph.js';
 import type { PlanStep } from '../../native/plan.js';
 import type { LossNode } from '../engine-graph.js';
 import type { Phase } from '../plan-builder.js';
-import type { Schedule } from '../schedule.js';
-import type { Planner } from './planner.js';
+import type { Planner, Schedule } from './planner.js';
 
 interface LossEntry {
   /** What its operands are. */

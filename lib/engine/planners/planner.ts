@@ -1,7 +1,43 @@
 // What an operator's planner does: it emits the native steps of its value and of its gradients.
+
+import type { PlanStep } from '../../native/plan.js';
 import type { EngineNode, NormNode } from '../engine-graph.js';
-import type { Phase } from '../plan-builder.js';
-import type { Schedule } from '../schedule.js';
+import type { Phase, PlanBuilder } from '../plan-builder.js';
+
+/** What a planner may ask of the schedule (lib/engine/schedule.ts), and of the plan that it builds. */
+export interface Schedule extends PlanBuilder {
+  input(node: EngineNode, i?: number): EngineNode;
+  readers(node: EngineNode): readonly EngineNode[];
+  isTarget(node: EngineNode): boolean;
+  isTrainable(node: EngineNode): boolean;
+  /** Whether input `i` of a node needs the gradient that flows to it. */
+  flows(node: EngineNode, i: number): boolean;
+  /** Nodes of one domain run unit by unit together. */
+  domain(node: EngineNode): string;
+  levelOf(node: EngineNode): number;
+  phase(level: number, node: EngineNode): Phase;
+  /** Whether batch statistics of a node's value are wanted. */
+  hasStatistics(node: EngineNode): boolean;
+  /** Whether a node's value is saved for the whole batch; the tensor that it is saved in. */
+  isSaved(node: EngineNode): boolean;
+  savedTensor(node: EngineNode): number | undefined;
+  /** The tensor that holds a node's value in a phase. */
+  value(node: EngineNode, phase: Phase): number;
+  /** Where a planner writes a node's value. */
+  resultTensor(node: EngineNode): number;
+  /** Whether a node's gradient is what its only reader computes where it is used, so that it need not be saved. */
+  isPassing(node: EngineNode): boolean;
+  /** Notes that input `i` of `node` gets its gradient at a level in a domain. */
+  contributes(node: EngineNode, i: number, level: number, domain: string): void;
+  /** Adds what `step` computes to the saved gradient of input `i`: its result `y` is that gradient. */
+  add(node: EngineNode, i: number, phase: Phase, step: PlanStep): void;
+  /** The saved gradient of a node. `at`: the tensor to put it into, if it is the first to be asked for. */
+  savedGradient(node: EngineNode, at?: number): number;
+  /** A tensor for a gradient that is read in the phase that makes it, and nowhere else. */
+  passingGradient(node: EngineNode, phase: Phase): number;
+  /** The tensor that holds the gradient of a node's value in a phase. */
+  gradient(node: EngineNode, phase: Phase): number;
+}
 
 export interface Planner<N extends EngineNode = EngineNode> {
   /** Puts the node's layers (weights, norms) into the plan. */

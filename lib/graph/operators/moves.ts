@@ -1,5 +1,5 @@
 // Operators that move values without arithmetic.
-import type { Node } from '../graph.js';
+import type { Node } from '../node.js';
 import type { Operator } from '../operator.js';
 
 export const concat: Operator<Node & { op: 'concat' }> = {

@@ -1,5 +1,5 @@
 // Operators that look at all channels of a position, or at all values of a unit.
-import type { Node } from '../graph.js';
+import type { Node } from '../node.js';
 import type { Operator } from '../operator.js';
 
 export const l2Normalize: Operator<Node & { op: 'l2-normalize' }> = {

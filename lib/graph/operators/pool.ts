@@ -1,5 +1,5 @@
 // Pooling over windows of any size, and over whole axes.
-import type { Node } from '../graph.js';
+import type { Node } from '../node.js';
 import type { Operator } from '../operator.js';
 
 /** Added to a variance before its root, so that the derivative stays finite. */
