@@ -46,7 +46,12 @@ export function addPretrain(program: Command, operations: Operations, run: Runne
     .option('--resume', 'continue the run in the output folder, with the options it began with')
     .option('--checkpoint-seconds <number>', 'time between checkpoints (default: 60)', positive())
     .optionsGroup('Training:')
-    .option('--task <tasks>', 'pretext task or a weighted sum of them, such as "cbow+contrastive:0.5"', 'contrastive')
+    .option(
+      '--task <tasks>',
+      'pretext task or a weighted sum of them, such as "cbow+contrastive:0.5"; one of your own by its module, as in ' +
+        '"contrastive+./my-task.mjs:0.5" (to be given again with --resume)',
+      'contrastive',
+    )
     .option('--steps <number>', 'training steps (default: 5000)', integer(1))
     .option('--minutes <number>', 'train for so long instead of a number of steps', positive())
     .option('--batch-size <number>', 'examples in a batch (default: 64)', integer(1))
@@ -71,6 +76,7 @@ export function addPretrain(program: Command, operations: Operations, run: Runne
   const examples = [
     'pretrain recordings/ --minutes 30 -o run',
     'pretrain recordings/ --task temporal-gap --steps 20000 --seed 7 -o gap',
+    'pretrain recordings/ --task ./my-task.mjs -o mine',
     'pretrain recordings/ --resume -o run',
   ];
   finish<Flags>(command, run, examples, async (session, [corpus], flags) => {
@@ -79,10 +85,13 @@ export function addPretrain(program: Command, operations: Operations, run: Runne
       program.error('error: give --steps or --minutes, not both');
     }
     const request = { corpus, output, resume, checkpointSeconds, options: pretrainingOptions(flags, session) };
+    // A run does not load modules by itself.
+    const { taskModules } = await import('../systems/audio2vec/index.js');
+    const again = taskModules(flags.task).length ? ` --task ${quote(flags.task)}` : '';
     let heldOut: number | undefined;
     const result = await operations.pretrain(request, session, (step) => {
       // Before the first step there is nothing to continue.
-      session.onInterrupt = `Continue with: audio2vec pretrain ${quote(corpus)} --resume -o ${quote(output)}`;
+      session.onInterrupt = `Continue with: audio2vec pretrain ${quote(corpus)} --resume -o ${quote(output)}${again}`;
       heldOut = step.heldOut ?? heldOut;
       session.progress(stepProgress(step, heldOut));
     });

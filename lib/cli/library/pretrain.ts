@@ -22,7 +22,9 @@ export const pretrain: Operations['pretrain'] = async (request, during, onStep):
       during.note(`${store.clipNames.length} recordings, ${amount} (${how})`);
     },
   };
-  const steps = resume ? resumePretraining(surroundings) : start({ ...options, ...surroundings });
+  const steps = resume
+    ? resumePretraining({ ...surroundings, task: options.task })
+    : start({ ...options, ...surroundings });
   for await (const { heldOut, ...step } of steps) onStep({ ...step, heldOut: heldOut?.loss });
   const { step, seconds, tasks = [] } = await readRunLog(output);
   const heldOut = tasks.map((t) => ({ task: t.task, loss: t.loss, references: trivialPredictors(t) }));
