@@ -123,6 +123,22 @@ describe('pretraining', () => {
   });
 });
 
+test('run-time scalars of a head keep their defaults', async () => {
+  const losses = [];
+  for (const factor of [1, 3]) {
+    const task: Task = {
+      ...sliceOrder,
+      head(g, z, { prefix, loss }) {
+        const logit = g.dense(`${prefix}logit`, g.reshape(`${prefix}both`, z, [12], 1), 1);
+        g.loss(loss, 'bce', [logit, g.input(`${prefix}target`, [1])], g.scalar('factor', factor));
+        return logit;
+      },
+    };
+    losses.push((await collect(pretrain(options({ task, steps: 1 }))))[0]!.loss);
+  }
+  expect(losses[1]).toBeCloseTo(3 * losses[0]!, 5);
+});
+
 describe('what is given as a task', () => {
   test.each([
     [{}, /lacks name .*summary .*defaults \(a function\), check .*slices .*span .*head .*sample .*target/],

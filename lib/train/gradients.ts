@@ -91,8 +91,8 @@ function networkFor(task: Tasks, examples: number, options: GradientOptions) {
   // Two tasks of the user's own may have the same name.
   const same = last?.key === key && choices.every(({ task }, i) => task === last!.choices[i]!.task);
   if (!last || !same || last.store !== store || last.network.maxExamples < examples) {
-    const { nodes } = trainingGraph(encoder, choices).graph;
-    const network = new Network(nodes, { maxExamples: examples, threads, isa, store, mean, std });
+    const { graph } = trainingGraph(encoder, choices);
+    const network = new Network(graph, { maxExamples: examples, threads, isa, store, mean, std });
     last = { key, choices, store, network, busy: Promise.resolve() };
   }
   return last;

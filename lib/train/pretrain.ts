@@ -175,7 +175,7 @@ function prepare(
   const heldOut = canHoldOut
     ? new BatchSampler(graph, { ...shared, clips: split.heldOut, label: 'held-out' })
     : undefined;
-  const network = createNetwork(graph.graph.nodes, { maxExamples: batchSize, threads, store, mean, std });
+  const network = createNetwork(graph.graph, { maxExamples: batchSize, threads, store, mean, std });
   const facts = { ...corpusFacts(store, folder), skipped };
   return { config, store, facts, own, graph, network, clips: split.train, train, heldOut };
 }

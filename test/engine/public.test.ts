@@ -17,6 +17,16 @@ const batch = {
   inputs: { x: { values: Float32Array.of(1, 2, 3, -1, 0, 1) }, target: { values: Float32Array.of(1, 0, 0, 1) } },
 };
 
+test('a network made of nodes alone does not drop their run-time scalars', async () => {
+  const g = new Graph();
+  const y = g.scale('y', g.input('x', [1]), g.scalar('factor', 3));
+  const one = { examples: 1, inputs: { x: { values: Float32Array.of(2) } } };
+  using whole = new Network(g, { maxExamples: 1, threads: 1 });
+  expect([...(await whole.forward(one, y.name))]).toEqual([6]);
+  using bare = new Network(g.nodes, { maxExamples: 1, threads: 1 });
+  await expect(bare.forward(one, y.name)).rejects.toThrow(expect.objectContaining({ code: 'ERR_GRAPH' }));
+});
+
 test.each(['', 'float64'])('two calls with clipping lower the loss (isa %j)', async (isa) => {
   const g = graph();
   using network = new Network(g, { maxExamples: 2, threads: 1, isa });

@@ -55,7 +55,8 @@ export interface Task<O extends object = object> {
   negatives?: 'batch' | 'example';
   /** Appends the head and its loss to the graph. `z`: the embeddings `[E]`, rows = {@link Task.slices}. Names of its nodes
    * begin with `context.prefix`, but for the loss, whose name is `context.loss` and whose weight `context.weight`; the
-   * input of its targets, if there are any, is `${context.prefix}target`. Returns the node that holds the prediction. */
+   * input of its targets, if there are any, is `${context.prefix}target`. Returns the node that holds the prediction.
+   * Run-time scalars keep their defaults in training. */
   head(g: Graph, z: Ref, context: HeadContext<O>): Ref;
   /** Draws one example from `clip` (which has at least {@link Task.span} frames); `other()` draws another clip. All chance
    * must come from `rng`, or runs cannot be repeated and resumed. */
