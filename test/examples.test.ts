@@ -44,3 +44,32 @@ it('node-embed.mjs embeds and compares', async () => {
   expect(similar[0]).toBe(1);
   expect(similar[1]).toBeLessThan(1);
 });
+
+it('own-network.mjs trains, saves and loads a network of its own', async () => {
+  const { code, stdout, stderr } = await built.run('examples/own-network.mjs', [join(work, 'denoiser.safetensors')]);
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  const losses = [...stdout.matchAll(/step \d+: loss ([\d.]+)/g)].map((m) => Number(m[1]));
+  expect(losses).toHaveLength(6);
+  expect(losses.at(-1)).toBeLessThan(losses[0]! / 10);
+  const [, error, noise] = /unheard tones: error ([\d.]+), of the noise ([\d.]+)/.exec(stdout)!;
+  expect(Number(error)).toBeLessThan(Number(noise) / 3);
+  expect(stdout).toContain('(256 samples): equal to the bit');
+  expect(stdout).toMatch(/sample \d+ matters most/);
+});
+
+it('own-task.mjs is a task of the command, which asks for it again to go on', async () => {
+  const module = join(built.home, 'examples', 'own-task.mjs');
+  const run = join(work, 'own-run');
+  const pretrain = (...args: string[]) =>
+    built.run('dist/cli/main.js', ['pretrain', join(work, 'corpus'), '-o', run, ...args]);
+  const task = `contrastive+${module}(hidden=8):0.5`;
+  const sizes = ['--frames', '32', '--channels', '2,4', '--batch-size', '4'];
+  const { code, stdout } = await pretrain('--task', task, '--steps', '4', '--held-out', '0.3', '--json', ...sizes);
+  expect(code).toBe(0);
+  const { heldOut } = JSON.parse(stdout);
+  expect(heldOut.map((h: { task: string }) => h.task)).toEqual(['contrastive', 'slice-order']);
+  const without = await pretrain('--resume');
+  expect(without.code).toBe(2);
+  expect(without.stderr).toContain(`give it again, --task ${module}`);
+  expect((await pretrain('--resume', '--task', module)).code).toBe(0);
+});

@@ -279,8 +279,8 @@ describe('a diverging run', () => {
   test('never saves parameters that are not finite', async () => {
     const out = fresh();
     const fake = fakeNetworkFactory();
-    const createNetwork: typeof fake = (nodes, how) => {
-      const network = fake(nodes, how);
+    const createNetwork: typeof fake = (graph, how) => {
+      const network = fake(graph, how);
       return {
         ...network,
         getState: () => {

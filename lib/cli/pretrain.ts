@@ -46,7 +46,12 @@ export function addPretrain(program: Command, operations: Operations, run: Runne
     .option('--resume', 'continue the run in the output folder, with the options it began with; --steps extends it')
     .option('--checkpoint-seconds <number>', 'time between checkpoints (default: 60)', positive())
     .optionsGroup('Training:')
-    .option('--task <tasks>', 'pretext task or a weighted sum of them, such as "cbow+contrastive:0.5"', 'contrastive')
+    .option(
+      '--task <tasks>',
+      'pretext task or a weighted sum of them, such as "cbow+contrastive:0.5"; one of your own by its module, as in ' +
+        '"contrastive+./my-task.mjs:0.5" (to be given again with --resume)',
+      'contrastive',
+    )
     .option('--steps <number>', 'training steps (default: 5000)', integer(1))
     .option('--minutes <number>', 'train for so long instead of a number of steps', positive())
     .option('--batch-size <number>', 'examples in a batch (default: 64)', integer(1))
@@ -71,6 +76,7 @@ export function addPretrain(program: Command, operations: Operations, run: Runne
   const examples = [
     'pretrain recordings/ --minutes 30 -o run',
     'pretrain recordings/ --task temporal-gap --steps 20000 --seed 7 -o gap',
+    'pretrain recordings/ --task ./my-task.mjs -o mine',
     'pretrain recordings/ --resume -o run',
   ];
   finish<Flags>(command, run, examples, async (session, [corpus], flags) => {
@@ -78,16 +84,21 @@ export function addPretrain(program: Command, operations: Operations, run: Runne
     if (flags.steps !== undefined && flags.minutes !== undefined) {
       program.error('error: give --steps or --minutes, not both');
     }
+    const request = { corpus, output, resume, checkpointSeconds, options: pretrainingOptions(flags, session) };
+    // A run does not load modules by itself.
+    const { taskModules } = await import('../systems/audio2vec/index.js');
+    const modules = taskModules(flags.task).length > 0;
+    const changeable = modules ? [...changeableOptions, '--task'] : changeableOptions;
     const fixed = resume ? command.options.filter((o) => isGiven(command, o) && !changeable.includes(o.long!)) : [];
     if (fixed.length > 0) {
       const names = fixed.map((o) => o.long).join(', ');
       program.error(`error: a run keeps the options it began with: leave out ${names} with --resume`);
     }
-    const request = { corpus, output, resume, checkpointSeconds, options: pretrainingOptions(flags, session) };
+    const again = modules ? ` --task ${quote(flags.task)}` : '';
     let heldOut: number | undefined;
     const result = await operations.pretrain(request, session, (step) => {
       // Before the first step there is nothing to continue.
-      session.onInterrupt = `Continue with: audio2vec pretrain ${quote(corpus)} --resume -o ${quote(output)}`;
+      session.onInterrupt = `Continue with: audio2vec pretrain ${quote(corpus)} --resume -o ${quote(output)}${again}`;
       heldOut = step.heldOut ?? heldOut;
       session.progress(stepProgress(step, heldOut));
     });
@@ -96,8 +107,8 @@ export function addPretrain(program: Command, operations: Operations, run: Runne
   });
 }
 
-/** What may be given with --resume. */
-const changeable = ['--resume', '--output', '--checkpoint-seconds', '--steps', '--minutes', '--json', '--quiet'];
+/** What may be given with --resume; and --task, where it names modules. */
+const changeableOptions = ['--resume', '--output', '--checkpoint-seconds', '--steps', '--minutes', '--json', '--quiet'];
 
 function isGiven(command: Command, option: Option): boolean {
   return command.getOptionValueSource(option.attributeName()) === 'cli';

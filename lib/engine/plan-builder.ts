@@ -8,6 +8,7 @@ import {
   type PlanStep,
   tensorsOf,
 } from '../native/plan.js';
+import { Audio2VecError } from '../util/errors.js';
 import { markCachedRows } from './cached-rows.js';
 import {
   area,
@@ -222,7 +223,13 @@ export class PlanBuilder {
 
   /** Index of a run-time scalar, -1 for none. */
   scalarOf(name: string | undefined): number {
-    return name === undefined ? -1 : this.out.scalars.findIndex((s) => s.name === name);
+    if (name === undefined) return -1;
+    const found = this.out.scalars.findIndex((s) => s.name === name);
+    if (found >= 0) return found;
+    throw new Audio2VecError(
+      'ERR_GRAPH',
+      `The run-time scalar ${name} is unknown: make the network of the whole Graph.`,
+    );
   }
 }
 

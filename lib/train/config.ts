@@ -2,7 +2,7 @@
 // continued from its folder alone.
 import { availableParallelism } from 'node:os';
 import { checkEncoder, defaultEncoder, type EncoderConfig } from '../models/blocks.js';
-import { chooseTasks, formatTasks, type TaskSpec } from '../systems/audio2vec/index.js';
+import { chooseTasks, formatTasks, type Tasks } from '../systems/audio2vec/index.js';
 import { argumentError } from '../util/errors.js';
 import { type AugmentationOptions, checkAugmentation, noAugmentation, recipeAugmentation } from './augment.js';
 import { checkSchedule, type Schedule } from './schedule.js';
@@ -40,9 +40,10 @@ export interface TrainingOptions {
 }
 
 export interface PretrainingOptions extends TrainingOptions {
-  /** Like `cbow` or `cbow+contrastive:0.5` (see {@link parseTasks}), or the same as objects. Default `contrastive`,
-   * which transfers best (docs/recipe.md). */
-  task?: string | readonly TaskSpec[];
+  /** Like `cbow` or `cbow+contrastive:0.5` (see {@link parseTasks}), or the same as objects; a task of your own as a
+   * {@link Task}, or as the path of a module that exports it: `./my-task.mjs`, `cbow+./my-task.mjs:0.5`. Default
+   * `contrastive`, which transfers best (docs/recipe.md). */
+  task?: Tasks;
   /** Fraction of the clips that are held out to measure progress. Default 0.05. */
   heldOut?: number;
   /** Whether the finished encoder's embeddings are whitened over the corpus, see whiten.ts. Default true. */
@@ -66,6 +67,8 @@ export interface TrainingConfig {
 export interface PretrainingConfig extends TrainingConfig {
   /** In the notation of {@link parseTasks}, with all that differs from the defaults. */
   task: string;
+  /** Where tasks by path were loaded from, by name, to say it to whoever resumes the run. */
+  taskModules?: Record<string, string>;
   heldOut: number;
   whiten: boolean;
 }

@@ -65,7 +65,7 @@ export async function* fineTune(options: FineTuneOptions): AsyncGenerator<Step, 
   const mean = from?.mean ?? store.mean;
   const std = from?.std ?? store.std;
   const make = (of: FeatureStore) =>
-    createNetwork(graph.nodes, {
+    createNetwork(graph, {
       maxExamples: config.batchSize,
       threads: config.threads,
       store: of,

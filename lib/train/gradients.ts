@@ -5,7 +5,7 @@ import type { FeatureStore } from '../features/feature-store.js';
 import type { Parameter } from '../graph/graph.js';
 import { checkEncoder, defaultEncoder, type EncoderConfig } from '../models/blocks.js';
 import { initialParameters } from '../models/initial-weights.js';
-import { chooseTasks, formatTasks, type TaskSpec } from '../systems/audio2vec/index.js';
+import { chooseTasks, formatTasks, type TaskChoice, type Tasks } from '../systems/audio2vec/index.js';
 import { trainingGraph } from '../systems/audio2vec/training-graph.js';
 import { argumentError } from '../util/errors.js';
 
@@ -32,11 +32,11 @@ export type LossAndGradients = Losses & { gradients: Arrays };
  * log-mel: `{ examples: n, inputs: { slices: { values }, target: { values } } }`, `[n, 4, frames, bands]` and
  * `[n, frames, bands]`. {@link taskInputs} names the inputs of any task with their shapes. Slices may also be given by
  * their first frames in `store`: `{ frames }`.
- * @param task as for `pretrain`
+ * @param task as for `pretrain`, but not by the path of a module
  * @param weights every array that {@link initialWeights} has, by name
  * @throws `ERR_ARGUMENT` for weights or inputs that are missing or of another size */
 export async function lossAndGradients(
-  task: string | readonly TaskSpec[],
+  task: Tasks,
   weights: ReadonlyMap<string, Float32Array | Float64Array>,
   batch: Batch,
   options: GradientOptions = {},
@@ -50,7 +50,7 @@ export async function lossAndGradients(
 /** Fresh weights of encoder and head by name, batch norm's running statistics among them: where training with this
  * seed begins. */
 export function initialWeights(
-  task: string | readonly TaskSpec[],
+  task: Tasks,
   seed: number,
   encoder: Partial<EncoderConfig> = {},
 ): Map<string, Float32Array> {
@@ -58,33 +58,29 @@ export function initialWeights(
 }
 
 /** Names, shapes and kinds of all weights of a task's network. `trainable` ones have gradients. */
-export function taskParameters(
-  task: string | readonly TaskSpec[],
-  encoder: Partial<EncoderConfig> = {},
-): readonly Parameter[] {
+export function taskParameters(task: Tasks, encoder: Partial<EncoderConfig> = {}): readonly Parameter[] {
   return graphOf(task, encoder).graph.params;
 }
 
 /** Inputs of a task's network by name, with the shape of one example's values. A decoder that predicts several slices
  * has them in the last dimension. */
-export function taskInputs(
-  task: string | readonly TaskSpec[],
-  encoder: Partial<EncoderConfig> = {},
-): { name: string; shape: number[] }[] {
+export function taskInputs(task: Tasks, encoder: Partial<EncoderConfig> = {}): { name: string; shape: number[] }[] {
   const inputs = graphOf(task, encoder).graph.nodes.filter((node) => node.op === 'input');
   return inputs.map(({ name, rows, shape }) => ({ name, shape: [rows, ...shape] }));
 }
 
-function graphOf(task: string | readonly TaskSpec[], given: Partial<EncoderConfig>) {
+function graphOf(task: Tasks, given: Partial<EncoderConfig>) {
   const encoder = { ...defaultEncoder, ...given };
   checkEncoder(encoder);
   return trainingGraph(encoder, chooseTasks(task, encoder.frames));
 }
 
 /** The network last used: a client asks for the same one again and again, and building it takes longer than a step. */
-let last: { key: string; store?: FeatureStore; network: Network; busy: Promise<unknown> } | undefined;
+let last:
+  | { key: string; choices: TaskChoice[]; store?: FeatureStore; network: Network; busy: Promise<unknown> }
+  | undefined;
 
-function networkFor(task: string | readonly TaskSpec[], examples: number, options: GradientOptions) {
+function networkFor(task: Tasks, examples: number, options: GradientOptions) {
   const { store, mean = store?.mean, std = store?.std, threads, isa } = options;
   const encoder = { ...defaultEncoder, ...options.encoder };
   checkEncoder(encoder);
@@ -92,10 +88,12 @@ function networkFor(task: string | readonly TaskSpec[], examples: number, option
   const choices = chooseTasks(task, encoder.frames);
   const statistics = [mean, std].map((a) => a && Array.from(a));
   const key = JSON.stringify([formatTasks(choices, encoder.frames), encoder, threads, isa, statistics]);
-  if (last?.key !== key || last.store !== store || last.network.maxExamples < examples) {
-    const { nodes } = trainingGraph(encoder, choices).graph;
-    const network = new Network(nodes, { maxExamples: examples, threads, isa, store, mean, std });
-    last = { key, store, network, busy: Promise.resolve() };
+  // Two tasks of the user's own may have the same name.
+  const same = last?.key === key && choices.every(({ task }, i) => task === last!.choices[i]!.task);
+  if (!last || !same || last.store !== store || last.network.maxExamples < examples) {
+    const { graph } = trainingGraph(encoder, choices);
+    const network = new Network(graph, { maxExamples: examples, threads, isa, store, mean, std });
+    last = { key, choices, store, network, busy: Promise.resolve() };
   }
   return last;
 }

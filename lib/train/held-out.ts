@@ -1,6 +1,7 @@
 // Does a pretext task really learn? Its held-out loss beside what answers without any learning would get.
 
 import type { FeatureStore } from '../features/feature-store.js';
+import { sizeOf } from '../graph/graph.js';
 import type { Example } from '../systems/audio2vec/task.js';
 import type { TaskNodes, TrainingGraph } from '../systems/audio2vec/training-graph.js';
 import { type Interval, spearmanInterval } from '../util/metrics.js';
@@ -16,7 +17,7 @@ export interface TaskReport {
    * a copy of the encoded slice closest in time. */
   meanSlice?: number;
   nearestSlice?: number;
-  /** Loss of answering 1/2 always. */
+  /** Loss of answering 1/2 always, where the answer is a probability. */
   constant?: number;
   /** Rank correlation of answers and truth, and its 95 % bootstrap interval. */
   spearman?: { correlation: number; interval: Interval };
@@ -54,11 +55,25 @@ export async function reportHeldOut(o: HeldOutOptions): Promise<TaskReport[]> {
       const { parts } = await o.network.evaluate(o.heldOut.batch(i));
       report.loss += parts[nodes.loss]! / nodes.choice.weight / o.batches;
     }
-    if (nodes.choice.task.target === 'slices') Object.assign(report, trivialErrors(o, t, examples));
-    if (nodes.choice.task.target === 'values') Object.assign(report, await correlation(o, nodes, batches));
+    if (rebuilds(o.graph, nodes)) Object.assign(report, trivialErrors(o, t, examples));
+    if (answersWithOne(o.graph, nodes)) Object.assign(report, await correlation(o, nodes, batches));
     reports.push(report);
   }
   return reports;
+}
+
+/** Whether a task's prediction is its target slices, as a decoder gives them. */
+export function rebuilds({ graph, encoder }: TrainingGraph, { choice, output, targets }: TaskNodes): boolean {
+  const { rows, shape } = graph.nodes.find((n) => n.name === output)!;
+  return (
+    choice.task.target === 'slices' && [rows, ...shape].join() === [1, encoder.frames, encoder.bands, targets].join()
+  );
+}
+
+/** Whether a task answers each example with one value, which is compared with one. */
+function answersWithOne({ graph }: TrainingGraph, { choice, output, targets }: TaskNodes): boolean {
+  const { rows, shape } = graph.nodes.find((n) => n.name === output)!;
+  return choice.task.target === 'values' && targets === 1 && rows * sizeOf(shape) === 1;
 }
 
 /** What the decoder of `nodes` makes of the first targets of a batch of held-out examples, at most `count` of them, each
@@ -121,7 +136,9 @@ async function correlation(o: HeldOutOptions, nodes: TaskNodes, batches: readonl
     truth.push(...examples.flatMap((e) => e.target!));
   }
   // A logit orders answers as its sigmoid does.
-  return { constant: Math.LN2, spearman: spearmanInterval(answers, truth) };
+  const loss = o.graph.graph.nodes.find((n) => n.name === nodes.loss);
+  const constant = loss?.op === 'loss' && loss.loss === 'bce' ? Math.LN2 : undefined;
+  return { constant, spearman: spearmanInterval(answers, truth) };
 }
 
 /** A slice as the network sees it. */

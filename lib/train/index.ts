@@ -1,6 +1,14 @@
 export { untrainedModel } from '../models/initial-weights.js';
-export { findTask, parseTasks, type TaskChoice, type TaskSpec, tasks } from '../systems/audio2vec/index.js';
-export type { Clip, Example, Task } from '../systems/audio2vec/task.js';
+export {
+  findTask,
+  loadTasks,
+  parseTasks,
+  type TaskChoice,
+  type TaskSpec,
+  type Tasks,
+  tasks,
+} from '../systems/audio2vec/index.js';
+export { type Clip, type Example, type HeadContext, type Task, targetSlices } from '../systems/audio2vec/task.js';
 export { type AugmentationOptions, noAugmentation, recipeAugmentation } from './augment.js';
 export type { PretrainingOptions, TrainingOptions } from './config.js';
 export { type FineTuned, type FineTuneOptions, fineTune, runToEnd } from './fine-tune.js';

@@ -5,16 +5,18 @@ import { type BuiltFeatureStore, buildFeatureStore, type FeatureStoreOptions } f
 import type { FeatureStore, MappedFeatureStore } from '../features/feature-store.js';
 import { type EncoderModel, saveEncoderModel } from '../models/encoder-model.js';
 import { encoderWeights, initialParameters } from '../models/initial-weights.js';
-import { chooseTasks } from '../systems/audio2vec/index.js';
+import { chooseTasks, loadTasks, ownTasks, type Tasks } from '../systems/audio2vec/index.js';
+import type { Task } from '../systems/audio2vec/task.js';
 import { type TrainingGraph, trainingGraph } from '../systems/audio2vec/training-graph.js';
 import { Audio2VecError, argumentError } from '../util/errors.js';
 import { type Checkpoint, loadCheckpoint, restoreNetwork, saveCheckpoint } from './checkpoint.js';
 import { type PretrainingConfig, type PretrainingOptions, pretrainingConfig } from './config.js';
 import { type CorpusFacts, corpusFacts } from './corpus.js';
 import { type NetworkFactory, nativeNetwork, type TrainableNetwork } from './engine.js';
-import { type HeldOutOptions, reconstruct, reportHeldOut } from './held-out.js';
+import { type HeldOutOptions, rebuilds, reconstruct, reportHeldOut } from './held-out.js';
 import { curve, emptyHistory } from './history.js';
 import { type Step, trainLoop } from './loop.js';
+import { checkOwnTasks, modulesOf } from './own-tasks.js';
 import { saveReconstructions } from './reconstructions.js';
 import { extend, type RunLength } from './run-length.js';
 import { lockRun } from './run-lock.js';
@@ -48,23 +50,30 @@ interface Surroundings {
 }
 
 export interface PretrainOptions extends PretrainingOptions, Surroundings {}
-export interface ResumeOptions extends Surroundings, RunLength {}
+export interface ResumeOptions extends Surroundings, RunLength {
+  /** Needed by a run that has a task of your own: that task, as it was given to {@link pretrain}. A run does not load
+   * modules by itself, so that opening someone's run never runs their code. Weights and options stay as the run has them. */
+  task?: Tasks;
+}
 
 /** Trains an encoder without labels, yielding after every step.
  *
  * Throws `ERR_ARGUMENT` for wrong options and if `out` already holds a run, `ERR_LOCKED` if another process is at work
- * in it, `ERR_FILE` if the corpus can't be read,
+ * in it, `ERR_FILE` if the corpus or a task's module can't be read,
  * `ERR_DATASET` if it has too few or too short clips, `ERR_DIVERGED` if the loss stops being finite, and an `AbortError` that says how to go on when
  * `signal` aborts. Leaving the loop early saves too. */
 export async function* pretrain(options: PretrainOptions): AsyncGenerator<Step, void> {
-  const config = pretrainingConfig(options);
+  const task = await loadTasks(options.task ?? 'contrastive');
+  const config = pretrainingConfig({ ...options, task });
+  const modules = modulesOf(options.task, task);
+  if (modules) config.taskModules = modules;
   const checkpoint = join(options.out, runFiles.checkpoint);
   if (await exists(checkpoint)) {
     throw holdsRun(options.out);
   }
   yield* locked(options, async function* (corpus) {
     if (await exists(checkpoint)) throw holdsRun(options.out); // since we looked
-    const run = prepare(config, corpus, options);
+    const run = prepare(config, corpus, options, ownTasks(task));
     const progress: Checkpoint = {
       step: 0,
       steps: config.steps,
@@ -79,23 +88,25 @@ export async function* pretrain(options: PretrainOptions): AsyncGenerator<Step, 
 }
 
 /** Continues the run in `out` where its checkpoint stands. The result has the same bits as if it had never stopped.
- * Throws as {@link pretrain} does; also `ERR_FILE` if there is no checkpoint, and `ERR_DATASET` if the corpus is not
- * the one the run began with. */
+ * Throws as {@link pretrain} does; also `ERR_FILE` if there is no checkpoint, `ERR_DATASET` if the corpus is not the one
+ * the run began with, and `ERR_ARGUMENT` if a task of your own is needed and not given. */
 export async function* resumePretraining(options: ResumeOptions): AsyncGenerator<Step, void> {
   const file = join(options.out, runFiles.checkpoint);
+  const own = ownTasks(options.task === undefined ? [] : await loadTasks(options.task));
   const load = async () => {
     const progress = await loadCheckpoint(file);
     const { config, corpus } = progress.run as { config: PretrainingConfig; corpus: CorpusFacts };
     if (!config?.encoder || !config.schedule || !config.task || !corpus) {
       throw new Audio2VecError('ERR_MODEL_FORMAT', `${file} is not the checkpoint of a pretraining run.`);
     }
+    checkOwnTasks(config, own, options.out);
     extend(progress, config, options);
     return { progress, config, corpus };
   };
   await load(); // what is wrong is told before the corpus is read
   yield* locked(options, async function* (store) {
     const { progress, config, corpus } = await load(); // it may have moved on before it was ours
-    const run = prepare(config, store, options);
+    const run = prepare(config, store, options, own);
     if (run.facts.fingerprint !== corpus.fingerprint) {
       throw new Audio2VecError(
         'ERR_DATASET',
@@ -159,6 +170,8 @@ interface Run {
   config: PretrainingConfig;
   store: FeatureStore;
   facts: CorpusFacts;
+  /** Tasks of the user's own. */
+  own: readonly Task[];
   graph: TrainingGraph;
   network: TrainableNetwork;
   /** Those to train on. */
@@ -168,12 +181,17 @@ interface Run {
   heldOut?: BatchSampler;
 }
 
-function prepare(config: PretrainingConfig, corpus: Corpus, { createNetwork = nativeNetwork }: Surroundings): Run {
+function prepare(
+  config: PretrainingConfig,
+  corpus: Corpus,
+  { createNetwork = nativeNetwork }: Surroundings,
+  own: readonly Task[],
+): Run {
   const { store, folder, skipped } = corpus;
   const { encoder, seed, batchSize, augmentation, threads } = config;
   if (store.bands !== encoder.bands)
     throw argumentError('encoder.bands', `${store.bands}, as the corpus has`, encoder.bands);
-  const choices = chooseTasks(config.task, encoder.frames);
+  const choices = chooseTasks(config.task, encoder.frames, own);
   const graph = trainingGraph(encoder, choices);
   const { clipStarts, mean, std } = store;
   const span = Math.max(...choices.map(({ task, options }) => task.span(options, encoder.frames)));
@@ -184,9 +202,9 @@ function prepare(config: PretrainingConfig, corpus: Corpus, { createNetwork = na
   const heldOut = canHoldOut
     ? new BatchSampler(graph, { ...shared, clips: split.heldOut, label: 'held-out' })
     : undefined;
-  const network = createNetwork(graph.graph.nodes, { maxExamples: batchSize, threads, store, mean, std });
+  const network = createNetwork(graph.graph, { maxExamples: batchSize, threads, store, mean, std });
   const facts = { ...corpusFacts(store, folder), skipped };
-  return { config, store, facts, graph, network, clips: split.train, train, heldOut };
+  return { config, store, facts, own, graph, network, clips: split.train, train, heldOut };
 }
 
 /** Tasks that contrast clips need two of them. */
@@ -238,7 +256,7 @@ async function* train(run: Run, progress: Checkpoint, options: Surroundings): As
     save: () => save(signal?.aborted ? 'interrupted' : 'running'),
     saveEvery: options.checkpointSeconds ?? 60,
     signal,
-    whenInterrupted: `It is saved. Continue with resumePretraining({ corpus, out: ${JSON.stringify(out)} }), or add --resume to the command.`,
+    whenInterrupted: `It is saved. Continue with resumePretraining({ corpus, out: ${JSON.stringify(out)}${run.own.length ? ', task' : ''} }), or add --resume to the command.`,
   });
 
   ended = performance.now();
@@ -251,7 +269,7 @@ async function* train(run: Run, progress: Checkpoint, options: Surroundings): As
     batches: Math.ceil(heldOutExamples / config.batchSize),
   };
   const tasks = measure && (await reportHeldOut(measure));
-  const rebuilding = graph.tasks.find(({ choice }) => choice.task.target === 'slices');
+  const rebuilding = graph.tasks.find((nodes) => rebuilds(graph, nodes));
   if (measure && rebuilding) {
     await saveReconstructions(out, await reconstruct(measure, rebuilding, keptReconstructions), store.bands);
   }
@@ -272,7 +290,7 @@ async function* train(run: Run, progress: Checkpoint, options: Surroundings): As
 /** What the model file says about its making: nothing of the clock or of this machine, so that equal runs make equal
  * files. */
 function provenance(config: PretrainingConfig, { clips, hours, fingerprint }: CorpusFacts): Record<string, unknown> {
-  const { encoder: _, threads: __, minutes: ___, ...rest } = config;
+  const { encoder: _, threads: __, minutes: ___, taskModules: ____, ...rest } = config;
   return { ...rest, corpus: { clips, hours, fingerprint } };
 }
 

@@ -1,6 +1,7 @@
 // Training batches. Batch k is a function of the seed and k alone: there is no state that a checkpoint would have to
 // store, and sampling ahead while a step runs changes nothing.
 import type { Batch, BatchInput } from '../engine/network.js';
+import { checkExample } from '../systems/audio2vec/own-task.js';
 import type { Example } from '../systems/audio2vec/task.js';
 import { slicesInput, type TaskNodes, type TrainingGraph } from '../systems/audio2vec/training-graph.js';
 import { Random } from '../util/random.js';
@@ -48,7 +49,8 @@ export class BatchSampler {
   /** The examples of one task in batch `index`. */
   examples(index: number, task: number): Example[] {
     const rng = this.root.fork(index).fork(task);
-    const { choice } = this.graph.tasks[task]!;
+    const nodes = this.graph.tasks[task]!;
+    const { choice } = nodes;
     const draw = this.draws[task]!;
     const frames = this.graph.encoder.frames;
     const distinct = choice.task.negatives === 'batch';
@@ -58,7 +60,9 @@ export class BatchSampler {
       const clip = distinct ? draw.drawExcept(rng, taken) : draw.draw(rng);
       if (distinct) taken.add(clip);
       const other = () => draw.clip(draw.drawExcept(rng, new Set([clip])));
-      return choice.task.sample(rng, draw.clip(clip), choice.options, frames, other);
+      const example = choice.task.sample(rng, draw.clip(clip), choice.options, frames, other);
+      checkExample(choice.task, example, nodes);
+      return example;
     });
   }
 

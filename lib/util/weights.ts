@@ -12,10 +12,11 @@ export interface WeightFile {
 }
 
 /** Writes arrays by name (atomic). Give `about` whatever must travel with them (configuration, front end,
- * normalisation): each value is stored as JSON. Throws `ERR_ARGUMENT` where a shape and its array disagree. */
+ * normalisation): each value is stored as JSON. Arrays of doubles are stored in single precision. Throws `ERR_ARGUMENT`
+ * where a shape and its array disagree. */
 export async function writeWeights(
   file: string,
-  weights: ReadonlyMap<string, Float32Array>,
+  weights: ReadonlyMap<string, Float32Array | Float64Array>,
   parameters: readonly { name: string; shape: readonly number[] }[],
   about: Record<string, unknown> = {},
 ): Promise<void> {
@@ -27,7 +28,7 @@ export async function writeWeights(
     if (!shape || data.length !== size) {
       throw argumentError(`weights of ${name}`, shape ? `${size} values` : 'among the parameters', data.length);
     }
-    tensors.set(name, { shape, data });
+    tensors.set(name, { shape, data: data instanceof Float32Array ? data : Float32Array.from(data) });
   }
   const metadata = Object.entries(about).map(([key, value]) => [key, JSON.stringify(value)]);
   await writeSafetensors(file, tensors, Object.fromEntries(metadata));

@@ -15,7 +15,7 @@ export interface FakeNetworkOptions {
 }
 
 export function fakeNetworkFactory(options: FakeNetworkOptions = {}): NetworkFactory {
-  return (nodes) => {
+  return ({ nodes }) => {
     const params = nodes.flatMap((n) => n.params);
     const arrays = (trainableOnly: boolean) =>
       new Map(

@@ -17,15 +17,15 @@ import {
 } from './pointwise.js';
 import { pool } from './pool.js';
 
-/** To add one: write its entry, add it here. */
-const all = [
+/** To add one: write its entry, add it here (and to the table of docs/engine.md; a test prints it). */
+export const operators = [
   ...[pointwise, relu, scale, sub, mul, div, gate, dot, stopGradient, straightThrough, dropout],
   ...[l2Normalize, softmax, layerNorm, oneHot],
   ...[concat, channelRange, gather, upsample],
   pool,
 ] as readonly Operator[];
 
-const byOp: ReadonlyMap<string, Operator> = new Map(all.map((operator) => [operator.op, operator]));
+const byOp: ReadonlyMap<string, Operator> = new Map(operators.map((operator) => [operator.op, operator]));
 
 /** The entry of a node's operator, if it is planned from one. */
 export function operatorOf(node: { op: string }): Operator | undefined {

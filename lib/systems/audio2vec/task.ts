@@ -1,4 +1,5 @@
-// What a pretext task is. A task is one file that declares an object of this type and one line in index.ts.
+// What a pretext task is. A task of this package is one file that declares an object of this type and one line in
+// index.ts; one of the user's own is an object given to `pretrain`, or a module (own-task.ts).
 
 import type { Graph, Ref } from '../../graph/graph.js';
 import type { EncoderConfig } from '../../models/blocks.js';
@@ -31,12 +32,13 @@ export interface Example {
 }
 
 /** A pretext task: which slices are encoded, what is made of the embeddings, and how examples are drawn.
- * `O` is its options; all of them are numbers. */
+ * `O` is its options; all of them are numbers. examples/own-task.mjs is a worked example. */
 export interface Task<O extends object = object> {
+  /** A word in small letters, such as `slice-order`. */
   name: string;
   /** One line for `--help`. */
   summary: string;
-  /** Default options for slices of this many frames. */
+  /** Default options for slices of this many frames; `{}` if it has none. */
   defaults(frames: number): O;
   /** Throws `ERR_ARGUMENT` for options that make no sense with slices of this many frames. */
   check(options: O, frames: number): void;
@@ -51,10 +53,13 @@ export interface Task<O extends object = object> {
   /** Where a task that contrasts clips finds the others: in the rest of the `batch`, whose examples then come from
    * different clips as far as there are enough; or in each `example`, whose `sample` asks for `other()`. */
   negatives?: 'batch' | 'example';
-  /** Appends the head and its loss to the graph. `z`: the embeddings, rows = {@link Task.slices}. Returns the node
-   * that holds the prediction. */
+  /** Appends the head and its loss to the graph. `z`: the embeddings `[E]`, rows = {@link Task.slices}. Names of its nodes
+   * begin with `context.prefix`, but for the loss, whose name is `context.loss` and whose weight `context.weight`; the
+   * input of its targets, if there are any, is `${context.prefix}target`. Returns the node that holds the prediction.
+   * Run-time scalars keep their defaults in training. */
   head(g: Graph, z: Ref, context: HeadContext<O>): Ref;
-  /** Draws one example from `clip` (which has at least {@link Task.span} frames); `other()` draws another clip. */
+  /** Draws one example from `clip` (which has at least {@link Task.span} frames); `other()` draws another clip. All chance
+   * must come from `rng`, or runs cannot be repeated and resumed. */
   sample(rng: Random, clip: Clip, options: O, frames: number, other: () => Clip): Example;
   /** For tasks that predict slices: for each target the encoded slice closest in time, which a predictor that merely
    * copies would answer. */

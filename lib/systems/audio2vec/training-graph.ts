@@ -1,9 +1,10 @@
 // Puts the chosen tasks into one graph. All slices of all tasks go through ONE encoder, stacked as the rows of a single
 // input, so that its weights and batch statistics are shared; each head then reads its own rows.
 
-import { Graph } from '../../graph/graph.js';
+import { Graph, sizeOf } from '../../graph/graph.js';
 import { type EncoderConfig, encoder } from '../../models/blocks.js';
 import type { TaskChoice } from './index.js';
+import { checkHead } from './own-task.js';
 
 /** Name of the input that holds the encoded slices of all tasks. */
 export const slicesInput = 'slices';
@@ -18,6 +19,8 @@ export interface TaskNodes {
   count: number;
   /** Input node of its targets, if it has one. */
   target?: string;
+  /** First frames or values that this input takes for one example; 0 without it. */
+  targets: number;
   /** Node of its prediction. */
   output: string;
   /** Loss node, named as the task; key of its part in `Losses.parts`. */
@@ -45,10 +48,18 @@ export function trainingGraph(config: EncoderConfig, choices: readonly TaskChoic
     const prefix = choices.length === 1 ? '' : `${task.name}.`;
     const count = counts[i]!;
     const rows = count === slices ? z : graph.select(`${prefix}embeddings`, z, from, count);
-    const output = task.head(graph, rows, { encoder: config, options, prefix, loss: task.name, weight }).name;
+    const prediction = task.head(graph, rows, { encoder: config, options, prefix, loss: task.name, weight });
     const target = task.target === 'none' ? undefined : `${prefix}target`;
+    checkHead(task, graph, prediction, target);
+    const targets = target ? targetsOf(graph, target, task.target === 'slices') : 0;
     from += count;
-    return { choice, from: from - count, count, target, output, loss: task.name };
+    return { choice, from: from - count, count, target, targets, output: prediction.name, loss: task.name };
   });
   return { graph, encoder: config, tasks, slices };
+}
+
+/** Slices (one a channel) or values that an input takes for one example. */
+function targetsOf(graph: Graph, name: string, slices: boolean): number {
+  const { rows, shape } = graph.nodes.find((n) => n.name === name)!;
+  return rows * (slices ? shape[shape.length - 1]! : sizeOf(shape));
 }
