@@ -5,7 +5,7 @@ import { expect, test } from 'vitest';
 import { losses } from '../lib/engine/planners/loss.js';
 import { Graph } from '../lib/graph/graph.js';
 import { operators } from '../lib/graph/operators/index.js';
-import { pointwiseFunctions } from '../lib/graph/operators/pointwise.js';
+import { pointwiseFunctions } from '../lib/graph/pointwise-functions.js';
 
 const page = await readFile(join(import.meta.dirname, '..', 'docs', 'engine.md'), 'utf8');
 const cell = (text: string) => text.replaceAll('|', '\\|');

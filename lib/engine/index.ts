@@ -14,7 +14,7 @@ export {
   type Shape,
 } from '../graph/graph.js';
 export { initialParameters } from '../graph/initial-parameters.js';
-export type { PointwiseName } from '../graph/operators/pointwise.js';
+export type { PointwiseName } from '../graph/pointwise-functions.js';
 export type { Axes, Padding, Window, WindowOptions } from '../graph/window.js';
 export { Audio2VecError, type ErrorCode } from '../util/errors.js';
 export { readWeights, type WeightFile, writeWeights } from '../util/weights.js';
