@@ -108,7 +108,16 @@ export function addPretrain(program: Command, operations: Operations, run: Runne
 }
 
 /** What may be given with --resume; and --task, where it names modules. */
-const changeableOptions = ['--resume', '--output', '--checkpoint-seconds', '--steps', '--minutes', '--json', '--quiet'];
+const changeableOptions = [
+  '--resume',
+  '--output',
+  '--checkpoint-seconds',
+  '--steps',
+  '--minutes',
+  '--threads',
+  '--json',
+  '--quiet',
+];
 
 function isGiven(command: Command, option: Option): boolean {
   return command.getOptionValueSource(option.attributeName()) === 'cli';

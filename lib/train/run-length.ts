@@ -9,11 +9,19 @@ export interface RunLength {
   steps?: number;
   /** The same for a run that was given minutes. */
   minutes?: number;
+  /** Threads of the engine from here on; another number than before gives other bits. */
+  threads?: number;
 }
 
 /** Gives a run another length; `ERR_ARGUMENT` if it is already longer. */
-export function extend(progress: Checkpoint, config: TrainingConfig, { steps, minutes }: RunLength): void {
+export function extend(progress: Checkpoint, config: TrainingConfig, { steps, minutes, threads }: RunLength): void {
   const { step, seconds = 0 } = progress;
+  if (threads !== undefined) {
+    if (!Number.isInteger(threads) || threads < 1 || threads > 1024) {
+      throw argumentError('threads', 'an integer from 1 to 1024', threads);
+    }
+    config.threads = threads;
+  }
   if (steps !== undefined && minutes !== undefined)
     throw argumentError('minutes', 'absent when steps is given', minutes);
   if (steps !== undefined) {

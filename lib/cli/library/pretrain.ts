@@ -22,9 +22,9 @@ export const pretrain: Operations['pretrain'] = async (request, during, onStep):
       during.note(`${store.clipNames.length} recordings, ${amount} (${how})`);
     },
   };
-  const { steps: total, minutes, task } = options;
+  const { steps: total, minutes, task, threads } = options;
   const steps = resume
-    ? resumePretraining({ ...surroundings, steps: total, minutes, task })
+    ? resumePretraining({ ...surroundings, steps: total, minutes, task, threads })
     : start({ ...options, ...surroundings });
   for await (const { heldOut, ...step } of steps) onStep({ ...step, heldOut: heldOut?.loss });
   const { step, seconds, tasks = [] } = await readRunLog(output);
