@@ -8,5 +8,10 @@ export default defineConfig({
       audio2vec: new URL('lib/index.ts', import.meta.url).pathname,
     },
   },
-  test: { include: ['test/**/*.test.ts'], testTimeout: 60_000, setupFiles: ['test/helpers/emulated.ts'] },
+  test: {
+    include: ['test/**/*.test.ts'],
+    testTimeout: 60_000,
+    maxWorkers: 2,
+    setupFiles: ['test/helpers/emulated.ts'],
+  },
 });

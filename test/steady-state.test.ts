@@ -56,7 +56,7 @@ describe.skipIf(!glibc || emulated)(
 
     it('what allocates is counted', async () => {
       for (const { native, buffers } of await measureRounds('make', at('model'))) {
-        expect(native).toBeGreaterThan(10);
+        expect(native).toBeGreaterThan(5); // what a network and its plan are made of
         expect(buffers).toBeGreaterThan(1000);
       }
     });

@@ -3,6 +3,7 @@
 //   runSync(samples, out) → Status; run(samples, out, threads, cancel) → Promise<Status>
 //   gradientSync(samples, gradient, out) → Status; gradient(samples, gradient, out, threads, cancel) → Promise<Status>
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <string>
 #include <vector>
@@ -46,7 +47,7 @@ class LogMelWorker : public Napi::AsyncWorker {
   }
 
   Napi::Promise promise() const { return deferred_.Promise(); }
-  void keep(const Napi::Object& object) { kept_.push_back(Napi::Persistent(object)); }
+  void keep(const Napi::Object& object) { kept_[kept_count_++] = Napi::Persistent(object); }
 
  protected:
   void Execute() override {
@@ -79,7 +80,8 @@ class LogMelWorker : public Napi::AsyncWorker {
   size_t out_bytes_;
   int threads_;
   std::atomic<int32_t>* cancel_;
-  std::vector<Napi::ObjectReference> kept_;
+  std::array<Napi::ObjectReference, 5> kept_;  // a call allocates nothing but its work item
+  size_t kept_count_ = 0;
   std::atomic<int> status_{kDone};
 };
 
