@@ -28,18 +28,4 @@ export interface Operator<N extends Node = Node> {
   backward(node: N, i: number): StepUse | undefined;
   /** Whether it changes nothing in inference. */
   trainingOnly?: boolean;
-  /** ONNX operators with the same result, in the notation of `OnnxEmitter` (lib/graph/emitters.ts). */
-  onnx?: OnnxEmission<N>;
-}
-
-/** Appends nodes to an ONNX graph; returns the name of the result. */
-export type OnnxEmission<N extends Node> = (emit: OnnxEmitter, node: N, inputs: readonly string[]) => string;
-
-/** What an operator's entry needs of the ONNX writer (lib/export). Maps are `[N, C, T, F]` there, vectors `[N, C]`. */
-export interface OnnxEmitter {
-  /** A node with one result; its name. */
-  node(op: string, name: string, inputs: readonly string[], attributes?: Readonly<Record<string, unknown>>): string;
-  /** A constant; its name. */
-  floats(name: string, dims: readonly number[], data: Float32Array): string;
-  integers(name: string, values: readonly number[]): string;
 }

@@ -4,7 +4,6 @@ interface PointwiseFunction {
   summary: string;
   /** What the derivative is computed from. */
   saves: 'input' | 'result';
-  onnx: (constant: number) => { op: string; attributes?: Readonly<Record<string, unknown>> };
 }
 
 /** Functions by the name of their native step; `k` is the node's constant. */
@@ -12,15 +11,14 @@ export const pointwiseFunctions = {
   leaky_relu: {
     summary: 'x where it is positive, k·x elsewhere',
     saves: 'input',
-    onnx: (k) => ({ op: 'LeakyRelu', attributes: { alpha: k } }),
   },
-  abs: { summary: '|x|, derivative 0 at 0', saves: 'input', onnx: () => ({ op: 'Abs' }) },
-  square: { summary: 'x²', saves: 'input', onnx: () => ({ op: 'Square' }) },
-  log: { summary: 'ln max(x, k)', saves: 'input', onnx: () => ({ op: 'Log' }) },
-  sqrt: { summary: '√(max(x, 0) + k)', saves: 'result', onnx: () => ({ op: 'Sqrt' }) },
-  exp: { summary: 'eˣ', saves: 'result', onnx: () => ({ op: 'Exp' }) },
-  sigmoid: { summary: '1 / (1 + e⁻ˣ)', saves: 'result', onnx: () => ({ op: 'Sigmoid' }) },
-  tanh: { summary: 'tanh x', saves: 'result', onnx: () => ({ op: 'Tanh' }) },
+  abs: { summary: '|x|, derivative 0 at 0', saves: 'input' },
+  square: { summary: 'x²', saves: 'input' },
+  log: { summary: 'ln max(x, k)', saves: 'input' },
+  sqrt: { summary: '√(max(x, 0) + k)', saves: 'result' },
+  exp: { summary: 'eˣ', saves: 'result' },
+  sigmoid: { summary: '1 / (1 + e⁻ˣ)', saves: 'result' },
+  tanh: { summary: 'tanh x', saves: 'result' },
 } as const satisfies Record<string, PointwiseFunction>;
 
 export type PointwiseName = keyof typeof pointwiseFunctions;
