@@ -281,7 +281,8 @@ class GraphSchedule extends PlanBuilder implements Schedule {
   /** Whether a node's gradient is what its only reader computes where it is used, so that it need not be saved. */
   isPassing(node: EngineNode): boolean {
     const uses = (this.uses.get(node.name) ?? []).filter(({ node: reader, i }) => this.flows(reader, i));
-    return node.op !== 'input' && uses.length === 1 && this.planner(uses[0]!.node).inputGradient !== undefined;
+    if (node.op === 'input' || this.planner(node).readsGradientLater) return false;
+    return uses.length === 1 && this.planner(uses[0]!.node).inputGradient !== undefined;
   }
 
   /** Notes that input `i` of `node` gets its gradient at a level in a domain. */

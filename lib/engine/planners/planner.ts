@@ -52,6 +52,8 @@ export interface Planner<N extends EngineNode = EngineNode> {
   runsOverInput?: boolean;
   /** Training: whether its value is worth saving; else it is computed again wherever it is used. */
   saves(s: Schedule, node: N): boolean;
+  /** Whether it reads its own gradient in another phase than the one in which that is complete, so that it must be saved. */
+  readsGradientLater?: boolean;
   /** Level, where it does not follow from the inputs; for nodes that are not values, their steps. */
   level?(s: Schedule, node: N): number;
   emit?(s: Schedule, node: N, level: number): void;

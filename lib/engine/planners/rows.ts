@@ -32,6 +32,7 @@ function greatestCommonDivisor(a: number, b: number): number {
 
 export const select: Planner<EngineNode & { op: 'select' }> = {
   flows: () => true,
+  readsGradientLater: true,
   saves: () => true,
   value(s, node, phase) {
     const x = s.value(s.input(node), phase);
