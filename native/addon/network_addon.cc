@@ -262,10 +262,13 @@ class NetworkClass : public Napi::ObjectWrap<NetworkClass> {
       run_.inputs.push_back(unpack_input(inputs.Get(i).As<Napi::Object>()));
     Napi::Object options = info[3].As<Napi::Object>();
     run_.losses = options.Get("losses").As<Napi::Float64Array>().Data();
-    run_.scalars = options.Has("scalars") ? options.Get("scalars").As<Napi::Float64Array>().Data() : nullptr;
+    // Each name that is looked up is a string on the JavaScript heap: none is asked for twice.
+    const Napi::Value scalars = options.Get("scalars");
+    run_.scalars = scalars.IsUndefined() ? nullptr : scalars.As<Napi::Float64Array>().Data();
     run_.update.reset();
-    if (options.Has("update")) {
-      Napi::Object a = options.Get("update").As<Napi::Object>();
+    const Napi::Value update = options.Get("update");
+    if (!update.IsUndefined()) {
+      Napi::Object a = update.As<Napi::Object>();
       run_.update = UpdateArgs{update_rule(a),
                                number(a, "learningRate"),
                                number(a, "beta1"),
@@ -276,15 +279,17 @@ class NetworkClass : public Napi::ObjectWrap<NetworkClass> {
                                0};
     }
     run_.cache.reset();
-    if (options.Has("cache")) {
-      Napi::Object c = options.Get("cache").As<Napi::Object>();
+    const Napi::Value cache = options.Get("cache");
+    if (!cache.IsUndefined()) {
+      Napi::Object c = cache.As<Napi::Object>();
       char* rows = reinterpret_cast<char*>(c.Get("rows").As<Napi::Uint8Array>().Data());
       run_.cache = RowCache{rows, integer(c, "hop"), c.Get("filled").ToBoolean()};
     }
     run_.gradients = options.Has("gradients") ? options.Get("gradients").As<Napi::Float64Array>().Data() : nullptr;
     run_.outputs.clear();
-    if (options.Has("outputs")) {
-      Napi::Array outputs = options.Get("outputs").As<Napi::Array>();
+    const Napi::Value given = options.Get("outputs");
+    if (!given.IsUndefined()) {
+      Napi::Array outputs = given.As<Napi::Array>();
       for (uint32_t i = 0; i < outputs.Length(); i++) {
         Napi::Object o = outputs.Get(i).As<Napi::Object>();
         run_.outputs.push_back({integer(o, "tensor"), o.Get("values").As<Napi::Float32Array>().Data()});
