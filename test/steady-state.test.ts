@@ -68,15 +68,14 @@ describe.skipIf(!glibc || emulated)(
       expect(leastHeap(rounds) / 10).toBeLessThan(64 * 1024);
     });
 
-    // On a busy machine the JavaScript compiler may not have finished in any of the rounds: measured again then.
-    it('a stream fed chunks of odd sizes', { retry: 2 }, async () => {
+    it('a stream fed chunks of odd sizes', async () => {
       const rounds = await measureRounds('stream', at('model'));
       for (const round of rounds) expect(round).toMatchObject(none);
       // Half of it is what measuring takes. A view of an array for each of the 154 embeddings would be 11 KB more.
       expect(leastHeap(rounds)).toBeLessThan(8 * 1024);
     });
 
-    it('a constant-Q stream', { retry: 2 }, async () => {
+    it('a constant-Q stream', async () => {
       const rounds = await measureRounds('cqt');
       for (const round of rounds) expect(round).toMatchObject(none);
       expect(leastHeap(rounds)).toBeLessThan(8 * 1024);

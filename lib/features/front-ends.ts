@@ -5,6 +5,7 @@ import * as entries from './front-end-list.js';
 import { type LogMelConfig, logMelFrontEnd } from './log-mel-front-end.js';
 
 const frontEnds = Object.values(entries);
+const byKind = new Map<string, unknown>(frontEnds.map((entry) => [entry.kind, entry]));
 
 /** How samples become features, by `kind`. Stored with every model: an encoder is right for one front end only. */
 export type FrontEndConfig = ReturnType<(typeof frontEnds)[number]['check']>;
@@ -15,7 +16,7 @@ export type PartialFrontEnd = Partial<FrontEndConfig>;
 /** The entry of a configuration's kind. */
 export function frontEndOf(config: { kind?: string }): FrontEnd<FrontEndConfig> {
   const kind = config.kind ?? logMelFrontEnd.kind;
-  const found = frontEnds.find((entry) => entry.kind === kind);
+  const found = byKind.get(kind);
   if (!found) throw argumentError('frontEnd.kind', `one of ${frontEnds.map((f) => f.kind).join(', ')}`, kind);
   return found as FrontEnd<FrontEndConfig>;
 }
