@@ -1,6 +1,6 @@
 // The graph as the engine computes it: nodes of the model description, some of them with attributes that only the engine
 // knows, and fused ones that rewrites (rewrites/) put in the place of several.
-import type { Node, Parameter } from '../graph/graph.js';
+import { distinctParameters, type Node, type Parameter, sizeOf } from '../graph/node.js';
 
 export type Mode = 'train' | 'infer';
 
@@ -45,10 +45,9 @@ export type EngineNode = Node | ConvNode | NormNode | LossNode | NormedConvNode 
 export function parameterOffsets(nodes: readonly Node[]): Map<string, { offset: number; parameter: Parameter }> {
   const offsets = new Map<string, { offset: number; parameter: Parameter }>();
   let offset = 0;
-  for (const parameter of nodes.flatMap((n) => n.params)) {
-    if (offsets.has(parameter.name)) continue;
+  for (const parameter of distinctParameters(nodes)) {
     offsets.set(parameter.name, { offset, parameter });
-    offset += parameter.shape.reduce((a, b) => a * b, 1);
+    offset += sizeOf(parameter.shape);
   }
   return offsets;
 }

@@ -143,7 +143,7 @@ class GraphSchedule extends PlanBuilder implements Schedule {
 
   // ---------------------------------------------------------------- the graph
 
-  planner(node: EngineNode): Planner {
+  private planner(node: EngineNode): Planner {
     return plannerOf(node);
   }
 
@@ -256,7 +256,7 @@ class GraphSchedule extends PlanBuilder implements Schedule {
       if (node.op === 'loss' || node.op === 'input') continue;
       if (!this.trainable.has(node.name) || !this.reached.has(node.name)) continue;
       this.checkContributions(node);
-      // A phase of its own when the gradient comes from another domain: see `ready`.
+      // A phase of its own when the gradient comes from another domain: see `contributes`.
       this.planner(node).backward(this, node, this.phase(this.gradientLevels.get(node.name)!, node));
     }
     for (const name of this.wanted.wantedGradients) {

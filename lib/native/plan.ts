@@ -195,7 +195,7 @@ export interface Plan {
   losses: string[];
 }
 
-/** What the addon says of its own records (`planFormat`): field names in order, and the steps that it has. */
+/** What the addon says of its own records (`planFormat`): field names in order. */
 export interface PlanFormat {
   tensor: string[];
   conv: string[];
@@ -203,12 +203,11 @@ export interface PlanFormat {
   scratch: string[];
   step: string[];
   convKinds: string[];
-  stepKinds: string[];
 }
 
 const fields = <T>(...names: (keyof T & string)[]): string[] => names;
 
-const own: Omit<PlanFormat, 'stepKinds'> = {
+const own: PlanFormat = {
   tensor: fields<PlanTensor>('t', 'f', 'c', 'vector', 'planar', 'folded', 'rows', 'group', 'strip', 'from', 'to'),
   conv: [
     ...fields<PlanConv>('kind', 'kt', 'kf', 'strideT', 'strideF', 'dilationT', 'dilationF', 'padT', 'padF'),

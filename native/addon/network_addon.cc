@@ -120,7 +120,6 @@ Napi::Object plan_format(Napi::Env env) {
   names("scratch", {A2V_SCRATCH_FIELDS(A2V_NAME)});
   names("step", {A2V_STEP_FIELDS(A2V_NAME)});
   names("convKinds", {"taps", "dense", "window", "depthwise"});  // ConvKind in engine/step.h
-  names("stepKinds", std::vector<const char*>(kStepNames, kStepNames + STEP_COUNT));
   return out;
 }
 

@@ -66,12 +66,7 @@ struct Network::Plan {
   std::vector<double> norm_doubles;  // sums and statistics of all norms
   std::vector<int> weight_maps;
   std::unique_ptr<Memory> memory;
-  // The first layer that has a layer's weights.
-  long owner(const Conv& conv) const {
-    return std::find_if(convs.begin(), convs.end(), [&](const Conv& c) { return c.weight == conv.weight; }) -
-           convs.begin();
-  }
-
+  std::vector<int> owner;                     // of each layer's weights: the first layer that has them
   size_t gradients = 0, gradients_bytes = 0;  // where the threads' weight gradients lie in memory
   long packed_version = 0;
 };
@@ -165,6 +160,8 @@ int Network::add_plan(const PlanSpec& spec) {
     tiles = std::max({tiles, winograd_tiles_size(c, spec.training), copied_rows_size(c.forward, c.window, s.fOut),
                       copied_rows_size(c.backward, c.window, s.fIn)});
     plan->convs.push_back(c);
+    const auto same = [&](const Conv& other) { return other.weight == c.weight; };
+    plan->owner.push_back(std::find_if(plan->convs.begin(), plan->convs.end(), same) - plan->convs.begin());
   }
   const size_t tiles_at = layout.take(threads * tiles * real);
   plan->gradients = layout.total();
@@ -441,8 +438,8 @@ void Network::run(int index, long examples, const std::vector<Input>& inputs, co
   if (plan.spec.training)
     on_threads(threads_, [&](int t) {
       // Layers that share weights add to the same gradient: on one thread, in their order.
-      for (const Conv& c : plan.convs)
-        if (plan.owner(c) % threads == t) table_.unpack_gradient(c, gradients_, threads);
+      for (size_t i = 0; i < plan.convs.size(); i++)
+        if (plan.owner[i] % threads == t) table_.unpack_gradient(plan.convs[i], gradients_, threads);
     });
   for (int l = 0; l < plan.spec.losses; l++) {
     const double* parts = &plan.losses[size_t(l) * threads];

@@ -25,10 +25,8 @@ export function plannerFromEntry(entry: Operator): Planner {
     saves: (_, node) => !recomputed.has(node.op),
     runsOverInput: reducing.has(entry.op),
     value(s, node, phase) {
-      const uses = entry.forward(node as never);
-      for (const use of uses) for (const which of [use.x, use.b, use.g]) operand(s, node, phase, which);
       const y = s.resultTensor(node);
-      for (const use of uses) push(s, node, phase, use, y);
+      for (const use of entry.forward(node as never)) push(s, node, phase, use, y);
       return y;
     },
     backward(s, node, phase) {

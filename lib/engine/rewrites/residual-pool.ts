@@ -1,7 +1,7 @@
 // Training: the end of a residual block, pool(ReLU(norm(a)) + ReLU(norm(b))), is one step forward and two backward
 // (native/engine/residual_pool.h): neither the normalised maps nor their sum or its gradient are written.
 import type { ConvNode, EngineNode, NormNode, ResidualPoolNode } from '../engine-graph.js';
-import { type Rewrite, replaced } from './rewrite.js';
+import { pooledSums, type Rewrite, replaced } from './rewrite.js';
 import { readsSingleChannel } from './single-channel.js';
 
 export const residualPool: Rewrite = {
@@ -10,10 +10,7 @@ export const residualPool: Rewrite = {
   apply(nodes, context) {
     const removed = new Set<EngineNode>();
     const instead = new Map<EngineNode, EngineNode>();
-    for (const pool of nodes) {
-      if (pool.op !== 'max-pool') continue;
-      const add = context.input(pool);
-      if (add.op !== 'add' || context.onlyReader(add) !== pool) continue;
+    for (const { pool, add } of pooledSums(nodes, context)) {
       const norms = [0, 1].map((i) => context.input(add, i)) as [NormNode, NormNode];
       if (norms[0] === norms[1]) continue;
       if (!norms.every((n) => n.op === 'batch-norm' && n.relu && context.onlyReader(n) === add)) continue;

@@ -37,6 +37,18 @@ export class RewriteContext {
   }
 }
 
+/** Max-pools of a sum that nothing else reads, and that sum. */
+export function* pooledSums(
+  nodes: readonly EngineNode[],
+  context: RewriteContext,
+): Generator<{ pool: EngineNode; add: EngineNode }> {
+  for (const pool of nodes) {
+    if (pool.op !== 'max-pool') continue;
+    const add = context.input(pool);
+    if (add.op === 'add' && context.onlyReader(add) === pool) yield { pool, add };
+  }
+}
+
 /** The list with some nodes left out and others replaced. */
 export function replaced(
   nodes: readonly EngineNode[],

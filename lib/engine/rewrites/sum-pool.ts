@@ -2,7 +2,7 @@
 // with its norm and ReLU, one multiplication a value, it computes that too (native/engine/max_pool.h).
 import type { ConvNode, EngineNode, SumPoolNode } from '../engine-graph.js';
 import { channels } from '../engine-graph.js';
-import { type Rewrite, type RewriteContext, replaced } from './rewrite.js';
+import { pooledSums, type Rewrite, type RewriteContext, replaced } from './rewrite.js';
 
 export const sumPool: Rewrite = {
   name: 'sum-pool',
@@ -10,10 +10,7 @@ export const sumPool: Rewrite = {
   apply(nodes, context) {
     const removed = new Set<EngineNode>();
     const instead = new Map<EngineNode, EngineNode>();
-    for (const pool of nodes) {
-      if (pool.op !== 'max-pool') continue;
-      const add = context.input(pool);
-      if (add.op !== 'add' || context.onlyReader(add) !== pool) continue;
+    for (const { pool, add } of pooledSums(nodes, context)) {
       removed.add(add);
       const { name, shape, rows, params } = pool;
       const node: SumPoolNode = { op: 'sum-pool', name, inputs: add.inputs, shape, rows, params };
