@@ -1,5 +1,6 @@
 // What a front end is: how samples become frames of features. One entry for each kind stands in front-ends.ts; all that
 // the rest of the package knows of a kind it asks of its entry.
+import type { NativeFrontEnd } from '../native/types.js';
 import { argumentError } from '../util/errors.js';
 import type { FrontEndWriter } from './front-end-writer.js';
 
@@ -19,21 +20,7 @@ export const NOT_FINITE = 1;
 /** The arithmetic of a front end with its tables, built once for a configuration and an instruction set. Arguments have
  * been checked: `samples` is plain memory, `out` has exactly the values that come. A result that is not finite makes
  * the status {@link NOT_FINITE}. */
-export interface FrontEndKernel {
-  /** Samples → `out` `[frames, width]`, on the calling thread. */
-  runSync(samples: Float32Array, out: Float32Array): number;
-  /** The same off the event loop, on so many threads, with the same bits; `cancel[0]` becomes 1 when it is to stop. */
-  run(samples: Float32Array, out: Float32Array, threads: number, cancel: Int32Array): Promise<number>;
-  /** Vector-Jacobian product: d loss / d features `[frames, width]` → `out`, d loss / d samples `[samples]`. */
-  gradientSync?(samples: Float32Array, gradient: Float32Array, out: Float32Array): number;
-  gradient?(
-    samples: Float32Array,
-    gradient: Float32Array,
-    out: Float32Array,
-    threads: number,
-    cancel: Int32Array,
-  ): Promise<number>;
-}
+export type FrontEndKernel = NativeFrontEnd;
 
 /** Where the frames lie in a recording. */
 export interface FrameGeometry<C extends FrontEndBase> {

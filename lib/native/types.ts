@@ -88,12 +88,16 @@ export interface NativeFeatureStore {
   close(): void;
 }
 
-/** The class that the addon exports (native/addon/log_mel_addon.cc). */
-export interface NativeLogMel {
+/** A front end's class: native/addon/log_mel_addon.cc, cqt_addon.cc. Results are the states that lib/features/front-end.ts
+ * names. */
+export interface NativeFrontEnd {
+  /** Samples → `out` `[frames, width]`, on the calling thread. */
   runSync(samples: Float32Array, out: Float32Array): number;
+  /** The same off the event loop, on so many threads, with the same bits; `cancel[0]` becomes 1 when it is to stop. */
   run(samples: Float32Array, out: Float32Array, threads: number, cancel: Int32Array): Promise<number>;
-  gradientSync(samples: Float32Array, gradient: Float32Array, out: Float32Array): number;
-  gradient(
+  /** Vector-Jacobian product: d loss / d features `[frames, width]` → `out`, d loss / d samples `[samples]`. */
+  gradientSync?(samples: Float32Array, gradient: Float32Array, out: Float32Array): number;
+  gradient?(
     samples: Float32Array,
     gradient: Float32Array,
     out: Float32Array,
@@ -102,11 +106,8 @@ export interface NativeLogMel {
   ): Promise<number>;
 }
 
-/** Constant-Q transform (native/addon/cqt_addon.cc). */
-export interface NativeCqt {
-  runSync(samples: Float32Array, out: Float32Array): number;
-  run(samples: Float32Array, out: Float32Array, threads: number, cancel: Int32Array): Promise<number>;
-}
+export type NativeLogMel = Required<NativeFrontEnd>;
+export type NativeCqt = NativeFrontEnd;
 
 export interface NativeCqtStream {
   reset(): void;
