@@ -18,7 +18,7 @@ export function drawSelection(selection: Selection): string {
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img" aria-label="Pretext labels by their dependence on signal and class">`,
     '<style>svg{background:#fff;font:12px system-ui,sans-serif}text{fill:#222}.quiet{fill:#666}.bar{fill:#0072b2}.null{fill:#e69f00;fill-opacity:.75}.line{stroke:#222;fill:none}.grid{stroke:#ccc}</style>',
-    text(0, 16, `${selection.clips} recordings, ${selection.classes.length} classes. ${selection.task}`, 'start'),
+    text(8, 16, `${selection.clips} recordings, ${selection.classes.length} classes. ${selection.task}`, 'start'),
     ...names,
     ...panels.map((content, i) => {
       return `<g transform="translate(${nameWidth + i * (panel.width + panel.gap)} 0)">${content.join('')}</g>`;

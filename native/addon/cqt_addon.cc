@@ -7,8 +7,8 @@
 #include <atomic>
 
 #include "addon/bindings.h"
+#include "addon/frame_worker.h"
 #include "frontend/cqt_plan.h"
-#include "platform/threads.h"
 
 namespace audio2vec {
 namespace {
@@ -16,48 +16,31 @@ namespace {
 // Starting a thread takes about as long as this many frames.
 constexpr long kWorthAThread = 256;
 
-// One call on the thread pool of libuv. The references keep the arrays and the plan alive until it settles.
-class CqtWorker : public Napi::AsyncWorker {
+class CqtWorker : public FrameWorker {
  public:
   CqtWorker(const Napi::Object& self, const Cqt& cqt, Napi::Float32Array samples, Napi::Float32Array out, int threads,
             Napi::Int32Array cancel)
-      : Napi::AsyncWorker(self.Env(), "audio2vec.cqt"),
-        deferred_(self.Env()),
+      : FrameWorker(self, "audio2vec.cqt",
+                    int(std::min<long>(threads, 1 + cqt.frames(long(samples.ElementLength())) / kWorthAThread)), cancel,
+                    {samples, out}),
         cqt_(cqt),
         samples_(samples.Data()),
         length_(long(samples.ElementLength())),
-        out_(out.Data()),
-        threads_(int(std::min<long>(threads, 1 + cqt.frames(length_) / kWorthAThread))),
-        cancel_(reinterpret_cast<std::atomic<int32_t>*>(cancel.Data())),
-        kept_{Napi::Persistent(self), Napi::Persistent(Napi::Object(samples)), Napi::Persistent(Napi::Object(out)),
-              Napi::Persistent(Napi::Object(cancel))} {}
-
-  Napi::Promise promise() const { return deferred_.Promise(); }
+        out_(out.Data()) {}
 
  protected:
-  void Execute() override {
-    run_on_threads(threads_, [](void* self, int thread) { static_cast<CqtWorker*>(self)->work(thread); }, this);
-  }
-  void OnOK() override { deferred_.Resolve(Napi::Number::New(Env(), status_.load())); }
-  void OnError(const Napi::Error& error) override { deferred_.Reject(error.Value()); }
-
- private:
-  void work(int thread) {
+  void work(int thread) override {
     const long frames = cqt_.frames(length_);
     const long at = frames * thread / threads_, end = frames * (thread + 1) / threads_;
     const CqtStatus status = cqt_.run(samples_, length_, at, end - at, out_ + at * cqt_.bins(), cancel_);
     if (status != CqtStatus::kDone) status_ = int(status);
   }
 
-  Napi::Promise::Deferred deferred_;
+ private:
   const Cqt& cqt_;
   const float* samples_;
   long length_;
   float* out_;
-  int threads_;
-  std::atomic<int32_t>* cancel_;
-  Napi::ObjectReference kept_[4];
-  std::atomic<int> status_{int(CqtStatus::kDone)};
 };
 
 template <class T, class Array>

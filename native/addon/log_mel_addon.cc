@@ -3,15 +3,14 @@
 //   runSync(samples, out) → Status; run(samples, out, threads, cancel) → Promise<Status>
 //   gradientSync(samples, gradient, out) → Status; gradient(samples, gradient, out, threads, cancel) → Promise<Status>
 #include <algorithm>
-#include <array>
 #include <atomic>
 #include <string>
 #include <vector>
 
 #include "addon/bindings.h"
+#include "addon/frame_worker.h"
 #include "addon/front_end_argument.h"
 #include "platform/memory.h"
-#include "platform/threads.h"
 
 namespace audio2vec {
 namespace {
@@ -24,41 +23,26 @@ constexpr long kChunk = 4096;
 // Starting a thread takes about as long as this many frames.
 constexpr long kWorthAThread = 4096;
 
-// One call on the thread pool of libuv: log-mel, or the gradient with respect to the samples if one with respect to
-// log-mel is given. The references keep the arrays and the plan alive until it settles.
-class LogMelWorker : public Napi::AsyncWorker {
+class LogMelWorker : public FrameWorker {
  public:
   LogMelWorker(const Napi::Object& self, const LogMel& log_mel, Napi::Float32Array samples, const float* gradient,
                Napi::Float32Array out, int threads, Napi::Int32Array cancel)
-      : Napi::AsyncWorker(self.Env(), "audio2vec.logMel"),
-        deferred_(self.Env()),
+      : FrameWorker(self, "audio2vec.logMel",
+                    int(std::min<long>(threads, 1 + log_mel.frames(long(samples.ElementLength())) / kWorthAThread)),
+                    cancel, {samples, out}),
         log_mel_(log_mel),
         samples_(samples.Data()),
         length_(long(samples.ElementLength())),
         gradient_(gradient),
         out_(out.Data()),
-        out_bytes_(out.ByteLength()),
-        threads_(int(std::min<long>(threads, 1 + log_mel.frames(length_) / kWorthAThread))),
-        cancel_(reinterpret_cast<std::atomic<int32_t>*>(cancel.Data())) {
-    keep(self);
-    keep(samples);
-    keep(out);
-    keep(cancel);
-  }
-
-  Napi::Promise promise() const { return deferred_.Promise(); }
-  void keep(const Napi::Object& object) { kept_[kept_count_++] = Napi::Persistent(object); }
+        out_bytes_(out.ByteLength()) {}
 
  protected:
   void Execute() override {
     ask_for_huge_pages(out_, out_bytes_);
-    run_on_threads(threads_, [](void* self, int thread) { static_cast<LogMelWorker*>(self)->work(thread); }, this);
+    FrameWorker::Execute();
   }
-  void OnOK() override { deferred_.Resolve(Napi::Number::New(Env(), status_.load())); }
-  void OnError(const Napi::Error& error) override { deferred_.Reject(error.Value()); }
-
- private:
-  void work(int thread) {
+  void work(int thread) override {
     const long frames = log_mel_.frames(length_);
     const long end = frames * (thread + 1) / threads_;
     for (long at = frames * thread / threads_; at < end && status_ == kDone; at += kChunk) {
@@ -71,18 +55,13 @@ class LogMelWorker : public Napi::AsyncWorker {
     }
   }
 
-  Napi::Promise::Deferred deferred_;
+ private:
   const LogMel& log_mel_;
   const float* samples_;
   long length_;
   const float* gradient_;
   float* out_;
   size_t out_bytes_;
-  int threads_;
-  std::atomic<int32_t>* cancel_;
-  std::array<Napi::ObjectReference, 5> kept_;  // a call allocates nothing but its work item
-  size_t kept_count_ = 0;
-  std::atomic<int> status_{kDone};
 };
 
 class LogMelObject : public Napi::ObjectWrap<LogMelObject> {

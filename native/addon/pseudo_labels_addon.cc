@@ -7,9 +7,9 @@
 #include <atomic>
 
 #include "addon/bindings.h"
+#include "addon/frame_worker.h"
 #include "addon/front_end_argument.h"
 #include "frontend/pseudo_labels_plan.h"
-#include "platform/threads.h"
 
 namespace audio2vec {
 namespace {
@@ -19,36 +19,26 @@ enum Status { kDone = 0, kNotFinite = 1, kCancelled = 2 };
 // Frames between two looks at the cancel flag: about a millisecond of work. Starting a thread takes less.
 constexpr long kChunk = 512;
 
-// One call on the thread pool of libuv. The references keep the arrays and the plan alive until it settles.
-class PseudoLabelWorker : public Napi::AsyncWorker {
+class PseudoLabelWorker : public FrameWorker {
  public:
   PseudoLabelWorker(const Napi::Object& self, const PseudoLabels& labels, Napi::Float32Array samples,
                     Napi::TypedArray out, int threads, Napi::Int32Array cancel)
-      : Napi::AsyncWorker(self.Env(), "audio2vec.pseudoLabels"),
-        deferred_(self.Env()),
+      : FrameWorker(self, "audio2vec.pseudoLabels",
+                    int(std::min<long>(threads, 1 + labels.frames(long(samples.ElementLength())) / kChunk)), cancel,
+                    {samples, out}),
         labels_(labels),
         samples_(samples.Data()),
         length_(long(samples.ElementLength())),
         frames_(labels.frames(length_)),
-        out_(static_cast<char*>(out.ArrayBuffer().Data()) + out.ByteOffset()),
-        threads_(int(std::min<long>(threads, 1 + frames_ / kChunk))),
-        cancel_(reinterpret_cast<std::atomic<int32_t>*>(cancel.Data())),
-        kept_{Napi::Persistent(self), Napi::Persistent(Napi::Object(samples)), Napi::Persistent(Napi::Object(out)),
-              Napi::Persistent(Napi::Object(cancel))} {}
-
-  Napi::Promise promise() const { return deferred_.Promise(); }
+        out_(static_cast<char*>(out.ArrayBuffer().Data()) + out.ByteOffset()) {}
 
  protected:
   void Execute() override {
-    run_on_threads(threads_, [](void* self, int thread) { static_cast<PseudoLabelWorker*>(self)->work(thread); }, this);
+    FrameWorker::Execute();
     if (frames_ > 0 && labels_.real_bytes() == 4) first_flux<float>();
     if (frames_ > 0 && labels_.real_bytes() == 8) first_flux<double>();
   }
-  void OnOK() override { deferred_.Resolve(Napi::Number::New(Env(), status_.load())); }
-  void OnError(const Napi::Error& error) override { deferred_.Reject(error.Value()); }
-
- private:
-  void work(int thread) {
+  void work(int thread) override {
     const long end = frames_ * (thread + 1) / threads_;
     for (long at = frames_ * thread / threads_; at < end && status_ == kDone; at += kChunk) {
       if (cancel_->load(std::memory_order_relaxed))
@@ -59,6 +49,7 @@ class PseudoLabelWorker : public Napi::AsyncWorker {
     }
   }
 
+ private:
   // The first frame has none before it and repeats the second.
   template <class Real>
   void first_flux() {
@@ -66,15 +57,10 @@ class PseudoLabelWorker : public Napi::AsyncWorker {
     flux[0] = frames_ > 1 ? flux[1] : 0;
   }
 
-  Napi::Promise::Deferred deferred_;
   const PseudoLabels& labels_;
   const float* samples_;
   long length_, frames_;
   char* out_;
-  int threads_;
-  std::atomic<int32_t>* cancel_;
-  Napi::ObjectReference kept_[4];
-  std::atomic<int> status_{kDone};
 };
 
 class PseudoLabelsObject : public Napi::ObjectWrap<PseudoLabelsObject> {
