@@ -7,7 +7,7 @@ import { slicesInput, trainingGraph } from '../lib/systems/audio2vec/training-gr
 import { noAugmentation } from '../lib/train/augment.js';
 import { ClipDraw } from '../lib/train/clip-draw.js';
 import { BatchSampler } from '../lib/train/sampler.js';
-import { learningRate } from '../lib/train/schedule.js';
+import { learningRate } from '../lib/systems/schedule.js';
 import { splitClips } from '../lib/train/split.js';
 import { Random } from '../lib/util/random.js';
 

@@ -5,7 +5,7 @@ import { checkEncoder, defaultEncoder, type EncoderConfig } from '../models/bloc
 import { chooseTasks, formatTasks, type Tasks } from '../systems/audio2vec/index.js';
 import { argumentError } from '../util/errors.js';
 import { type AugmentationOptions, checkAugmentation, noAugmentation, recipeAugmentation } from './augment.js';
-import { checkSchedule, type Schedule } from './schedule.js';
+import { checkSchedule, type Schedule } from '../systems/schedule.js';
 
 /** Options of any training run; all have defaults. Give `steps` or `minutes`, not both. */
 export interface TrainingOptions {

@@ -5,7 +5,7 @@ import type { Checkpoint } from './checkpoint.js';
 import type { TrainingConfig } from './config.js';
 import type { TrainableNetwork } from './engine.js';
 import { record } from './history.js';
-import { learningRate } from './schedule.js';
+import { learningRate } from '../systems/schedule.js';
 
 /** What a training run yields after every step. */
 export interface Step extends Losses {
