@@ -4,10 +4,10 @@ import { defaultEncoder } from '../lib/models/blocks.js';
 import { initialParameters } from '../lib/models/initial-weights.js';
 import { chooseTasks } from '../lib/systems/audio2vec/index.js';
 import { slicesInput, trainingGraph } from '../lib/systems/audio2vec/training-graph.js';
+import { learningRate } from '../lib/systems/schedule.js';
 import { noAugmentation } from '../lib/train/augment.js';
 import { ClipDraw } from '../lib/train/clip-draw.js';
 import { BatchSampler } from '../lib/train/sampler.js';
-import { learningRate } from '../lib/systems/schedule.js';
 import { splitClips } from '../lib/train/split.js';
 import { Random } from '../lib/util/random.js';
 

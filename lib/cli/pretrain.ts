@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander';
-import type { PretrainingOptions } from '../train/config.js';
 import type { Schedule } from '../systems/schedule.js';
+import type { PretrainingOptions } from '../train/config.js';
 import { textTable } from '../util/text-table.js';
 import type { Operations, PretrainResult } from './operations.js';
 import { finish, integer, integerList, nonNegative, positive, type Runner } from './options.js';

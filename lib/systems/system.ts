@@ -2,9 +2,9 @@
 // in systems.ts. Checkpoints, resume, progress, held-out losses and warnings, the run's log and report, `audio2vec train`
 // and its flags follow from what is said here; lib/train/run.ts does that work.
 import type { Arrays, Batch, Losses, Network, NetworkOptions, Optimiser } from '../engine/network.js';
-import type { ColumnSource } from '../features/store-columns.js';
 import type { FeatureStore } from '../features/feature-store.js';
 import type { PartialFrontEnd } from '../features/front-ends.js';
+import type { ColumnSource } from '../features/store-columns.js';
 import type { Graph } from '../graph/graph.js';
 import type { Results } from './results.js';
 import type { RunConfig, RunOptions } from './run-config.js';

@@ -3,9 +3,9 @@
 import { availableParallelism } from 'node:os';
 import { checkEncoder, defaultEncoder, type EncoderConfig } from '../models/blocks.js';
 import { chooseTasks, formatTasks, type Tasks } from '../systems/audio2vec/index.js';
+import { checkSchedule, type Schedule } from '../systems/schedule.js';
 import { argumentError } from '../util/errors.js';
 import { type AugmentationOptions, checkAugmentation, noAugmentation, recipeAugmentation } from './augment.js';
-import { checkSchedule, type Schedule } from '../systems/schedule.js';
 
 /** Options of any training run; all have defaults. Give `steps` or `minutes`, not both. */
 export interface TrainingOptions {

@@ -1,11 +1,11 @@
 // The training loop, the same for every task: take a step, measure now and then, save now and then, stop well.
 import type { Batch, Losses } from '../engine/network.js';
+import { learningRate } from '../systems/schedule.js';
 import { Audio2VecError } from '../util/errors.js';
 import type { Checkpoint } from './checkpoint.js';
 import type { TrainingConfig } from './config.js';
 import type { TrainableNetwork } from './engine.js';
 import { record } from './history.js';
-import { learningRate } from '../systems/schedule.js';
 
 /** What a training run yields after every step. */
 export interface Step extends Losses {
