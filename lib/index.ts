@@ -55,6 +55,7 @@ export {
 } from './export/export-onnx.js';
 export { type ExportPackedOptions, exportPacked } from './export/export-packed.js';
 export { type ExportTfliteOptions, exportTflite } from './export/export-tflite.js';
+export { loadDeployed } from './export/model-files.js';
 export type { ModelParity, OutputLimits, OutputParity } from './export/output-parity.js';
 export type { Parity, ParityCase, ParityLimits } from './export/parity.js';
 export { type ProofOptions, proofCases } from './export/proof.js';

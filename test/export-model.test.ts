@@ -5,12 +5,14 @@ import { join } from 'node:path';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type ExportModelOptions, exportModel } from '../lib/export/export-model.js';
+import { loadDeployed } from '../lib/export/model-files.js';
 import { checkFrontEnd } from '../lib/features/front-ends.js';
 import { samplesOf } from '../lib/features/slices.js';
 import { Graph, sizeOf } from '../lib/graph/graph.js';
 import type { DeployedModel } from '../lib/models/deployed-model.js';
-import { deployedEncoder } from '../lib/models/encoder-model.js';
+import { deployedEncoder, saveEncoderModel } from '../lib/models/encoder-model.js';
 import { Random } from '../lib/util/random.js';
+import { writeSafetensors } from '../lib/util/safetensors.js';
 import { randomModel } from './helpers/models.js';
 import { recording } from './helpers/recordings.js';
 
@@ -197,6 +199,22 @@ it('names that a front end and a graph both use', async () => {
   for (const file of ['names.onnx', 'names.tflite']) {
     await exportModel(at(file), { ...model, outputs }, { input: 'waveform', clips, threads: 1 });
   }
+});
+
+it('finds out what a model file holds', async () => {
+  const model = randomModel(5, { frames: 32, bands: 32, channels: [4], embedding: 3 });
+  await saveEncoderModel(at('encoder.safetensors'), model);
+  const { format, deployed } = await loadDeployed(at('encoder.safetensors'));
+  expect([format, deployed.kind, deployed.outputs]).toEqual([
+    'audio2vec-encoder',
+    'encoder',
+    [{ name: 'embedding', node: 'encoder.fc' }],
+  ]);
+  await writeSafetensors(at('other.safetensors'), new Map(), { format: 'constructor' });
+  const other = loadDeployed(at('other.safetensors'));
+  await expect(other).rejects.toMatchObject({ code: 'ERR_MODEL_FORMAT' });
+  await expect(other).rejects.toThrow(/no model that can be exported \(audio2vec-encoder.*its format is "constructor"/);
+  await expect(loadDeployed(at('nothing.safetensors'))).rejects.toMatchObject({ code: 'ERR_FILE' });
 });
 
 describe('what can go wrong', () => {
