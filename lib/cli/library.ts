@@ -33,6 +33,13 @@ export const operations: Operations = {
     yield* embedFiles(request, during);
   },
 
+  async *embedLive({ model, hopSeconds, input }, { signal }) {
+    const { chosenEncoder } = await import('./library/models.js');
+    const encoder = await chosenEncoder(model, 1); // streams work on one thread
+    const { source, ...pcm } = input;
+    yield* encoder.live(source, { ...pcm, hopSeconds, signal, name: 'standard input' });
+  },
+
   async evaluate(request, during) {
     const { evaluate } = await import('./library/evaluate.js');
     return evaluate(request, during);

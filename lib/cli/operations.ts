@@ -1,6 +1,7 @@
 // What the commands ask of the library: one function for each, with plain requests and results. Commands read flags and
 // print; these do the work. Tests of the commands pass their own.
 
+import type { PcmFormat } from '../audio/pcm-stream.js';
 import type { LayerTable } from '../graph/layer-table.js';
 import type { Capabilities } from '../native/types.js';
 import type { PretrainingOptions } from '../train/config.js';
@@ -20,13 +21,23 @@ interface Common {
   threads?: number;
 }
 
+/** Live audio: PCM as it comes. */
+export interface LiveInput {
+  source: AsyncIterable<Uint8Array>;
+  rate: number;
+  channels: number;
+  format: PcmFormat;
+}
+
 export interface FeaturesRequest extends Common {
   /** Audio files, or folders of them. */
   inputs: string[];
-  /** A `.npy` file for one recording, otherwise a folder: `sub/clip.wav` becomes `sub/clip.wav.npy` in it. */
+  /** A `.npy` (or `.csv`) file for one recording, otherwise a folder: `sub/clip.wav` becomes `sub/clip.wav.npy` in it. */
   output: string;
   /** Use this model's front end instead of the default one. */
   model?: string;
+  /** `.csv` instead of `.npy`. */
+  csv: boolean;
 }
 
 export interface FeaturesResult {
@@ -88,6 +99,16 @@ export interface EmbeddedFile {
 export interface FailedFile {
   file: string;
   error: Audio2VecError;
+}
+
+export interface EmbedLiveRequest extends Pick<EmbedRequest, 'model' | 'hopSeconds'> {
+  input: LiveInput;
+}
+
+/** One slice of live audio; `seconds` is its middle. */
+export interface LiveSlice {
+  seconds: number;
+  embedding: Float32Array;
 }
 
 export type EmbedResult = EmbeddedFile | FailedFile;
@@ -241,6 +262,7 @@ export interface Operations {
   features(request: FeaturesRequest, during: During): Promise<FeaturesResult[]>;
   pretrain(request: PretrainRequest, during: During, onStep: (step: PretrainStep) => void): Promise<PretrainResult>;
   embed(request: EmbedRequest, during: During): AsyncIterable<EmbedResult>;
+  embedLive(request: EmbedLiveRequest, during: During): AsyncIterable<LiveSlice>;
   evaluate(request: EvaluateRequest, during: During): Promise<EvaluateResult>;
   weigh(request: WeighRequest, during: During): Promise<WeighResult>;
   export(request: ExportRequest, during: During): Promise<ExportResult>;
