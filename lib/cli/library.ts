@@ -45,6 +45,31 @@ export const operations: Operations = {
     yield* encoder.live(source, { ...pcm, hopSeconds, signal, name: 'standard input' });
   },
 
+  async fitClassifier(request, during) {
+    const { fitClassifier } = await import('./library/classify.js');
+    return fitClassifier(request, during);
+  },
+
+  async finetune(request, during, onStep) {
+    const { finetune } = await import('./library/classify.js');
+    return finetune(request, during, onStep);
+  },
+
+  async *classify(request, during) {
+    const { classify } = await import('./library/classify.js');
+    yield* classify(request, during);
+  },
+
+  async *listen(request, during) {
+    const { listen } = await import('./library/classify.js');
+    yield* listen(request, during);
+  },
+
+  async suggest(request, during) {
+    const { suggest } = await import('./library/suggest.js');
+    return suggest(request, during);
+  },
+
   async evaluate(request, during) {
     const { evaluate } = await import('./library/evaluate.js');
     return evaluate(request, during);

@@ -6,6 +6,7 @@ import type { LayerTable } from '../graph/layer-table.js';
 import type { Capabilities } from '../native/types.js';
 import type { PretrainingOptions } from '../systems/audio2vec/config.js';
 import type { Results } from '../systems/results.js';
+import type { RunOptions } from '../systems/run-config.js';
 import type { Audio2VecError } from '../util/errors.js';
 import type { Progress } from './session.js';
 
@@ -167,6 +168,67 @@ export interface WeighResult extends EvaluateResult {
   picture: string;
 }
 
+/** How a classifier is made of labelled recordings. */
+export interface FitRequest extends Common {
+  folder: string;
+  /** File for the classifier with its encoder. */
+  output: string;
+  /** Encoder; default: the pretrained one of the package. */
+  model?: string;
+  none?: string;
+  keep?: number;
+  background?: string;
+  falseAlarmsPerHour?: number;
+  refractorySeconds?: number;
+}
+
+export interface FinetuneRequest extends Omit<FitRequest, 'model'> {
+  /** `pretrained`, a run, a model file, or `none`. */
+  from: string;
+  augment: boolean;
+  options: RunOptions;
+}
+
+export interface FinetuneStep extends TrainingStep {
+  /** On held-out recordings, where it was measured after this step. */
+  accuracy?: number;
+}
+
+/** What of a classifier's settings is to be otherwise. */
+export interface ListenRequest extends Common {
+  classifier: string;
+  threshold?: number;
+  smoothSeconds?: number;
+  refractorySeconds?: number;
+}
+
+/** A recording, or a time of one or of live sound (`seconds`, `begins`). */
+export interface ClassifiedSound {
+  file?: string;
+  error?: Audio2VecError;
+  seconds?: number;
+  begins?: boolean;
+  /** undefined: none of the labels. */
+  label?: string;
+  score?: number;
+  probabilities?: Record<string, number>;
+}
+
+export interface SuggestRequest extends Common {
+  folder: string;
+  model?: string;
+  unlabelled?: string;
+  number: number;
+}
+
+export interface SuggestResult {
+  text: string;
+  data: {
+    doubtful: { file: string; label: string; suggested: string; probability: number }[];
+    toLabel: { file: string; suggested: string; probability: number }[];
+  };
+}
+
 export interface ExportRequest extends Common {
   model?: string;
   output: string;
@@ -288,6 +350,15 @@ export interface Operations {
   train(request: TrainRequest, during: During, onStep: (step: TrainingStep) => void): Promise<TrainResult>;
   embed(request: EmbedRequest, during: During): AsyncIterable<EmbedResult>;
   embedLive(request: EmbedLiveRequest, during: During): AsyncIterable<LiveSlice>;
+  fitClassifier(request: FitRequest, during: During): Promise<EvaluateResult>;
+  finetune(request: FinetuneRequest, during: During, onStep: (step: FinetuneStep) => void): Promise<EvaluateResult>;
+  classify(request: ListenRequest & { inputs: string[] }, during: During): AsyncIterable<ClassifiedSound>;
+  /** Live sound, or recordings listened to as if they were. */
+  listen(
+    request: ListenRequest & ({ inputs: string[]; input?: undefined } | { input: LiveInput }),
+    during: During,
+  ): AsyncIterable<ClassifiedSound>;
+  suggest(request: SuggestRequest, during: During): Promise<SuggestResult>;
   evaluate(request: EvaluateRequest, during: During): Promise<EvaluateResult>;
   weigh(request: WeighRequest, during: During): Promise<WeighResult>;
   export(request: ExportRequest, during: During): Promise<ExportResult>;

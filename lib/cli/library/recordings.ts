@@ -95,13 +95,13 @@ export async function writeFeatures(request: FeaturesRequest, during: During): P
 }
 
 /** A recording by its path, and where its output goes below an output folder. */
-interface Found {
+export interface Found {
   path: string;
   name: string;
 }
 
 /** Audio files as they are named, folders with all that they hold; each once. */
-async function findRecordings(inputs: readonly string[], signal: AbortSignal): Promise<Found[]> {
+export async function findRecordings(inputs: readonly string[], signal: AbortSignal): Promise<Found[]> {
   const found = new Map<string, Found>();
   for (const input of inputs) {
     const info = await stat(input).catch(() => undefined); // a missing file is told when it is read
@@ -116,7 +116,7 @@ async function findRecordings(inputs: readonly string[], signal: AbortSignal): P
 }
 
 /** Reads them in order, with progress and a warning for each that cannot be read. */
-async function* read(files: readonly Found[], threads: number | undefined, during: During) {
+export async function* read(files: readonly Found[], threads: number | undefined, during: During) {
   const started = performance.now();
   const options = { files: files.map((f) => f.path), signal: during.signal, concurrency: threads };
   let done = 0;
@@ -160,7 +160,7 @@ function outputFiles(files: readonly Found[], output: string, ending: '.csv' | '
   return outputs;
 }
 
-function checkRate({ sampleRate }: FrontEndConfig, model = 'the pretrained encoder'): void {
+export function checkRate({ sampleRate }: FrontEndConfig, model = 'the pretrained encoder'): void {
   if (sampleRate === SAMPLE_RATE) return;
   throw new Audio2VecError(
     'ERR_ARGUMENT',
@@ -168,6 +168,6 @@ function checkRate({ sampleRate }: FrontEndConfig, model = 'the pretrained encod
   );
 }
 
-function noneGood(files: number): Audio2VecError {
+export function noneGood(files: number): Audio2VecError {
   return new Audio2VecError('ERR_DATASET', `None of the ${files} recordings can be read (see the warnings).`);
 }
