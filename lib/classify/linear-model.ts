@@ -47,7 +47,9 @@ export function linearModel(
     const own = Array.from(labelOf.keys()).filter((row) => labelOf[row] === c);
     if (own.length === 0) continue;
     toLength(direction, 1);
-    const cosines = own.map((row) => cosine(rows.subarray(row * dim, (row + 1) * dim), direction)).sort((a, b) => a - b);
+    const cosines = own
+      .map((row) => cosine(rows.subarray(row * dim, (row + 1) * dim), direction))
+      .sort((a, b) => a - b);
     const middle = cosines[cosines.length >> 1]!;
     toLength(direction, 1 / Math.max(middle, 0.05));
   }

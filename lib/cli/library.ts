@@ -12,10 +12,24 @@ export const operations: Operations = {
     const { loadEncoderModel, encoderGraph } = await import('../models/encoder-model.js');
     const { layerTable } = await import('../graph/layer-table.js');
     const { modelFile } = await import('./library/models.js');
-    const file = await modelFile(model);
+    const { pretrainedFile } = await import('../embed/encoder.js');
+    const file = model === undefined ? pretrainedFile : await modelFile(model);
     const { config, frontEnd, provenance } = await loadEncoderModel(file);
     const layers = layerTable(encoderGraph(config).graph.nodes, nodes ? 'node' : 'block');
     return { file, encoder: config, frontEnd: { ...frontEnd }, provenance, layers };
+  },
+
+  async trainable() {
+    const { tasks } = await import('../systems/audio2vec/tasks/index.js');
+    const { systems } = await import('../systems/systems.js');
+    const { defaultEncoder } = await import('../models/blocks.js');
+    return {
+      tasks: tasks.map((task) => {
+        const options = { ...(task.defaults(defaultEncoder.frames) as Record<string, number>) };
+        return { name: task.name, summary: task.summary, options };
+      }),
+      systems: systems.map(({ name, summary }) => ({ name, summary })),
+    };
   },
 
   async features(request, during) {

@@ -51,6 +51,8 @@ export interface FeaturesResult {
 
 export interface PretrainRequest {
   corpus: string;
+  /** Labelled recordings that decide the task, which is then `auto`. */
+  labels?: string;
   /** Folder of the run. */
   output: string;
   /** Continue the run in `output`, with the options it began with. */
@@ -270,9 +272,15 @@ export interface ModelInfo {
 }
 
 export interface InfoRequest {
+  /** Default: the encoder of the package. */
   model?: string;
   /** One line for each node instead of one for each block. */
   nodes: boolean;
+}
+
+export interface Trainable {
+  tasks: { name: string; summary: string; options: Record<string, number> }[];
+  systems: { name: string; summary: string }[];
 }
 
 export interface ReportRequest extends Common {
@@ -365,7 +373,9 @@ export interface Operations {
   synthesize(request: SynthesizeRequest, during: During): Promise<SynthesizeResult>;
   processParameters(process: string): Promise<ParameterList>;
   capabilities(): Promise<Capabilities>;
-  info(request: InfoRequest & { model: string }): Promise<ModelInfo>;
+  info(request: InfoRequest): Promise<ModelInfo>;
+  /** What can be trained: the tasks of `pretrain --task`, and the systems of `train`. */
+  trainable(): Promise<Trainable>;
   report(request: ReportRequest, during: During): Promise<{ output: string; bytes: number }>;
   demo(request: DemoRequest, during: During): Promise<DemoResult>;
   bench(request: BenchRequest, during: During): Promise<{ text: string; data: unknown }>;

@@ -302,7 +302,8 @@ export class Encoder {
   }
 }
 
-const pretrainedFile = fileURLToPath(new URL('../../models/audio2vec.safetensors', import.meta.url));
+/** The encoder that ships with this package. */
+export const pretrainedFile = fileURLToPath(new URL('../../models/audio2vec.safetensors', import.meta.url));
 
 /** @param tail samples at the end that may belong to no frame, where the front end would not notice them */
 function checkSamples({ name, samples }: Clip, tail: number): void {
