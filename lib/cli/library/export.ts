@@ -1,5 +1,6 @@
 import { extname, join } from 'node:path';
 import { listAudio, readFolder } from '../../audio/index.js';
+import { findClassifier } from '../../classify/classifier-file.js';
 import type { Encoder } from '../../embed/encoder.js';
 import { sceneFeatures } from '../../evaluate/clip-features.js';
 import { folderFeatures } from '../../evaluate/evaluate-folder.js';
@@ -20,7 +21,8 @@ export const exportModel: Operations['export'] = async (request, during) => {
   await requireRuntimeFor(output);
   const encoder = await chosenEncoder(model, threads);
   const clips = await clipsFor(request, during);
-  const classifier = labels === undefined ? undefined : await classifierOf(labels, encoder, seed, during);
+  const classifier =
+    labels === undefined ? await storedClassifier(model) : await classifierOf(labels, encoder, seed, during);
   const isFixed = extname(output) === '.tflite' || (input === 'waveform' && samples === 'any');
   const batch = request.batch === 'dynamic' && isFixed ? undefined : request.batch;
   const exported = await exportEncoder(output, encoder.model, {
@@ -29,6 +31,11 @@ export const exportModel: Operations['export'] = async (request, during) => {
   const proof = clips.length > 0 ? `${clips.length} recordings` : 'synthetic sounds; --clips takes recordings of yours';
   return { output, bytes: exported.bytes, proof, parity: exported.parity };
 };
+
+/** The classifier in the model's file, if there is one. */
+async function storedClassifier(model: string | undefined): Promise<Classifier | undefined> {
+  return model === undefined ? undefined : findClassifier(await modelFile(model));
+}
 
 /** Recordings to prove the export on: those asked for, or else some of the corpus that the model was trained on. */
 const mostClips = 64;
