@@ -58,6 +58,7 @@ export { shiftInTime } from './evaluate/time-shift.js';
 export { type FolderSelection, type WeighFolderOptions, weighFolder } from './evaluate/weigh-folder.js';
 export type { Classifier as LinearClassifier } from './export/deployed-encoder.js';
 export { type ExportEncoderOptions, exportEncoder } from './export/export-encoder.js';
+export { type ExportedModel, type ExportModelOptions, exportModel } from './export/export-model.js';
 export {
   defaultLimits,
   type Exported,
@@ -67,6 +68,8 @@ export {
 } from './export/export-onnx.js';
 export { type ExportPackedOptions, exportPacked } from './export/export-packed.js';
 export { type ExportTfliteOptions, exportTflite } from './export/export-tflite.js';
+export { loadDeployed } from './export/model-files.js';
+export type { ModelParity, OutputLimits, OutputParity } from './export/output-parity.js';
 export type { Parity, ParityCase, ParityLimits } from './export/parity.js';
 export { type ProofOptions, proofCases } from './export/proof.js';
 export {
@@ -117,7 +120,8 @@ export type { HopOptions } from './features/slices.js';
 export type { ClipToLabel, ColumnSource, LabelColumn } from './features/store-columns.js';
 export { formatLayerTable, type LayerTable, layerTable } from './graph/layer-table.js';
 export { defaultEncoder, type EncoderConfig } from './models/blocks.js';
-export { type EncoderModel, loadEncoderModel, saveEncoderModel } from './models/encoder-model.js';
+export type { DeployedInput, DeployedModel } from './models/deployed-model.js';
+export { deployedEncoder, type EncoderModel, loadEncoderModel, saveEncoderModel } from './models/encoder-model.js';
 export { capabilities } from './native/addon.js';
 export type { Capabilities } from './native/types.js';
 export type * from './report/data.js';

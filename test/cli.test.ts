@@ -325,6 +325,18 @@ describe('export', () => {
     expect(await printed({ maxProbabilityError: 2.5e-7 })).toMatch(/\nprobabilities: max abs error 2\.5e-7\n$/);
   });
 
+  it('of every output of another model', async () => {
+    const pitch = { examples: 64, maxAbsError: 2e-6, relativeError: 1e-6, agreement: 1 };
+    const exported: Operations['export'] = async ({ output }) => ({
+      ...{ output, bytes: 90_000, proof: '12 recordings' },
+      parity: { runtime: 'onnxruntime-node 1.30.0', outputs: { pitch } },
+    });
+    expect((await cli(['export', 'm', '-o', 'pitch.onnx'], { export: exported })).stdout).toBe(
+      'pitch.onnx: 90,000 bytes\nonnxruntime-node 1.30.0 against the native engine (12 recordings)\n' +
+        'pitch: 64 examples, max abs error 2.0e-6, relative 1.0e-6, 100.00 % round alike\n',
+    );
+  });
+
   it.each(['browser', 'mobile'])('writes the model that examples/%s wants by the command on its page', async (name) => {
     const page = await readFile(join(import.meta.dirname, '..', 'examples', name, 'README.md'), 'utf8');
     const [, line] = page.match(/^audio2vec (export [^#\n]*[^#\s])/m)!;

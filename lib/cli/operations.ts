@@ -234,7 +234,8 @@ export interface SuggestResult {
 export interface ExportRequest extends Common {
   model?: string;
   output: string;
-  input: 'log-mel' | 'waveform';
+  /** `log-mel` is what encoders' features are called. */
+  input: 'features' | 'log-mel' | 'waveform';
   /** Of a waveform: exactly a slice in each row, or one recording of any length. */
   samples: 'slice' | 'any';
   batch: number | 'dynamic';
@@ -251,16 +252,25 @@ export interface ExportResult {
   bytes: number;
   /** What the export was verified on. */
   proof: string;
-  parity: {
-    runtime: string;
-    maxAbsError: number;
-    meanAbsError: number;
-    meanCosine: number;
-    minCosine: number;
-    embeddings: number;
-    /** With a classifier. */
-    maxProbabilityError?: number;
-  };
+  parity: EncoderParity | { runtime: string; outputs: Readonly<Record<string, OutputParity>> };
+}
+
+interface OutputParity {
+  examples: number;
+  maxAbsError: number;
+  relativeError: number;
+  agreement: number;
+}
+
+interface EncoderParity {
+  runtime: string;
+  maxAbsError: number;
+  meanAbsError: number;
+  meanCosine: number;
+  minCosine: number;
+  embeddings: number;
+  /** With a classifier. */
+  maxProbabilityError?: number;
 }
 
 export interface ModelInfo {
