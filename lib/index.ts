@@ -1,4 +1,16 @@
 export * from './audio/index.js';
+export { type Classified, Classifier, type Heard, type ListenOptions } from './classify/classifier.js';
+export type { ClassifierModel } from './classify/classifier-file.js';
+export type { Listening } from './classify/detector.js';
+export {
+  type FineTunedFolder,
+  type FineTuneFolderOptions,
+  fineTuneFolder,
+} from './classify/fine-tune-folder.js';
+export type { FitOptions } from './classify/fit.js';
+export type { LinearModel } from './classify/linear-model.js';
+export type { ClassifierFigures, Point as OperatingPoint } from './classify/operating-point.js';
+export { type Suggestions, type SuggestOptions, suggest } from './classify/suggest.js';
 export { demoDataset } from './demo/dataset.js';
 export { type DemoOptions, type DemoResult, runDemo } from './demo/demo.js';
 export { type EmbedOptions, Encoder, type EncoderOptions, type TimestampEmbeddings } from './embed/encoder.js';
@@ -44,7 +56,7 @@ export { labelSubset, stratifiedFolds, stratifiedSplit } from './evaluate/splits
 export { renderComparison, renderConfusion } from './evaluate/table.js';
 export { shiftInTime } from './evaluate/time-shift.js';
 export { type FolderSelection, type WeighFolderOptions, weighFolder } from './evaluate/weigh-folder.js';
-export type { Classifier } from './export/deployed-encoder.js';
+export type { Classifier as LinearClassifier } from './export/deployed-encoder.js';
 export { type ExportEncoderOptions, exportEncoder } from './export/export-encoder.js';
 export { type ExportedModel, type ExportModelOptions, exportModel } from './export/export-model.js';
 export {

@@ -120,16 +120,22 @@ export const operations: Operations = {
   },
 
   async bench({ filter, quick }, during) {
-    const { caseName, chooseCases, describeMachine, machineLine, resultsTable, runCase } = await import(
-      '../bench/index.js'
-    );
+    const bench = await import('../bench/index.js');
+    const { caseName, chooseCases, describeMachine, machineLine, resultsTable, runCase } = bench;
     const cases = chooseCases({ quick, cases: filter === undefined ? [] : [filter] });
     const results = [];
-    for (const [done, bench] of cases.entries()) {
-      during.progress({ done, total: cases.length, unit: 'case', details: { now: caseName(bench) } });
-      results.push(...(await runCase(bench, { quick, signal: during.signal })));
+    for (const [done, one] of cases.entries()) {
+      during.progress({ done, total: cases.length, unit: 'case', details: { now: caseName(one) } });
+      results.push(...(await runCase(one, { quick, signal: during.signal })));
     }
     const machine = describeMachine();
-    return { text: `${machineLine(machine)}\n\n${resultsTable(results, 'text')}`, data: { machine, results } };
+    const summary = bench.sentences(results);
+    const text = [
+      machineLine(machine),
+      ...(summary.length > 0 ? [summary.join('\n')] : []),
+      resultsTable(results, 'text'),
+      `The cases:\n${bench.explained(results)}`,
+    ];
+    return { text: text.join('\n\n'), data: { machine, summary, results } };
   },
 };
