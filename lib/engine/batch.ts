@@ -64,7 +64,7 @@ export function nativeInputs(nodes: readonly Node[], plan: Plan, batch: Batch, f
         throw argumentError(`batch.inputs.${name}.frames`, `frame indices from 0 to ${last}`, start);
       }
     }
-    const gathered = { tensor, starts: input.frames, store: store.native, mean, inverseStd };
+    const gathered = { tensor, frames: node.shape[0], starts: input.frames, store: store.native, mean, inverseStd };
     if (!input.augment) return gathered;
     const size = [node.shape[0], node.shape[1]] as const;
     return { ...gathered, augment: nativeAugmentation(name, input.augment, slices, size, last) };

@@ -75,6 +75,11 @@ export function size(node: EngineNode): [number, number, number] {
   return node.shape.length === 3 ? [...node.shape] : [1, 1, node.shape[0]];
 }
 
+/** Whether a node is a map of a single band. */
+export function isLine(node: EngineNode): boolean {
+  return node.shape.length === 3 && node.shape[1] === 1;
+}
+
 export function area(node: EngineNode): number {
   const [t, f] = size(node);
   return t * f;

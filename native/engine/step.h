@@ -188,6 +188,7 @@ struct InputArgs {
   const float* store;    // log-mel frames [frames][F] of a feature store
   const double* starts;  // [units][C] first frame of each slice in it; a map of several channels takes a slice for each
   const float *mean, *inverse_std;  // [F], applied to slices from a store
+  long frames;                      // in a slice; a tensor of T = 1 has those of a single band as its bands
   AugmentArgs augment;
 };
 

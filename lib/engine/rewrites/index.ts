@@ -1,6 +1,7 @@
 // The rewrites in the order they are applied. Each can be switched off by its name (`without`), for tests: the results
 // must be the same.
 import type { EngineNode, Mode } from '../engine-graph.js';
+import { alongBands } from './along-bands.js';
 import { differenceLoss } from './difference-loss.js';
 import { foldNorm } from './fold-norm.js';
 import { lossInPlace } from './loss-in-place.js';
@@ -12,11 +13,11 @@ import { trainingOnly } from './training-only.js';
 import { upsampling } from './upsampling.js';
 
 /** Before layouts are chosen, and after. */
-const first: readonly Rewrite[] = [trainingOnly, differenceLoss, upsampling];
+const first: readonly Rewrite[] = [trainingOnly, differenceLoss, alongBands, upsampling];
 const second: readonly Rewrite[] = [foldNorm, sumPool, residualPool, singleChannel, lossInPlace];
 
 /** All but those that plans would be wrong without. */
-export const optionalRewrites = [upsampling, ...second].map((r) => r.name);
+export const optionalRewrites = [alongBands, upsampling, ...second].map((r) => r.name);
 
 export interface RewriteOptions {
   mode: Mode;
