@@ -121,6 +121,7 @@ struct Norm {
   int C, Cp, column, planar, relu;
   long weight, bias, mean, var;  // where they lie in the parameters
   long count;                    // values per channel in the batch (set before a step)
+  int running;                   // statistics are the running ones, which a step leaves as they are
   int copies;                    // how often each stands in the map that the model describes (upsampling left out)
   void* scale;                   // [unit] y = x * scale + shift
   void* shift;

@@ -4,6 +4,7 @@ import type { EngineNode, Mode } from '../engine-graph.js';
 import { alongBands } from './along-bands.js';
 import { differenceLoss } from './difference-loss.js';
 import { foldNorm } from './fold-norm.js';
+import { layerRelu } from './layer-relu.js';
 import { lossInPlace } from './loss-in-place.js';
 import { residualPool } from './residual-pool.js';
 import { type Rewrite, RewriteContext } from './rewrite.js';
@@ -14,7 +15,7 @@ import { upsampling } from './upsampling.js';
 
 /** Before layouts are chosen, and after. */
 const first: readonly Rewrite[] = [trainingOnly, differenceLoss, alongBands, upsampling];
-const second: readonly Rewrite[] = [foldNorm, sumPool, residualPool, singleChannel, lossInPlace];
+const second: readonly Rewrite[] = [foldNorm, sumPool, residualPool, singleChannel, lossInPlace, layerRelu];
 
 /** All but those that plans would be wrong without. */
 export const optionalRewrites = [alongBands, upsampling, ...second].map((r) => r.name);
