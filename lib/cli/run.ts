@@ -10,6 +10,7 @@ import { addFeatures } from './features.js';
 import { addInfo } from './info.js';
 import type { Operations } from './operations.js';
 import type { Runner } from './options.js';
+import { addPitch } from './pitch.js';
 import { addPretrain } from './pretrain.js';
 import { addReport } from './report.js';
 import { type Io, Session } from './session.js';
@@ -77,7 +78,7 @@ function buildProgram(io: Io, operations: Operations, run: Runner): Command {
     .addHelpText('after', exitCodeHelp);
   const commands = [
     ...[addFeatures, addPretrain, addTrain, addEmbed, addEvaluate, addWeigh],
-    ...[addExport, addSynthesize, addInfo, addReport, addDemo, addBench],
+    ...[addPitch, addExport, addSynthesize, addInfo, addReport, addDemo, addBench],
   ];
   for (const add of commands) add(program, operations, run);
   return program;

@@ -52,6 +52,17 @@ export class Session {
     this.io.stdout.write(this.options.json ? `${JSON.stringify(value, null, 2)}\n` : text === '' ? '' : `${text}\n`);
   }
 
+  /** Whether results are wanted as JSON. */
+  get json(): boolean {
+    return this.options.json ?? false;
+  }
+
+  /** A result that is text of its own format, such as CSV. */
+  text(text: string): void {
+    this.clearBar();
+    this.io.stdout.write(text);
+  }
+
   /** One of many results as a line of JSON, as soon as it is there. */
   line(value: unknown): void {
     this.clearBar();

@@ -17,14 +17,14 @@ export async function chosenEncoder(model: string | undefined, threads?: number)
   }
 }
 
-/** The encoder in a run's folder, or the file itself. */
-export async function modelFile(path: string): Promise<string> {
+/** The model in a run's folder, the encoder unless another name is given, or the file itself. */
+export async function modelFile(path: string, name: string = runFiles.encoder): Promise<string> {
   const isFolder = await stat(path).then(
     (info) => info.isDirectory(),
     () => false,
   );
   if (!isFolder) return path;
-  const file = join(path, runFiles.encoder);
+  const file = join(path, name);
   const exists = await stat(file).then(
     () => true,
     () => false,
@@ -32,6 +32,6 @@ export async function modelFile(path: string): Promise<string> {
   if (exists) return file;
   throw new Audio2VecError(
     'ERR_FILE',
-    `${path} holds no ${runFiles.encoder}. A run writes it when it ends: continue it with "audio2vec pretrain … --resume".`,
+    `${path} holds no ${name}. A run writes it when it ends: continue it with --resume.`,
   );
 }

@@ -93,13 +93,13 @@ export async function writeFeatures(request: FeaturesRequest, during: During): P
 }
 
 /** A recording by its path, and where its output goes below an output folder. */
-interface Found {
+export interface Found {
   path: string;
   name: string;
 }
 
 /** Audio files as they are named, folders with all that they hold; each once. */
-async function findRecordings(inputs: readonly string[], signal: AbortSignal): Promise<Found[]> {
+export async function findRecordings(inputs: readonly string[], signal: AbortSignal): Promise<Found[]> {
   const found = new Map<string, Found>();
   for (const input of inputs) {
     const info = await stat(input).catch(() => undefined); // a missing file is told when it is read

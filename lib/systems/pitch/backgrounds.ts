@@ -10,7 +10,12 @@ const SECONDS_EACH = 8;
 
 /** Pieces of recordings in a folder, drawn by the seed.
  * @throws `ERR_DATASET` if none can be read, `ERR_FILE` */
-export async function readBackgrounds(folder: string, rate: number, seed: number, signal?: AbortSignal): Promise<Float32Array[]> {
+export async function readBackgrounds(
+  folder: string,
+  rate: number,
+  seed: number,
+  signal?: AbortSignal,
+): Promise<Float32Array[]> {
   const random = new Random(seed).fork('backgrounds');
   const files = random.shuffle(await listAudio(folder, { signal })).slice(0, MOST_SECONDS / SECONDS_EACH);
   const pieces: Float32Array[] = [];

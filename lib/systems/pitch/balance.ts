@@ -1,6 +1,7 @@
 // Losses of unlike size, balanced by how strongly they pull (PESTO, section 3.4): each one's weight is the inverse of the
 // norm of its gradient at the last layer, smoothed along the run.
-import type { Arrays, Batch, Losses, Network, Optimiser } from '../../engine/network.js';
+import type { Arrays, Batch, Losses, Optimiser } from '../../engine/network.js';
+import type { TrainableNetwork } from '../trainable-network.js';
 
 /** Steps from one measurement to the next; each takes a backward pass for each loss. */
 const EVERY = 25;
@@ -26,7 +27,7 @@ export class LossBalance {
     return inverse.map((w) => w / mean);
   }
 
-  async step(network: Network, batch: Batch, optimiser: Optimiser): Promise<Losses> {
+  async step(network: TrainableNetwork, batch: Batch, optimiser: Optimiser): Promise<Losses> {
     if (this.losses.length === 0) return network.step(batch, optimiser);
     if (this.#steps++ % EVERY === 0) await this.#measure(network, batch);
     const weights = this.weights;
@@ -35,7 +36,7 @@ export class LossBalance {
   }
 
   /** A loss's gradient is how much the total changes when only it is weighed in. */
-  async #measure(network: Network, batch: Batch): Promise<void> {
+  async #measure(network: TrainableNetwork, batch: Batch): Promise<void> {
     const gradient = async (only?: string) => {
       const scalars = Object.fromEntries(this.losses.map((name) => [`weight of ${name}`, name === only ? 1 : 0]));
       const { gradients } = await network.lossAndGradients({ ...batch, scalars });

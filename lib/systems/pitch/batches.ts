@@ -1,7 +1,7 @@
 // Batches of the pitch system, decided by seed and step.
 import type { Batch } from '../../engine/network.js';
-import { sizeOf } from '../../graph/graph.js';
 import type { Graph } from '../../graph/graph.js';
+import { sizeOf } from '../../graph/graph.js';
 import { Random } from '../../util/random.js';
 import type { PitchConfig } from './config.js';
 import type { Inputs, Objective } from './objective.js';
@@ -35,7 +35,11 @@ export class Batches {
     for (let i = 0; i < examples; i++) {
       const place = (i + 0.5) / examples;
       const known = objective === 'pesto' && tones > 0 && place > RECORDINGS;
-      const piece = !known ? pieces.recording(random) : place < RECORDINGS + TONES ? pieces.tone(random) : pieces.noise(random);
+      const piece = !known
+        ? pieces.recording(random)
+        : place < RECORDINGS + TONES
+          ? pieces.tone(random)
+          : pieces.noise(random);
       const inputs: Inputs = {};
       for (const [input, size] of this.#sizes) inputs[input] = all[input]!.subarray(i * size, (i + 1) * size);
       this.objective.example(piece, pieces, this.config, inputs, random);

@@ -23,7 +23,11 @@ const FRAMES = 11;
 
 /** Calibration of a network by so many tones of three harmonics. Where positions are bins, their spacing is known, and the
  * median of the differences is the offset; otherwise both follow by least squares. */
-export function calibrate(model: Omit<PitchModel, 'calibration'>, tones: number, seed: number): PitchModel['calibration'] {
+export function calibrate(
+  model: Omit<PitchModel, 'calibration'>,
+  tones: number,
+  seed: number,
+): PitchModel['calibration'] {
   const random = new Random(seed).fork('calibration');
   const { frontEnd } = model;
   const { sampleRate, hop, binsPerOctave } = frontEnd;

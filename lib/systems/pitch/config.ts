@@ -2,13 +2,8 @@
 import type { CqtConfig } from '../../features/cqt-config.js';
 import { argumentError } from '../../util/errors.js';
 import { type RunConfig, type RunOptions, runConfig } from '../run-config.js';
+import { errorKinds, type ObjectiveName, objectives, pitchRunDefaults } from './choices.js';
 import { checkCqt, pitchCqt, spicePitchCqt } from './front-end.js';
-
-export const objectives = ['pesto', 'spice'] as const;
-export type ObjectiveName = (typeof objectives)[number];
-
-/** Where the error turns straight: `huber` as in the paper; `l1` and `l2` to compare. */
-export const errorKinds = ['huber', 'l1', 'l2'] as const;
 
 export interface PitchOptions extends RunOptions {
   /** What is learnt from: classes of pitch that agree between views (PESTO), or one number whose differences are the shifts
@@ -20,10 +15,10 @@ export interface PitchOptions extends RunOptions {
   backgrounds?: string;
   /** Weight of synthetic tones of known pitch among what `pesto` learns from; 0: recordings alone. Default 1. */
   tones?: number;
-  /** Mixes one of the two views with noise and backgrounds. Default true. */
-  noise?: boolean;
-  /** Moves half of the pieces by up to an octave. Default true. */
-  octaves?: boolean;
+  /** Mixes no view with noise and backgrounds. Default false. */
+  clean?: boolean;
+  /** Moves no piece by up to an octave. Default false. */
+  fixedOctave?: boolean;
   /** `spice`: weight of the reconstruction. Default 1. */
   reconstruction?: number;
   /** `spice`: how the error is punished. Default `huber`. */
@@ -40,18 +35,16 @@ export interface PitchConfig extends RunConfig {
   channels: number;
   backgrounds?: string;
   tones: number;
-  noise: boolean;
-  octaves: boolean;
+  clean: boolean;
+  fixedOctave: boolean;
   reconstruction: number;
   error: (typeof errorKinds)[number];
   calibration: number;
   frontEnd: CqtConfig;
 }
 
-export const pitchRunDefaults = { batchSize: 32, steps: 6000, learningRate: 2e-3, warmUp: 100 } as const;
-
 export function pitchConfig(options: PitchOptions): PitchConfig {
-  const { objective = 'pesto', channels = 16, tones = 1, noise = true, octaves = true } = options;
+  const { objective = 'pesto', channels = 16, tones = 1, clean = false, fixedOctave = false } = options;
   const { reconstruction = 1, error = 'huber', calibration = 5, backgrounds } = options;
   if (!objectives.includes(objective)) throw argumentError('objective', objectives.join(' or '), objective);
   if (!errorKinds.includes(error)) throw argumentError('error', errorKinds.join(', '), error);
@@ -64,7 +57,7 @@ export function pitchConfig(options: PitchOptions): PitchConfig {
   for (const [name, value] of Object.entries({ tones, reconstruction })) {
     if (!(value >= 0 && value < 1e9)) throw argumentError(name, 'a number from 0', value);
   }
-  for (const [name, value] of Object.entries({ noise, octaves })) {
+  for (const [name, value] of Object.entries({ clean, fixedOctave })) {
     if (typeof value !== 'boolean') throw argumentError(name, 'true or false', value);
   }
   if (backgrounds !== undefined && typeof backgrounds !== 'string') {
@@ -72,5 +65,17 @@ export function pitchConfig(options: PitchOptions): PitchConfig {
   }
   const frontEnd = checkCqt({ ...(objective === 'spice' ? spicePitchCqt : pitchCqt), ...options.frontEnd });
   const run = runConfig(options, pitchRunDefaults);
-  return { ...run, objective, channels, backgrounds, tones, noise, octaves, reconstruction, error, calibration, frontEnd };
+  return {
+    ...run,
+    objective,
+    channels,
+    backgrounds,
+    tones,
+    clean,
+    fixedOctave,
+    reconstruction,
+    error,
+    calibration,
+    frontEnd,
+  };
 }

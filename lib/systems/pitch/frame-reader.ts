@@ -43,7 +43,10 @@ export class FrameReader {
     this.answers = { pitch: new Float32Array(block * this.width), voiced: new Float32Array(block) };
     this.#network = new Network(graph, { maxExamples: 1, threads: 1, isa });
     this.#network.setParameters(new Map(model.weights));
-    this.#run = this.#network.bindForward(this.#batch(input.name), this.#names, [this.answers.pitch, this.answers.voiced]);
+    this.#run = this.#network.bindForward(this.#batch(input.name), this.#names, [
+      this.answers.pitch,
+      this.answers.voiced,
+    ]);
   }
 
   #batch(name: string) {

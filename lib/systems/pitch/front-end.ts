@@ -4,7 +4,14 @@ import { cqtFrontEnd } from '../../features/cqt.js';
 import type { CqtConfig } from '../../features/cqt-config.js';
 
 /** Of a phone's model: seven octaves from C1 in thirds of a semitone, 50 frames a second. */
-export const pitchCqt: Partial<CqtConfig> = { kind: 'cqt', hop: 320, binsPerOctave: 36, bins: 252, gamma: 7, output: 'db' };
+export const pitchCqt: Partial<CqtConfig> = {
+  kind: 'cqt',
+  hop: 320,
+  binsPerOctave: 36,
+  bins: 252,
+  gamma: 7,
+  output: 'db',
+};
 
 /** Decibels become values of about -2 to 2: (dB - mean) / std. */
 export const DB_MEAN = -60;

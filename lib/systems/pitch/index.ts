@@ -1,23 +1,23 @@
 // The system `pitch`: fundamental frequency from recordings without labels.
 import { join } from 'node:path';
-import type { Arrays, Network } from '../../engine/network.js';
-import type { FeatureStore } from '../../features/feature-store.js';
+import type { Arrays } from '../../engine/network.js';
 import { Audio2VecError } from '../../util/errors.js';
 import { Random } from '../../util/random.js';
+import { splitClips } from '../split.js';
 import type { Corpus, FinishedRun, System, Training } from '../system.js';
+import type { TrainableNetwork } from '../trainable-network.js';
 import { readBackgrounds } from './backgrounds.js';
 import { LossBalance } from './balance.js';
 import { Batches } from './batches.js';
 import { calibrate } from './calibration.js';
-import { errorKinds, objectives, type PitchConfig, type PitchOptions, pitchConfig } from './config.js';
+import { type PitchConfig, type PitchOptions, pitchConfig } from './config.js';
+import { pitchDescription } from './description.js';
 import { wideCqt } from './front-end.js';
-import { objectiveOf, type PitchModel, savePitchModel } from './model.js';
+import { objectiveOf, PITCH_MODEL_FILE, type PitchModel, savePitchModel } from './model.js';
 import { Pieces } from './pieces.js';
 import { measureTones } from './self-test.js';
 import { noises } from './sounds.js';
 import { melody } from './tones.js';
-
-export const PITCH_MODEL_FILE = 'pitch.safetensors';
 
 /** Seconds of synthetic tones, and pieces of noise, made before training. */
 const TONE_SECONDS = 600;
@@ -28,20 +28,7 @@ const HELD_OUT = 0.1;
 const HELD_OUT_BATCHES = 4;
 
 export const pitchSystem: System<PitchOptions, PitchConfig> = {
-  name: 'pitch',
-  summary: 'fundamental frequency and its confidence, after PESTO or SPICE',
-  options: {
-    objective: { kind: { choices: objectives }, summary: 'pesto or spice (default: pesto)' },
-    channels: { kind: 'integer', summary: 'channels of the layers (default: 16)' },
-    backgrounds: { kind: 'text', summary: 'folder of other sound to mix with (default: synthetic noise alone)' },
-    tones: { kind: 'number', summary: 'pesto: weight of synthetic tones; 0: recordings alone (default: 1)' },
-    noise: { kind: 'flag', summary: 'mix views with noise (default: true)' },
-    octaves: { kind: 'flag', summary: 'move half of the pieces by up to an octave (default: true)' },
-    reconstruction: { kind: 'number', summary: 'spice: weight of the reconstruction (default: 1)' },
-    error: { kind: { choices: errorKinds }, summary: 'spice: how the error is punished (default: huber)' },
-    calibration: { kind: 'integer', summary: 'synthetic tones that the network is calibrated by (default: 5)' },
-  },
-  runDefaults: { batchSize: '32', steps: '6000', learningRate: '0.002' },
+  ...pitchDescription,
   configure: pitchConfig,
   features: ({ frontEnd: { sampleRate, hop } }) => ({ frontEnd: { kind: 'pcm', sampleRate, hop } }),
   prepare,
@@ -60,24 +47,25 @@ async function prepare(config: PitchConfig, { store, signal }: Corpus): Promise<
       config.backgrounds === undefined ? [] : await readBackgrounds(config.backgrounds, sampleRate, seed, signal),
   };
   const wide = wideCqt(frontEnd);
-  const clips = splitClips(store, random);
-  const pieces = (chosen: readonly number[]) => new Pieces({ ...sources, clips: chosen }, wide, objective.frames);
-  const [train, heldOut] = [pieces(clips.train), pieces(clips.heldOut)];
+  const pieces = (clips: ArrayLike<number>) =>
+    new Pieces({ ...sources, clips: Array.from(clips) }, wide, objective.frames);
+  const split = splitClips(store.clipStarts, pieces([]).span, HELD_OUT, seed);
+  const [train, heldOut] = [pieces(split.train), pieces(split.heldOut)];
   if (train.places === 0) {
-    const seconds = (train.seconds).toFixed(2);
+    const seconds = train.seconds.toFixed(2);
     throw new Audio2VecError('ERR_DATASET', `No recording is as long as the ${seconds} s that pitch is learnt from.`);
   }
   const graph = objective.training(config);
   const batches = new Batches(graph, objective, config);
-  const balance = new LossBalance(objective.balanced, 'classes.weight');
-  const modelOf = (network: Network): Omit<PitchModel, 'calibration' | 'provenance'> => ({
+  const balance = new LossBalance(objective.balanced(config), 'classes.weight');
+  const modelOf = (network: TrainableNetwork): Omit<PitchModel, 'calibration' | 'provenance'> => ({
     objective: config.objective,
     frontEnd,
     channels: config.channels,
     threshold: 0.5,
-    weights: network.getParameters() as Map<string, Float32Array>,
+    weights: network.getState().params as Map<string, Float32Array>,
   });
-  const calibrated = (network: Network, provenance: Record<string, unknown>): PitchModel => {
+  const calibrated = (network: TrainableNetwork, provenance: Record<string, unknown>): PitchModel => {
     const model = { ...modelOf(network), provenance };
     return { ...model, calibration: calibrate(model, config.calibration, seed) };
   };
@@ -85,12 +73,14 @@ async function prepare(config: PitchConfig, { store, signal }: Corpus): Promise<
     graph,
     batch: (step, _steps, used) => batches.draw(train, step, used),
     heldOut:
-      heldOut.places === 0 ? [] : Array.from({ length: HELD_OUT_BATCHES }, (_, i) => batches.draw(heldOut, `held out ${i}`)),
+      heldOut.places === 0
+        ? []
+        : Array.from({ length: HELD_OUT_BATCHES }, (_, i) => batches.draw(heldOut, `held out ${i}`)),
     step: (network, batch, optimiser) => balance.step(network, batch, optimiser),
     measure: async (network) => measureTones(calibrated(network, {})),
     getState: () => balance.getState(),
     setState: (state: Arrays) => balance.setState(state),
-    async finish(network: Network, { out, provenance }: FinishedRun) {
+    async finish(network: TrainableNetwork, { out, provenance }: FinishedRun) {
       const model = calibrated(network, provenance);
       await savePitchModel(join(out, PITCH_MODEL_FILE), model);
       const figures = measureTones(model);
@@ -105,10 +95,4 @@ async function prepare(config: PitchConfig, { store, signal }: Corpus): Promise<
       };
     },
   };
-}
-
-function splitClips({ clipStarts }: FeatureStore, random: Random): { train: number[]; heldOut: number[] } {
-  const clips = random.fork('split').shuffle(Array.from({ length: clipStarts.length - 1 }, (_, i) => i));
-  const held = Math.min(clips.length - 1, Math.round(HELD_OUT * clips.length));
-  return { train: clips.slice(held).sort((a, b) => a - b), heldOut: clips.slice(0, held).sort((a, b) => a - b) };
 }

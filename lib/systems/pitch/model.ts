@@ -5,7 +5,7 @@ import { storedFrontEnd } from '../../features/front-ends.js';
 import { Graph, sizeOf } from '../../graph/graph.js';
 import { Audio2VecError, argumentError } from '../../util/errors.js';
 import { readSafetensors, type Tensor, writeSafetensors } from '../../util/safetensors.js';
-import { type ObjectiveName, objectives } from './config.js';
+import { type ObjectiveName, objectives } from './choices.js';
 import type { Objective, PitchOutputs } from './objective.js';
 import { pesto } from './pesto.js';
 import { spice } from './spice.js';
@@ -38,6 +38,7 @@ export function pitchGraph(model: Pick<PitchModel, 'objective' | 'frontEnd' | 'c
   return { graph, input, outputs };
 }
 
+export const PITCH_MODEL_FILE = 'pitch.safetensors';
 const KEY = 'audio2vec.pitch';
 
 /** Writes it atomically; the same model gives the same bytes. */
@@ -87,7 +88,8 @@ export function checkPitchModel(model: PitchModel): void {
   }
   for (const { name, shape } of pitchGraph(model, framesAtLeast(model)).graph.params) {
     const values = weights.get(name);
-    if (values?.length !== sizeOf(shape)) throw argumentError(`weights of ${name}`, `[${shape.join(', ')}]`, values?.length);
+    if (values?.length !== sizeOf(shape))
+      throw argumentError(`weights of ${name}`, `[${shape.join(', ')}]`, values?.length);
     if (values.some((v) => !Number.isFinite(v))) throw argumentError(`weights of ${name}`, 'finite', 'NaN or infinity');
   }
 }

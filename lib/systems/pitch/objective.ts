@@ -34,8 +34,8 @@ export interface Objective {
   training(config: PitchConfig): Graph;
   /** Fills the example's part of the inputs of {@link Objective.training}. */
   example(piece: Piece, pieces: Pieces, config: PitchConfig, inputs: Inputs, random: Random): void;
-  /** Names of loss weights that follow from gradient norms along the run. */
-  balanced: readonly string[];
+  /** Names of losses whose weights follow from gradient norms along the run. */
+  balanced(config: PitchConfig): readonly string[];
 }
 
 /** One example's part of each input, by name. */

@@ -11,13 +11,17 @@ const OUT = FRAMES - 2 * CONTEXT;
 const SLOPE = 0.1;
 /** Largest shift between two views, bins. */
 const MOST_SHIFT = 16;
+/** Weights of the losses beside those of tones. */
+const WEIGHTS = { invariance: 0.5, shift: 0.5, equivariance: 0.1 };
+const CONFIDENCE = 0.3;
 /** Width of a tone's target, bins. */
 const SPREAD = 0.8;
 
 export const pesto: Objective = {
   context: CONTEXT,
   frames: FRAMES,
-  balanced: ['invariance', 'shift', 'equivariance'],
+  // Without tones, the paper's balance; they make classes of bins, and all else can be lighter.
+  balanced: ({ tones }) => (tones > 0 ? [] : Object.keys(WEIGHTS)),
 
   layers(g, x, { channels }) {
     const act = (name: string, r: Ref) => g.pointwise(`${name}.act`, 'leaky_relu', r, SLOPE);
@@ -49,7 +53,9 @@ export const pesto: Objective = {
     const fixed = (name: string, r: Ref) => g.stopGradient(name, r);
     const y = [0, 1, 2].map((i) => view('y', perFrame, i)) as [Ref, Ref, Ref];
     const p = y.map((r, i) => g.softmax(`p${i}`, r)) as [Ref, Ref, Ref];
-    const weight = Object.fromEntries(pesto.balanced.map((name) => [name, g.scalar(`weight of ${name}`, 1)]));
+    const weight = Object.fromEntries(
+      Object.entries(WEIGHTS).map(([name, w]) => [name, g.scalar(`weight of ${name}`, w)]),
+    );
 
     const teacher = fixed('teacher', p[0]);
     g.loss('invariance', 'soft-cross-entropy', [y[1], teacher], weight.invariance);
@@ -82,7 +88,7 @@ export const pesto: Objective = {
   example(piece, pieces, config, inputs, random) {
     const { bins, binsPerOctave } = config.frontEnd;
     const { below, above, config: wide } = pieces.wide;
-    const base = below + (config.octaves && !piece.hz ? octaveMove(pieces.wide, random) : 0);
+    const base = below + (!config.fixedOctave && !piece.hz ? octaveMove(pieces.wide, random) : 0);
     const low = Math.max(-MOST_SHIFT, -base);
     const high = Math.min(MOST_SHIFT, below + above - base);
     const k = low + random.int(high - low + 1);
@@ -90,7 +96,7 @@ export const pesto: Objective = {
     const out = (i: number) => inputs.x!.subarray(i * size, (i + 1) * size);
     // What is known can be altered in all views; a recording teaches as it is.
     const first = pieces.altered(piece.samples, piece.hz ? random.uniform(20, 60) : 60, random, piece.hz ? 0.4 : 0);
-    const snr = (least: number, most: number) => (config.noise ? random.uniform(least, most) : 60);
+    const snr = (least: number, most: number) => (config.clean ? 60 : random.uniform(least, most));
     pieces.view(first, base, bins, out(0));
     pieces.view(pieces.altered(piece.samples, snr(-6, 25), random), base, bins, out(1));
     pieces.view(pieces.altered(piece.samples, snr(0, 40), random), base + k, bins, out(2));
@@ -109,8 +115,6 @@ export const pesto: Objective = {
     }
   },
 };
-
-const CONFIDENCE = 0.3;
 
 /** A bell over the classes around `centre`, of sum 1; nothing if it lies outside. */
 function bump(classes: Float32Array, centre: number): void {

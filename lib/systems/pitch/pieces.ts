@@ -3,8 +3,8 @@
 import { kernelFor } from '../../features/compute.js';
 import { cqtFrontEnd } from '../../features/cqt.js';
 import type { CqtConfig } from '../../features/cqt-config.js';
-import type { FrontEndKernel } from '../../features/front-end.js';
 import type { FeatureStore } from '../../features/feature-store.js';
+import type { FrontEndKernel } from '../../features/front-end.js';
 import type { Random } from '../../util/random.js';
 import { DB_MEAN, DB_STD, marginFrames, type WideCqt } from './front-end.js';
 import { equalise, mix, rms, scale } from './sounds.js';
@@ -66,14 +66,19 @@ export class Pieces {
     return this.#starts.at(-1) ?? 0;
   }
 
-  /** Length of a piece. */
+  /** Frames of a recording that a piece takes. */
+  get span(): number {
+    return this.frames + 2 * this.#margin;
+  }
+
+  /** The same in seconds. */
   get seconds(): number {
     return this.#length / this.#cqt.sampleRate;
   }
 
   #places(clip: number): number {
     const { clipStarts } = this.sources.store;
-    return Math.max(0, clipStarts[clip + 1]! - clipStarts[clip]! - this.frames - 2 * this.#margin);
+    return Math.max(0, clipStarts[clip + 1]! - clipStarts[clip]! - this.span + 1);
   }
 
   /** From a recording; every place is equally likely. Its loudness is brought to about that of the others. */
@@ -81,7 +86,7 @@ export class Pieces {
     const place = random.int(this.places);
     const i = this.#starts.findIndex((end) => place < end);
     const first = this.sources.store.clipStarts[this.#usable[i]!]! + place - (this.#starts[i - 1] ?? 0);
-    const read = this.sources.store.read(first, this.frames + 2 * this.#margin);
+    const read = this.sources.store.read(first, this.span);
     const samples = read.subarray(0, this.#length);
     scale(samples, 0.1 / Math.max(1e-3, rms(samples)));
     return { samples };

@@ -44,7 +44,8 @@ export class ViterbiPath {
     const jump = best[top]! - JUMP;
     let highest = Number.NEGATIVE_INFINITY;
     for (let j = 0; j < bins; j++) {
-      if (this.#frames === 0 || jump > next[j]!) [next[j], from[j]] = [this.#frames === 0 ? 0 : jump, this.#frames === 0 ? j : top];
+      if (this.#frames === 0 || jump > next[j]!)
+        [next[j], from[j]] = [this.#frames === 0 ? 0 : jump, this.#frames === 0 ? j : top];
       next[j]! += scores[j]!;
       if (next[j]! > highest) highest = next[j]!;
     }

@@ -20,7 +20,7 @@ const LOG_RANGE = 5;
 export const spice: Objective = {
   context: 0,
   frames: FRAMES,
-  balanced: [],
+  balanced: () => [],
 
   layers(g, x, { channels }) {
     let h = x;
@@ -36,11 +36,11 @@ export const spice: Objective = {
     return { position, voiced: g.scale('voiced', doubt, -1) };
   },
 
-  /** Inputs: `x` `[1, bins]`, for each frame two views, and with `noise` the same two altered; `shift` the difference that
+  /** Inputs: `x` `[1, bins]`, for each frame two views, and unless `clean` the same two altered; `shift` the difference that
    * their positions must have; `clean`, what is rebuilt. */
   training(config) {
     const { bins, binsPerOctave } = config.frontEnd;
-    const views = config.noise ? 4 : 2;
+    const views = config.clean ? 2 : 4;
     const g = new Graph();
     const x = g.input('x', [1, bins, 1], views * FRAMES);
     const { position, voiced } = spice.layers(g, x, { frames: 1, bins, channels: config.channels });
@@ -49,7 +49,15 @@ export const spice: Objective = {
     const view = (name: string, from: Ref, i: number) => g.select(`${name}${i}`, from, i * FRAMES, FRAMES);
     const shift = g.input('shift', [1], FRAMES);
     // Clean with clean, and where there is noise each with each.
-    const pairs = views === 2 ? [[0, 1]] : [[0, 1], [2, 1], [0, 3], [2, 3]]; // prettier-ignore
+    const pairs =
+      views === 2
+        ? [[0, 1]]
+        : [
+            [0, 1],
+            [2, 1],
+            [0, 3],
+            [2, 3],
+          ]; // prettier-ignore
     const ys = Array.from({ length: views }, (_, i) => view('y', y, i));
     const errors = pairs.map(([a, b], i) => g.sub(`error${i}`, g.sub(`difference${i}`, ys[a!]!, ys[b!]!), shift));
     for (const [i, e] of errors.entries()) shiftLoss(g, config, `shift${i}`, e, step, PITCH / pairs.length);
@@ -72,11 +80,12 @@ export const spice: Objective = {
   example(piece, pieces, config, inputs, random) {
     const { bins, binsPerOctave } = config.frontEnd;
     const { below } = pieces.wide;
-    const move = config.octaves ? octaveMove(pieces.wide, random) : 0;
-    const room = (k: number) => Math.max(0, Math.min(pieces.wide.config.bins - bins, below + move + k - MOST_SHIFT / 2));
+    const move = !config.fixedOctave ? octaveMove(pieces.wide, random) : 0;
+    const room = (k: number) =>
+      Math.max(0, Math.min(pieces.wide.config.bins - bins, below + move + k - MOST_SHIFT / 2));
     const offsets = [0, 1].map(() => room(random.int(MOST_SHIFT + 1)));
     const size = FRAMES * bins;
-    const noisy = config.noise ? pieces.altered(piece.samples, random.uniform(-5, 25), random, 0) : undefined;
+    const noisy = config.clean ? undefined : pieces.altered(piece.samples, random.uniform(-5, 25), random, 0);
     for (const [i, samples] of [piece.samples, noisy].entries()) {
       if (!samples) continue;
       offsets.forEach((offset, j) => {

@@ -65,7 +65,7 @@ function pitchCurve(curve: Float32Array, start: number, rate: number, jitter: nu
   let drift = 0;
   for (let i = 0; i < curve.length; i++) {
     const t = i / rate;
-    if (jitter > 0) drift = smooth * drift + kick * (random.uniform(-1.73, 1.73));
+    if (jitter > 0) drift = smooth * drift + kick * random.uniform(-1.73, 1.73);
     curve[i] = base * 2 ** (slope * t + (depth / 2) * Math.sin(2 * Math.PI * speed * t + phase) + drift);
   }
   return curve[curve.length - 1]!;
@@ -118,7 +118,8 @@ function render(out: Float32Array, hz: Float32Array, timbre: Timbre, rate: numbe
   const turn = random.uniform() < 0.5 ? Math.PI / 2 : 0;
   for (let i = 0; i < out.length; i++) {
     if (i % 64 === 0 && decay > 0) {
-      for (let h = 0; h < now.length; h++) now[h] = amplitudes[h]! * Math.exp(-(decay + h * brightnessDecay) * (i / rate));
+      for (let h = 0; h < now.length; h++)
+        now[h] = amplitudes[h]! * Math.exp(-(decay + h * brightnessDecay) * (i / rate));
     }
     phase += (2 * Math.PI * hz[i]!) / rate;
     // sin((h + 1)φ) = 2 cos φ sin(hφ) - sin((h - 1)φ), with the phase turned.
