@@ -4,7 +4,9 @@ import { MAX_RATE, MIN_RATE, resample, SAMPLE_RATE } from '../../audio/index.js'
 import { features } from '../../features/compute.js';
 import { cqtFrontEnd } from '../../features/cqt.js';
 import type { CqtConfig } from '../../features/cqt-config.js';
+import type { DeployedModel } from '../../models/deployed-model.js';
 import { Audio2VecError, argumentError } from '../../util/errors.js';
+import { deployedPitch } from './deployed.js';
 import { FrameReader } from './frame-reader.js';
 import { marginFrames } from './front-end.js';
 import { checkPitchModel, loadPitchModel, type PitchModel } from './model.js';
@@ -138,6 +140,12 @@ export class PitchEstimator {
     const { sampleRate, hop } = this.frontEnd;
     const { context } = new FrameReader(this.model, 1, this.#isa);
     return (1000 * (cqtFrontEnd.latency(this.frontEnd) + (context + lookahead(smoothing)) * hop)) / sampleRate;
+  }
+
+  /** What runs on a phone: a waveform or decibels in, Hz and confidence of so many frames out (default: 50, a second),
+   * without smoothing. The exports read nothing else. */
+  deployed(frames?: number): DeployedModel {
+    return deployedPitch(this.model, frames);
   }
 
   /** Decibels of frames first - context … first + count + context, those beyond the recording being its first and last. */

@@ -19,7 +19,7 @@ import { measureTones } from './self-test.js';
 import { noises } from './sounds.js';
 import { melody } from './tones.js';
 
-/** Seconds of synthetic tones, and pieces of noise, made before training. */
+/** At most so many seconds of synthetic tones and pieces of noise are made before training; short runs need less. */
 const TONE_SECONDS = 600;
 const NOISES = 200;
 const NOISE_SECONDS = 2;
@@ -39,10 +39,11 @@ async function prepare(config: PitchConfig, { store, signal }: Corpus): Promise<
   const objective = objectiveOf(config.objective);
   const random = new Random(seed).fork('pitch sources');
   const { sampleRate } = frontEnd;
+  const needed = (most: number) => Math.min(most, 20 + (config.steps ?? most));
   const sources = {
     store,
-    tones: melody({ sampleRate, seconds: TONE_SECONDS, lowHz: 45, highHz: 2150 }, random.fork('tones')),
-    noises: noises(NOISES, NOISE_SECONDS, sampleRate, random.fork('noises')),
+    tones: melody({ sampleRate, seconds: needed(TONE_SECONDS), lowHz: 45, highHz: 2150 }, random.fork('tones')),
+    noises: noises(needed(NOISES), NOISE_SECONDS, sampleRate, random.fork('noises')),
     backgrounds:
       config.backgrounds === undefined ? [] : await readBackgrounds(config.backgrounds, sampleRate, seed, signal),
   };

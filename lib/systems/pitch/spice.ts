@@ -72,7 +72,7 @@ export const spice: Objective = {
     if (config.reconstruction > 0) {
       const rebuilt = decoder(g, position!, config.channels / 2, bins);
       const clean = g.input('clean', [1, bins, 1], views * FRAMES);
-      g.loss('reconstruction', 'mse', [rebuilt, clean], config.reconstruction * bins);
+      g.loss('reconstruction', 'mse', [rebuilt, clean], config.reconstruction);
     }
     return g;
   },
