@@ -20,8 +20,9 @@ export function hzOf(midi: number): number {
 const LOW = 110;
 const HIGH = 440;
 const FRAMES = 11;
+const HARMONICS = 12;
 
-/** Calibration of a network by so many tones of three harmonics. Where positions are bins, their spacing is known, and the
+/** Calibration of a network by so many tones. Where positions are bins, their spacing is known, and the
  * median of the differences is the offset; otherwise both follow by least squares. */
 export function calibrate(
   model: Omit<PitchModel, 'calibration'>,
@@ -63,15 +64,19 @@ export function positionOf(reader: FrameReader, frame: number): number {
   return bin + peakOffset(scores, bin);
 }
 
+/** Harmonics that fall off by a random tilt, in a little noise. */
 function harmonicTone(hz: number, length: number, rate: number, random: Random): Float32Array {
-  const amplitudes = [1, random.uniform(0.1, 1), random.uniform(0.1, 1)];
-  const phases = amplitudes.map(() => random.uniform(0, 2 * Math.PI));
+  const tilt = random.uniform(0.5, 2);
+  const harmonics = Array.from({ length: Math.min(HARMONICS, Math.floor((0.45 * rate) / hz)) }, (_, h) => ({
+    amplitude: (0.1 * random.uniform(0.5, 1)) / (h + 1) ** tilt,
+    phase: random.uniform(0, 2 * Math.PI),
+  }));
   return Float32Array.from({ length }, (_, n) => {
-    let sum = 0;
-    amplitudes.forEach((a, h) => {
-      sum += a * Math.sin((2 * Math.PI * hz * (h + 1) * n) / rate + phases[h]!);
+    let sum = 0.001 * random.uniform(-1, 1);
+    harmonics.forEach(({ amplitude, phase }, h) => {
+      sum += amplitude * Math.sin((2 * Math.PI * hz * (h + 1) * n) / rate + phase);
     });
-    return 0.1 * sum;
+    return sum;
   });
 }
 

@@ -114,10 +114,9 @@ export class PitchEstimator {
           for (let i = 0; i < reader.block + 2 * reader.context; i++) reader.set(i, span, this.#clamp(at + i, span));
           await reader.runAsync();
           for (let t = 0; t < Math.min(reader.block, count - at); t++) {
-            const silent = isSilent(span, (at + t + reader.context) * this.frontEnd.bins, this.frontEnd);
             const { pitch, voiced } = reader.answers;
             const answer = pitch.subarray(t * reader.width, (t + 1) * reader.width);
-            if (tracker.push(answer, voiced[t]!, silent, frame)) keep();
+            if (tracker.push(answer, voiced[t]!, reader.picture(t), frame)) keep();
           }
         }
         onProgress?.(Math.min(1, (first + count) / frames));
@@ -192,11 +191,3 @@ function checkRate(rate: number, frontEnd: CqtConfig): void {
     throw argumentError('sampleRate', `${frontEnd.sampleRate}, as of the model`, rate);
   }
 }
-
-/** Whether a frame is below anything that can be heard: its loudest bin under -85 dB of full scale. */
-export function isSilent(db: Float32Array, at: number, { bins }: CqtConfig): boolean {
-  for (let j = 0; j < bins; j++) if (db[at + j]! > SILENCE_DB) return false;
-  return true;
-}
-
-const SILENCE_DB = -85;

@@ -59,6 +59,12 @@ export class FrameReader {
     for (let j = 0; j < this.#bins; j++) this.#input[to + j] = (db[at + j]! - DB_MEAN) / DB_STD;
   }
 
+  /** Normalised decibels of the frame that answer t is for; a view, until the next change. */
+  picture(t: number): Float32Array {
+    const at = (t + this.context) * this.#bins;
+    return this.#input.subarray(at, at + this.#bins);
+  }
+
   /** Moves all frames in one place down, so that a new one can be put last. */
   shift(): void {
     this.#input.copyWithin(0, this.#bins);

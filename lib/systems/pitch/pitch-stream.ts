@@ -2,7 +2,6 @@
 import { cqtFrontEnd } from '../../features/cqt.js';
 import type { CqtStream } from '../../features/cqt-stream.js';
 import { argumentError } from '../../util/errors.js';
-import { isSilent } from './estimator.js';
 import { FrameReader } from './frame-reader.js';
 import type { PitchModel } from './model.js';
 import { type PitchFrame, PitchTracker, type TrackOptions } from './track.js';
@@ -16,25 +15,23 @@ export class PitchStream {
   readonly #cqt: CqtStream;
   readonly #reader: FrameReader;
   readonly #tracker: PitchTracker;
-  readonly #model: PitchModel;
+  /** The reader's frame in the middle. */
+  readonly #picture: Float32Array;
   /** Frames of the front end from one piece. */
   #db: Float32Array;
   /** The last frame that came, `[bins]`. */
   readonly #last: Float32Array;
-  /** Whether each of the last context + 1 frames was silent. */
-  readonly #silent: boolean[];
   #frames = 0;
   readonly #frame: PitchFrame = { time: 0, hz: 0, confidence: 0, voiced: false };
 
   /** @internal Use `PitchEstimator.stream`. */
   constructor(model: PitchModel, options: Required<TrackOptions>, isa?: string) {
-    this.#model = model;
     this.#cqt = cqtFrontEnd.stream(model.frontEnd, isa);
     this.#reader = new FrameReader(model, 1, isa);
+    this.#picture = this.#reader.picture(0);
     this.#tracker = new PitchTracker(model, this.#reader.width, options);
     this.#db = new Float32Array(this.#cqt.framesAfter(PIECE) * model.frontEnd.bins);
     this.#last = new Float32Array(model.frontEnd.bins);
-    this.#silent = new Array<boolean>(this.#reader.context + 1).fill(false);
   }
 
   /** Takes samples (mono, at the model's rate, normally in ±1).
@@ -90,12 +87,10 @@ export class PitchStream {
     this.#reader.shift();
     this.#reader.set(2 * context, db, at);
     if (!beyond) for (let j = 0; j < bins; j++) this.#last[j] = db[at + j]!;
-    this.#silent[this.#frames % (context + 1)] = isSilent(db, at, this.#model.frontEnd);
     this.#frames++;
     if (this.#frames <= context) return;
     this.#reader.run();
     const { pitch, voiced } = this.#reader.answers;
-    const silent = this.#silent[this.#frames % (context + 1)]!;
-    if (this.#tracker.push(pitch, voiced[0]!, silent, this.#frame)) due.push({ ...this.#frame });
+    if (this.#tracker.push(pitch, voiced[0]!, this.#picture, this.#frame)) due.push({ ...this.#frame });
   }
 }

@@ -1,7 +1,9 @@
 // Answers of the network → pitch over time, frame by frame, the same for whole recordings and streams.
 import { argumentError } from '../../util/errors.js';
-import { hzOf } from './calibration.js';
+import { hzOf, midiOf } from './calibration.js';
+import { DB_MEAN, DB_STD } from './front-end.js';
 import type { PitchModel } from './model.js';
+import { harmonicBins, refined } from './refine.js';
 import { peakBin, peakOffset, type Smoothing, smoothings, ViterbiPath } from './smoothing.js';
 
 export interface TrackOptions {
@@ -9,6 +11,8 @@ export interface TrackOptions {
   threshold?: number;
   /** Default: `viterbi` for models with classes, `median` for others. */
   smoothing?: Smoothing;
+  /** Reads the exact pitch from the harmonics of the frame, near where the network says it is. Default true. */
+  refine?: boolean;
 }
 
 /** Pitch at one time. */
@@ -23,6 +27,9 @@ export interface PitchFrame {
   voiced: boolean;
 }
 
+/** A frame whose loudest bin is under this level is digital silence. */
+const SILENCE = (-85 - DB_MEAN) / DB_STD;
+
 /** Frames that smoothing looks ahead. */
 const VITERBI_LAG = 8;
 const MEDIAN_REACH = 2;
@@ -33,13 +40,14 @@ export function lookahead(smoothing: Smoothing): number {
 
 export function checkTrackOptions(options: TrackOptions, model: PitchModel): Required<TrackOptions> {
   const classes = model.objective === 'pesto';
-  const { threshold = model.threshold, smoothing = classes ? 'viterbi' : 'median' } = options;
+  const { threshold = model.threshold, smoothing = classes ? 'viterbi' : 'median', refine = true } = options;
   if (!(threshold >= 0 && threshold <= 1)) throw argumentError('threshold', 'a number from 0 to 1', threshold);
   if (!smoothings.includes(smoothing)) throw argumentError('smoothing', smoothings.join(', '), smoothing);
   if (smoothing === 'viterbi' && !classes) {
     throw argumentError('smoothing', `median or none with a ${model.objective} model`, smoothing);
   }
-  return { threshold, smoothing };
+  if (typeof refine !== 'boolean') throw argumentError('refine', 'true or false', refine);
+  return { threshold, smoothing, refine };
 }
 
 /** Takes the answers of one frame after the other and gives pitch `lookahead` frames later. */
@@ -53,7 +61,10 @@ export class PitchTracker {
   readonly #scores: Float32Array[];
   readonly #midi: Float64Array;
   readonly #confidence: Float64Array;
-  readonly #silent: Uint8Array;
+  readonly #pictures: Float32Array[];
+  readonly #harmonics: Float64Array;
+  /** MIDI number of bin 0. */
+  readonly #lowest: number;
   readonly #sorted: Float64Array;
   #taken = 0;
   #given = 0;
@@ -66,22 +77,25 @@ export class PitchTracker {
     this.#scores = Array.from({ length: kept }, () => new Float32Array(width));
     this.#midi = new Float64Array(kept);
     this.#confidence = new Float64Array(kept);
-    this.#silent = new Uint8Array(kept);
+    const { bins, binsPerOctave, lowestHz } = model.frontEnd;
+    this.#pictures = Array.from({ length: kept }, () => new Float32Array(bins));
+    this.#harmonics = harmonicBins(binsPerOctave);
+    this.#lowest = midiOf(lowestHz);
     this.#sorted = new Float64Array(2 * MEDIAN_REACH + 1);
     this.#seconds = model.frontEnd.hop / model.frontEnd.sampleRate;
   }
 
   /** Takes a frame; `out` is filled with the frame that is due.
    * @param answer scores of its bins, or its position
-   * @param silent whether it is digital silence
+   * @param picture normalised decibels of its bins
    * @returns whether one was due */
-  push(answer: Float32Array, logit: number, silent: boolean, out: PitchFrame): boolean {
+  push(answer: Float32Array, logit: number, picture: Float32Array, out: PitchFrame): boolean {
     const at = this.#taken % this.#scores.length;
     const scores = this.#scores[at]!;
     scores.set(answer);
     if (answer.length > 1) logSoftmax(scores);
-    this.#confidence[at] = silent ? 0 : 1 / (1 + Math.exp(-logit));
-    this.#silent[at] = silent ? 1 : 0;
+    this.#pictures[at]!.set(picture);
+    this.#confidence[at] = 1 / (1 + Math.exp(-logit));
     this.#midi[at] = this.#midiOf(scores, answer.length > 1 ? peakBin(scores) : 0);
     const bin = this.#path?.push(scores) ?? 0;
     this.#taken++;
@@ -116,9 +130,11 @@ export class PitchTracker {
       while (top < scores.length - 1 && scores[top + 1]! > scores[top]!) top++;
       midi = this.#midiOf(scores, Math.abs(top - bin) <= 3 ? top : bin);
     } else if (this.#options.smoothing === 'median') midi = this.#median();
+    const picture = this.#pictures[at]!;
+    const silent = !picture.some((x) => x > SILENCE);
     out.time = this.#given * this.#seconds;
-    out.hz = this.#silent[at] ? 0 : hzOf(midi);
-    out.confidence = this.#confidence[at]!;
+    out.hz = silent ? 0 : hzOf(this.#options.refine ? this.#refined(midi, picture) : midi);
+    out.confidence = silent ? 0 : this.#confidence[at]!;
     out.voiced = out.confidence >= this.#options.threshold && out.hz > 0;
     this.#given++;
   }
@@ -126,6 +142,11 @@ export class PitchTracker {
   #midiOf(scores: Float32Array, bin: number): number {
     const { offset, slope } = this.#model.calibration;
     return offset + slope * (scores.length === 1 ? scores[0]! : bin + peakOffset(scores, bin));
+  }
+
+  #refined(midi: number, picture: Float32Array): number {
+    const semitones = 12 / this.#model.frontEnd.binsPerOctave;
+    return this.#lowest + semitones * refined(picture, (midi - this.#lowest) / semitones, this.#harmonics);
   }
 
   /** Of the frame to be given and those around it, as far as there are any. */
