@@ -1,9 +1,9 @@
 // The pitch network in other runtimes: a waveform in, Hz and confidence out.
 import { expect, it } from 'vitest';
-import { onnxBytes } from '../lib/export/onnx-builder.js';
-import { buildModelOnnx } from '../lib/export/onnx.js';
-import { onnxRuntime } from '../lib/export/onnx-runtime.js';
 import { liteRt } from '../lib/export/litert-runtime.js';
+import { buildModelOnnx } from '../lib/export/onnx.js';
+import { onnxBytes } from '../lib/export/onnx-builder.js';
+import { onnxRuntime } from '../lib/export/onnx-runtime.js';
 import { buildModelTflite } from '../lib/export/tflite.js';
 import { PitchEstimator } from '../lib/systems/pitch/estimator.js';
 import { melody } from '../lib/systems/pitch/tones.js';
@@ -18,7 +18,12 @@ async function expected() {
   const options = { sampleRate: 16_000, seconds: length / 16_000, lowHz: 70, highHz: 1200 };
   const { samples } = melody(options, new Random('export'));
   const track = await estimator.estimate(samples.subarray(0, length), { smoothing: 'none', refine: false });
-  return { estimator, samples: samples.subarray(0, length), hz: track.hz.slice(2, -2), confidence: track.confidence.slice(2, -2) };
+  return {
+    estimator,
+    samples: samples.subarray(0, length),
+    hz: track.hz.slice(2, -2),
+    confidence: track.confidence.slice(2, -2),
+  };
 }
 
 function compare(hz: Float32Array, confidence: Float32Array, wanted: { hz: Float32Array; confidence: Float32Array }) {

@@ -9,7 +9,7 @@ import type { Pieces } from './pieces.js';
 
 /** Shares of a batch of `pesto`: recordings, tones, and the rest noise. */
 const RECORDINGS = 0.5;
-const TONES = 0.375;
+const TONES = 0.3;
 
 export class Batches {
   readonly #sizes: ReadonlyMap<string, number>;

@@ -13,7 +13,9 @@ const SLOPE = 0.1;
 const MOST_SHIFT = 16;
 /** Weights of the losses beside those of tones. */
 const WEIGHTS = { invariance: 0.5, shift: 0.5, equivariance: 0.1 };
-const CONFIDENCE = 0.3;
+const CONFIDENCE = 0.5;
+/** Two bells of classes that lie upon each other have the overlap 0.35 or more: tanh(AGREEMENT · overlap²) is 1. */
+const AGREEMENT = 25;
 /** Width of a tone's target, bins. */
 const SPREAD = 0.8;
 
@@ -39,7 +41,8 @@ export const pesto: Objective = {
     return { classes, voiced: g.conv('voiced', hidden, [1, 1], 1, true) };
   },
 
-  /** An example is a piece of sound in three views: as it is, altered, and altered and moved by k bins. Inputs: `x` the
+  /** An example is a piece of sound in three views: as it is, altered, and altered less and moved by
+   * k bins. Inputs: `x` the
    * views; `index` where class j of the moved view lies in the first, j + k; `powers` 2^(j / binsPerOctave); `ratio`
    * 2^(-k / binsPerOctave); `target` the class of a tone, 0 for recordings; `unknown` 1 where it is not known whether
    * anything with pitch sounds, and elsewhere `sounding` 1 if so. */
@@ -62,7 +65,8 @@ export const pesto: Objective = {
 
     const index = g.input('index', [bins, 1, 1], OUT);
     const moved = g.gather('teacher.moved', g.reshape('teacher.column', teacher, [bins, 1, 1], OUT), index);
-    g.loss('shift', 'soft-cross-entropy', [y[2], g.reshape('teacher.row', moved, [bins], OUT)], weight.shift);
+    const row = g.reshape('teacher.row', moved, [bins], OUT);
+    g.loss('shift', 'soft-cross-entropy', [y[2], row], weight.shift);
 
     const powers = g.input('powers', [bins], OUT);
     const ratio = g.div('z2/z0', g.dot('z2', p[2], powers), g.dot('z0', p[0], powers));
@@ -74,10 +78,15 @@ export const pesto: Objective = {
       g.loss('tones', 'soft-cross-entropy', [y[0], tone], config.tones);
       g.loss('tones in noise', 'soft-cross-entropy', [y[1], tone], config.tones);
     }
-    // Confidence: whether anything with pitch sounds, where that is known; else how far the views agree.
+    // Confidence: whether anything with pitch sounds, where that is known; else whether the first view and the one that is
+    // altered but little agree, so that it is learnt in loud noise, too, from what was clear without.
     const [unknown, sounding] = [g.input('unknown', [1], OUT), g.input('sounding', [1], OUT)];
-    const overlap = g.scale('overlap', g.dot('p0·p1', p[0], p[1]), 4);
-    const agreement = g.mul('agreement', unknown, g.pointwise('overlap.squashed', 'tanh', overlap));
+    const overlap = g.pointwise('overlap²', 'square', g.dot('overlap', row, p[2]));
+    const agreement = g.mul(
+      'agreement',
+      unknown,
+      g.pointwise('overlap.squashed', 'tanh', g.scale('×', overlap, AGREEMENT)),
+    );
     const sure = fixed('sure', g.add('sounding or agreement', sounding, agreement));
     const logits = g.reshape('voicing', voiced, [1], 3 * OUT);
     g.loss('confidence', 'bce', [view('voicing', logits, 0), sure], CONFIDENCE);
@@ -99,7 +108,7 @@ export const pesto: Objective = {
     const snr = (least: number, most: number) => (config.clean ? 60 : random.uniform(least, most));
     pieces.view(first, base, bins, out(0));
     pieces.view(pieces.altered(piece.samples, snr(-6, 25), random), base, bins, out(1));
-    pieces.view(pieces.altered(piece.samples, snr(0, 40), random), base + k, bins, out(2));
+    pieces.view(pieces.altered(piece.samples, snr(10, 40), random), base + k, bins, out(2));
     for (let t = 0; t < OUT; t++) {
       for (let j = 0; j < bins; j++) {
         inputs.index![t * bins + j] = Math.max(0, Math.min(bins - 1, j + k));

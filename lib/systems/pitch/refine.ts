@@ -25,7 +25,8 @@ export function refined(frame: Float32Array, position: number, harmonics: Float6
       if (frame[bin + 1]! > frame[bin]!) bin++;
       else if (frame[bin - 1]! > frame[bin]!) bin--;
     }
-    if (!(bin >= 1 && bin < frame.length - 1) || frame[bin - 1]! > frame[bin]! || frame[bin + 1]! > frame[bin]!) continue;
+    if (!(bin >= 1 && bin < frame.length - 1) || frame[bin - 1]! > frame[bin]! || frame[bin + 1]! > frame[bin]!)
+      continue;
     const off = bin + peakOffset(frame, bin) - above - position;
     if (Math.abs(off) > REACH) continue;
     const amplitude = 10 ** ((DB_MEAN + DB_STD * frame[bin]!) / 20);

@@ -57,7 +57,25 @@ function noise(out: Float32Array, sampleRate: number, random: Random): void {
     const depth = random.uniform();
     for (let i = 0; i < out.length; i++) out[i]! *= 1 + depth * Math.sin(speed * i + phase);
   }
+  // As of s and f, and as of knocks and keys.
+  if (random.uniform() < 0.25) {
+    const filter = highPass(1000 * 5 ** random.uniform(), sampleRate);
+    for (let n = 0; n < 2; n++) run(out, filter);
+  }
+  if (random.uniform() < 0.25) bursts(out, sampleRate, random);
   scale(out, 1 / Math.max(1e-9, rms(out)));
+}
+
+/** Makes bursts of steady noise, each dying away. */
+function bursts(out: Float32Array, sampleRate: number, random: Random): void {
+  const often = random.uniform(1.5, 12) / sampleRate;
+  const decay = Math.exp(-1 / (0.004 * 40 ** random.uniform() * sampleRate));
+  let level = 0;
+  for (let i = 0; i < out.length; i++) {
+    if (random.uniform() < often) level = random.uniform(0.3, 1);
+    level *= decay;
+    out[i]! *= level + 1e-3;
+  }
 }
 
 /** Adds `other` at this ratio of powers in dB. Silence stays without noise: there is nothing to compare it with. */
