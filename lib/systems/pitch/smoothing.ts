@@ -32,20 +32,32 @@ export class ViterbiPath {
   push(scores: Float32Array): number {
     const [bins, best, next] = [this.#bins, this.#best, this.#next];
     const from = this.#from[this.#frames % this.#from.length]!;
-    let top = 0;
-    for (let j = 1; j < bins; j++) if (best[j]! > best[top]!) top = j;
-    for (let j = 0; j < bins; j++) [next[j], from[j]] = [best[j]!, j];
+    const jumpFrom = peakBin(best);
+    const jump = best[jumpFrom]! - JUMP;
+    for (let j = 0; j < bins; j++) {
+      next[j] = best[j]!;
+      from[j] = j;
+    }
     for (let j = 1; j < bins; j++) {
-      if (next[j - 1]! - STEP > next[j]!) [next[j], from[j]] = [next[j - 1]! - STEP, from[j - 1]!];
+      const moved = next[j - 1]! - STEP;
+      if (moved > next[j]!) {
+        next[j] = moved;
+        from[j] = from[j - 1]!;
+      }
     }
     for (let j = bins - 2; j >= 0; j--) {
-      if (next[j + 1]! - STEP > next[j]!) [next[j], from[j]] = [next[j + 1]! - STEP, from[j + 1]!];
+      const moved = next[j + 1]! - STEP;
+      if (moved > next[j]!) {
+        next[j] = moved;
+        from[j] = from[j + 1]!;
+      }
     }
-    const jump = best[top]! - JUMP;
     let highest = Number.NEGATIVE_INFINITY;
     for (let j = 0; j < bins; j++) {
-      if (this.#frames === 0 || jump > next[j]!)
-        [next[j], from[j]] = [this.#frames === 0 ? 0 : jump, this.#frames === 0 ? j : top];
+      if (jump > next[j]!) {
+        next[j] = jump;
+        from[j] = jumpFrom;
+      }
       next[j]! += scores[j]!;
       if (next[j]! > highest) highest = next[j]!;
     }
@@ -58,8 +70,7 @@ export class ViterbiPath {
   /** The bin `lag` frames before the last one on the best path that ends there; -1 if there is no such frame. */
   back(lag: number): number {
     if (lag >= this.#frames) return -1;
-    let j = 0;
-    for (let i = 1; i < this.#bins; i++) if (this.#best[i]! > this.#best[j]!) j = i;
+    let j = peakBin(this.#best);
     for (let t = this.#frames - 1; t > this.#frames - 1 - lag; t--) j = this.#from[t % this.#from.length]![j]!;
     return j;
   }

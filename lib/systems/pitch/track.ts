@@ -86,14 +86,13 @@ export class PitchTracker {
   }
 
   /** Takes a frame; `out` is filled with the frame that is due.
-   * @param answer scores of its bins, or its position
+   * @param answer scores of its bins (log probabilities up to a constant), or its position
    * @param picture normalised decibels of its bins
    * @returns whether one was due */
   push(answer: Float32Array, logit: number, picture: Float32Array, out: PitchFrame): boolean {
     const at = this.#taken % this.#scores.length;
     const scores = this.#scores[at]!;
     scores.set(answer);
-    if (answer.length > 1) logSoftmax(scores);
     this.#pictures[at]!.set(picture);
     this.#confidence[at] = 1 / (1 + Math.exp(-logit));
     this.#midi[at] = this.#midiOf(scores, answer.length > 1 ? peakBin(scores) : 0);
@@ -158,13 +157,4 @@ export class PitchTracker {
     const values = this.#sorted.subarray(0, n).sort();
     return n % 2 ? values[n >> 1]! : this.#midi[this.#given % this.#midi.length]!;
   }
-}
-
-function logSoftmax(values: Float32Array): void {
-  let top = Number.NEGATIVE_INFINITY;
-  for (let j = 0; j < values.length; j++) if (values[j]! > top) top = values[j]!;
-  let sum = 0;
-  for (let j = 0; j < values.length; j++) sum += Math.exp(values[j]! - top);
-  const shift = top + Math.log(sum);
-  for (let j = 0; j < values.length; j++) values[j]! -= shift;
 }
