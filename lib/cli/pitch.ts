@@ -92,7 +92,7 @@ export function addPitch(program: Command, operations: Operations, run: Runner):
 /** One recording as CSV, several as JSON lines. */
 function printTracks(session: Session, files: readonly PitchResult[], notes: boolean): void {
   const [only] = files;
-  if (files.length === 1 && !only!.error && !session.json) session.text(csv(only!, notes));
+  if (files.length === 1 && !only!.error && !session.json) session.text(csv(only!, notes).trimEnd());
   else for (const file of files) session.line(jsonLine(file, notes));
 }
 

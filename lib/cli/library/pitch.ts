@@ -3,7 +3,6 @@ import { streamAudio } from '../../audio/index.js';
 import { featureStream } from '../../features/compute.js';
 import type { CqtConfig } from '../../features/cqt-config.js';
 import { PitchEstimator } from '../../systems/pitch/estimator.js';
-import { PITCH_MODEL_FILE } from '../../systems/pitch/model.js';
 import type { PitchFrame } from '../../systems/pitch/track.js';
 import { Audio2VecError } from '../../util/errors.js';
 import type { During, PitchRequest, PitchResult } from '../operations.js';
@@ -17,7 +16,7 @@ export async function* pitchOfFiles(request: PitchRequest, during: During): Asyn
   const estimator =
     model === undefined
       ? await PitchEstimator.pretrained()
-      : await PitchEstimator.load(await modelFile(model, PITCH_MODEL_FILE));
+      : await PitchEstimator.load(await modelFile(model));
   const stream = estimator.stream({ threshold, smoothing });
   const started = performance.now();
   let good = 0;
