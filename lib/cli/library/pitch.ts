@@ -14,9 +14,7 @@ export async function* pitchOfFiles(request: PitchRequest, during: During): Asyn
   const { model, threshold, smoothing } = request;
   const files = await findRecordings(request.inputs, signal);
   const estimator =
-    model === undefined
-      ? await PitchEstimator.pretrained()
-      : await PitchEstimator.load(await modelFile(model));
+    model === undefined ? await PitchEstimator.pretrained() : await PitchEstimator.load(await modelFile(model));
   const stream = estimator.stream({ threshold, smoothing });
   const started = performance.now();
   let good = 0;

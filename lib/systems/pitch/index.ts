@@ -40,9 +40,13 @@ async function prepare(config: PitchConfig, { store, signal }: Corpus): Promise<
   const random = new Random(seed).fork('pitch sources');
   const { sampleRate } = frontEnd;
   const needed = (most: number) => Math.min(most, 20 + (config.steps ?? most));
+  const wantsTones = config.objective === 'pesto' && config.tones > 0;
   const sources = {
     store,
-    tones: melody({ sampleRate, seconds: needed(TONE_SECONDS), lowHz: 45, highHz: 2150 }, random.fork('tones')),
+    tones: melody(
+      { sampleRate, seconds: wantsTones ? needed(TONE_SECONDS) : 0, lowHz: 45, highHz: 2150 },
+      random.fork('tones'),
+    ),
     noises: noises(needed(NOISES), NOISE_SECONDS, sampleRate, random.fork('noises')),
     backgrounds:
       config.backgrounds === undefined ? [] : await readBackgrounds(config.backgrounds, sampleRate, seed, signal),

@@ -104,11 +104,11 @@ export const pesto: Objective = {
     const size = FRAMES * bins;
     const out = (i: number) => inputs.x!.subarray(i * size, (i + 1) * size);
     // What is known can be altered in all views; a recording teaches as it is.
-    const first = pieces.altered(piece.samples, piece.hz ? random.uniform(20, 60) : 60, random, piece.hz ? 0.4 : 0);
+    const first = pieces.altered(piece, piece.hz ? random.uniform(20, 60) : 60, random, piece.hz ? 0.4 : 0);
     const snr = (least: number, most: number) => (config.clean ? 60 : random.uniform(least, most));
     pieces.view(first, base, bins, out(0));
-    pieces.view(pieces.altered(piece.samples, snr(-6, 25), random), base, bins, out(1));
-    pieces.view(pieces.altered(piece.samples, snr(10, 40), random), base + k, bins, out(2));
+    pieces.view(pieces.altered(piece, snr(-6, 25), random), base, bins, out(1));
+    pieces.view(pieces.altered(piece, snr(10, 40), random), base + k, bins, out(2));
     for (let t = 0; t < OUT; t++) {
       for (let j = 0; j < bins; j++) {
         inputs.index![t * bins + j] = Math.max(0, Math.min(bins - 1, j + k));

@@ -116,10 +116,11 @@ export class Pieces {
     return { samples, hz: new Float32Array(this.frames) };
   }
 
-  /** Another sound to mix with, of the length of a piece. */
-  background(random: Random): Float32Array {
+  /** Another sound to mix with, of the length of a piece: something without pitch if the piece is known to have none. */
+  #other({ hz }: Piece, random: Random): Float32Array {
     const { backgrounds, noises } = this.sources;
-    return this.#part(backgrounds.length > 0 && random.uniform() < 0.6 ? backgrounds : noises, random);
+    const pitched = hz === undefined || hz.some((f) => f > 0);
+    return this.#part(pitched && backgrounds.length > 0 && random.uniform() < 0.6 ? backgrounds : noises, random);
   }
 
   #part(sounds: readonly Float32Array[], random: Random): Float32Array {
@@ -131,12 +132,12 @@ export class Pieces {
   }
 
   /** A copy with other timbre, in noise and at another level. */
-  altered(samples: Float32Array, snr: number, random: Random, equaliser = 0.6): Float32Array {
-    const out = samples.slice();
+  altered(piece: Piece, snr: number, random: Random, equaliser = 0.6): Float32Array {
+    const out = piece.samples.slice();
     if (random.uniform() < equaliser) equalise(out, this.#cqt.sampleRate, random);
-    const before = rms(samples);
+    const before = rms(piece.samples);
     scale(out, before / Math.max(1e-9, rms(out)));
-    mix(out, this.background(random), snr);
+    mix(out, this.#other(piece, random), snr);
     scale(out, 10 ** (random.uniform(-35, 10) / 20));
     return out;
   }

@@ -85,7 +85,7 @@ export const spice: Objective = {
       Math.max(0, Math.min(pieces.wide.config.bins - bins, below + move + k - MOST_SHIFT / 2));
     const offsets = [0, 1].map(() => room(random.int(MOST_SHIFT + 1)));
     const size = FRAMES * bins;
-    const noisy = config.clean ? undefined : pieces.altered(piece.samples, random.uniform(-5, 25), random, 0);
+    const noisy = config.clean ? undefined : pieces.altered(piece, random.uniform(-5, 25), random, 0);
     for (const [i, samples] of [piece.samples, noisy].entries()) {
       if (!samples) continue;
       offsets.forEach((offset, j) => {
