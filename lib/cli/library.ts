@@ -52,6 +52,18 @@ export const operations: Operations = {
     yield* embedFiles(request, during);
   },
 
+  async *pitch(request, during) {
+    const { pitchOfFiles } = await import('./library/pitch.js');
+    yield* pitchOfFiles(request, during);
+  },
+
+  async plotPitch(files, output) {
+    const { pitchPage } = await import('../report/pitch-plot.js');
+    const { writeFileAtomic } = await import('../util/atomic-write.js');
+    const plots = files.map(({ file, frames, picture }) => ({ file, frames, ...picture! }));
+    await writeFileAtomic(output, pitchPage(plots));
+  },
+
   async *embedLive({ model, hopSeconds, input }, { signal }) {
     const { chosenEncoder } = await import('./library/models.js');
     const encoder = await chosenEncoder(model, 1); // streams work on one thread

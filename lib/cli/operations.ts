@@ -140,6 +140,29 @@ export interface LiveSlice {
 
 export type EmbedResult = EmbeddedFile | FailedFile;
 
+export interface PitchRequest extends Common {
+  inputs: string[];
+  /** Model file or run; default: the pretrained model of the package. */
+  model?: string;
+  threshold?: number;
+  smoothing?: 'viterbi' | 'median' | 'none';
+  /** Whether the constant-Q picture is wanted, too. */
+  picture: boolean;
+}
+
+/** Pitch of one recording. */
+export interface PitchedFile {
+  file: string;
+  /** Its path below the folder that was named, or its name. */
+  name: string;
+  error?: undefined;
+  frames: readonly { time: number; hz: number; confidence: number; voiced: boolean }[];
+  /** `[frames, bins]`, 0 to 255. */
+  picture?: { values: Uint8Array; bins: number; lowestHz: number; binsPerOctave: number };
+}
+
+export type PitchResult = PitchedFile | (FailedFile & { name: string });
+
 export interface EvaluateRequest extends Common {
   folder: string;
   model?: string;
@@ -367,6 +390,9 @@ export interface Operations {
   pretrain(request: PretrainRequest, during: During, onStep: (step: TrainingStep) => void): Promise<PretrainResult>;
   train(request: TrainRequest, during: During, onStep: (step: TrainingStep) => void): Promise<TrainResult>;
   embed(request: EmbedRequest, during: During): AsyncIterable<EmbedResult>;
+  pitch(request: PitchRequest, during: During): AsyncIterable<PitchResult>;
+  /** Draws pitch over the pictures, into one HTML file. */
+  plotPitch(files: readonly PitchedFile[], output: string): Promise<void>;
   embedLive(request: EmbedLiveRequest, during: During): AsyncIterable<LiveSlice>;
   fitClassifier(request: FitRequest, during: During): Promise<EvaluateResult>;
   finetune(request: FinetuneRequest, during: During, onStep: (step: FinetuneStep) => void): Promise<EvaluateResult>;

@@ -12,6 +12,7 @@ import { addFinetune } from './finetune.js';
 import { addInfo } from './info.js';
 import type { Operations } from './operations.js';
 import type { Runner } from './options.js';
+import { addPitch } from './pitch.js';
 import { addPretrain } from './pretrain.js';
 import { addReport } from './report.js';
 import { type Io, Session } from './session.js';
@@ -81,7 +82,7 @@ function buildProgram(io: Io, operations: Operations, run: Runner): Command {
   const commands = [
     ...[addFeatures, addPretrain, addTrain, addEmbed, addEvaluate],
     ...[addClassify, addFinetune, addSuggest, addWeigh],
-    ...[addExport, addSynthesize, addInfo, addReport, addDemo, addBench],
+    ...[addPitch, addExport, addSynthesize, addInfo, addReport, addDemo, addBench],
   ];
   for (const add of commands) add(program, operations, run);
   return program;
