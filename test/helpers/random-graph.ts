@@ -115,10 +115,12 @@ const operators: Record<string, Draw> = {
   window(d, x) {
     if (!isMap(x)) return undefined;
     const depthwise = d.chance(0.2);
-    const kernel = [1 + d.rng.int(5), 1 + d.rng.int(5)] as const;
+    // Mostly small ones, and now and then as wide and as far apart as they may be drawn.
+    const upTo = (usual: number, most: number) => 1 + d.rng.int(d.chance(0.15) ? most : usual);
+    const kernel = [upTo(5, 15), upTo(5, 15)] as const;
     const options = {
-      stride: [1 + d.rng.int(2), 1 + d.rng.int(3)] as const,
-      dilation: [1 + d.rng.int(3), 1 + d.rng.int(3)] as const,
+      stride: [upTo(2, 7), upTo(3, 7)] as const,
+      dilation: [upTo(3, 9), upTo(3, 9)] as const,
       padding: [d.pick(['same', 'causal', 'none']), d.pick(['same', 'causal', 'none'])] as [Padding, Padding],
       depthwise,
     };
@@ -182,8 +184,15 @@ const operators: Record<string, Draw> = {
     return d.graph.add(d.name('add'), x, d.graph.sub(d.name('sub'), a, b));
   },
   straightThrough(d, x) {
-    // What it says is not the derivative: as the difference of the two is constant, it is one here.
-    return d.graph.straightThrough(d.name('through'), x, x);
+    // What it says is not the derivative, which differences show: it is where the two differ by a constant, here by what
+    // is chosen of x, which does not change with it but where two are as large.
+    const constant = d.graph.oneHot(d.name('chosen'), d.graph.stopGradient(d.name('stop'), x));
+    return d.graph.straightThrough(d.name('through'), d.graph.add(d.name('add'), x, constant), x);
+  },
+  oneHot(d, x) {
+    const c = channelsOf(x);
+    const group = d.pick([1, 2, 3, 4, c].filter((n) => c % n === 0));
+    return d.graph.add(d.name('add'), d.graph.oneHot(d.name('oneHot'), x, group), x);
   },
   dropout: (d, x) => d.graph.dropout(d.name('dropout'), x, 0.3, d.graph.scalar(d.name('seed'), d.rng.int(1000))),
   softmax: (d, x) => d.graph.softmax(d.name('softmax'), x),
@@ -257,14 +266,11 @@ const losses: Record<string, (d: Drawing, x: Ref, weight: number) => boolean> = 
   mseOfTwo: (d, x, weight) => loss(d, 'mse', [x, d.partner(x)], weight),
   l1: (d, x, weight) => loss(d, 'l1', [x, d.input(x.shape, x.rows)], weight),
   huber: (d, x, weight) => loss(d, 'huber', [x, d.partner(x)], weight, 0.3),
-  weighted: (d, x, weight) =>
-    loss(
-      d,
-      d.pick(['mse', 'l1', 'huber']),
-      [x, d.input(x.shape, x.rows), d.input(x.shape, x.rows, (r) => r.uniform())],
-      weight,
-      0.4,
-    ),
+  weighted(d, x, weight) {
+    const kind = d.pick(['mse', 'l1', 'huber'] as const);
+    const weights = d.input(x.shape, x.rows, (r) => r.uniform());
+    return loss(d, kind, [x, d.input(x.shape, x.rows), weights], weight, kind === 'huber' ? 0.4 : undefined);
+  },
   hinge: (d, x, weight) => loss(d, 'hinge', [x, d.input(x.shape, x.rows, (r) => (r.int(2) ? 1 : -1))], weight, 0.5),
   bce: (d, x, weight) => loss(d, 'bce', [x, d.input(x.shape, x.rows, (r) => r.uniform())], weight),
   softmax(d, x, weight) {
