@@ -74,7 +74,7 @@ struct Network::Plan {
 
 namespace {
 
-// Values of a thread's weight gradient: by bands, every lane adds up the products of its own bands.
+// Values of a thread's weight gradient: in planar maps, every lane adds up the products of its own bands.
 size_t gradient_size(const ConvShape& s, int V) { return size_t(s.size) * (s.planar ? V : 1); }
 
 }  // namespace

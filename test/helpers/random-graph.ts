@@ -112,31 +112,7 @@ const operators: Record<string, Draw> = {
       },
     );
   },
-  window(d, x) {
-    if (!isMap(x)) return undefined;
-    const depthwise = d.chance(0.2);
-    // Mostly small ones, and now and then as wide and as far apart as they may be drawn.
-    const upTo = (usual: number, most: number) => 1 + d.rng.int(d.chance(0.15) ? most : usual);
-    const kernel = [upTo(5, 15), upTo(5, 15)] as const;
-    const options = {
-      stride: [upTo(2, 7), upTo(3, 7)] as const,
-      dilation: [upTo(3, 9), upTo(3, 9)] as const,
-      padding: [d.pick(['same', 'causal', 'none']), d.pick(['same', 'causal', 'none'])] as [Padding, Padding],
-      depthwise,
-    };
-    try {
-      return d.graph.conv(
-        d.name('window'),
-        x,
-        kernel,
-        depthwise ? channelsOf(x) : d.channels(),
-        d.chance(0.5),
-        options,
-      );
-    } catch {
-      return undefined; // a kernel larger than the map
-    }
-  },
+  window: (d, x) => windowed(d, x, { kernel: 5, stride: [2, 3], dilation: 3 }),
   residual(d, x) {
     if (!isMap(x)) return undefined;
     const c = d.channels();
@@ -184,15 +160,8 @@ const operators: Record<string, Draw> = {
     return d.graph.add(d.name('add'), x, d.graph.sub(d.name('sub'), a, b));
   },
   straightThrough(d, x) {
-    // What it says is not the derivative, which differences show: it is where the two differ by a constant, here by what
-    // is chosen of x, which does not change with it but where two are as large.
-    const constant = d.graph.oneHot(d.name('chosen'), d.graph.stopGradient(d.name('stop'), x));
-    return d.graph.straightThrough(d.name('through'), d.graph.add(d.name('add'), x, constant), x);
-  },
-  oneHot(d, x) {
-    const c = channelsOf(x);
-    const group = d.pick([1, 2, 3, 4, c].filter((n) => c % n === 0));
-    return d.graph.add(d.name('add'), d.graph.oneHot(d.name('oneHot'), x, group), x);
+    // What it says is not the derivative: as the difference of the two is constant, it is one here.
+    return d.graph.straightThrough(d.name('through'), x, x);
   },
   dropout: (d, x) => d.graph.dropout(d.name('dropout'), x, 0.3, d.graph.scalar(d.name('seed'), d.rng.int(1000))),
   softmax: (d, x) => d.graph.softmax(d.name('softmax'), x),
@@ -261,6 +230,43 @@ const operators: Record<string, Draw> = {
   },
 };
 
+/** Later ones: seeds that were noted before these were there drew from those above. */
+const more: Record<string, Draw> = {
+  wideWindow: (d, x) => windowed(d, x, { kernel: 15, stride: [7, 7], dilation: 9 }),
+  oneHot(d, x) {
+    const c = channelsOf(x);
+    const group = d.pick([1, 2, 3, 4, c].filter((n) => c % n === 0));
+    return d.graph.add(d.name('add'), x, d.graph.oneHot(d.name('oneHot'), apart(d, x), group));
+  },
+  straightThroughOther(d, x) {
+    const value = d.graph.add(d.name('add'), x, d.graph.oneHot(d.name('oneHot'), apart(d, x)));
+    return d.graph.straightThrough(d.name('through'), value, x);
+  },
+};
+
+/** An input like `x`, for what jumps where values change their order: differences of the loss do not move it. */
+function apart(d: Drawing, x: Ref): Ref {
+  return d.input(x.shape, x.rows);
+}
+
+function windowed(d: Drawing, x: Ref, most: { kernel: number; stride: Axes; dilation: number }): Ref | undefined {
+  if (!isMap(x)) return undefined;
+  const depthwise = d.chance(0.2);
+  const kernel = [1 + d.rng.int(most.kernel), 1 + d.rng.int(most.kernel)] as const;
+  const options = {
+    stride: [1 + d.rng.int(most.stride[0]), 1 + d.rng.int(most.stride[1])] as const,
+    dilation: [1 + d.rng.int(most.dilation), 1 + d.rng.int(most.dilation)] as const,
+    padding: [d.pick(['same', 'causal', 'none']), d.pick(['same', 'causal', 'none'])] as [Padding, Padding],
+    depthwise,
+  };
+  const channels = depthwise ? channelsOf(x) : d.channels();
+  try {
+    return d.graph.conv(d.name('window'), x, kernel, channels, d.chance(0.5), options);
+  } catch {
+    return undefined; // a kernel larger than the map
+  }
+}
+
 const losses: Record<string, (d: Drawing, x: Ref, weight: number) => boolean> = {
   mse: (d, x, weight) => loss(d, 'mse', [x, d.input(x.shape, x.rows)], weight),
   mseOfTwo: (d, x, weight) => loss(d, 'mse', [x, d.partner(x)], weight),
@@ -309,7 +315,10 @@ export interface RandomGraphOptions {
   shapes?: readonly Shape[];
 }
 
-export const operatorNames = Object.keys(operators);
+/** What noted seeds drew from, and all. */
+export const earlierOperatorNames = Object.keys(operators);
+const all = { ...operators, ...more };
+export const operatorNames = Object.keys(all);
 export const lossNames = Object.keys(losses);
 
 export function randomGraph(seed: number, options: RandomGraphOptions = {}): RandomGraph {
@@ -341,7 +350,7 @@ export function randomGraph(seed: number, options: RandomGraphOptions = {}): Ran
     // Mostly the newest values, so that graphs grow deep; older ones for fan-out.
     const x = d.chance(0.6) ? d.values.at(-1)! : d.pick(d.values);
     if (sizeOf(x.shape) * x.rows > 4000) continue;
-    const y = operators[name]!(d, x);
+    const y = all[name]!(d, x);
     if (!y) continue;
     d.values.push(y);
     drawn.add(name);
