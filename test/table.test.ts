@@ -46,6 +46,18 @@ describe('layer table', () => {
     expect(layers.at(-1)?.output).toEqual([96, 64, 1]);
   });
 
+  it('says kernels, strides, dilations and factors', () => {
+    const g = new Graph();
+    const x = g.input('x', [8, 6, 2]);
+    g.upsample('up', g.conv('c', x, [3, 1], 2, true, { stride: [2, 1], dilation: [1, 2] }), [1, 3]);
+    g.conv('d', x, [5, 1], 2, true, { depthwise: true });
+    g.pool('p', 'max', x, [3, 1]);
+    g.pool('m', 'mean', x, [3, 2], { stride: 1 });
+    expect(layerTable(g.nodes).layers.map((row) => row.op)).toEqual([
+      ...['conv 3×1 / 2×1 dilated 1×2', 'upsample 1×3', 'depthwise conv 5×1', 'max-pool 3×1', 'mean-pool 3×2 / 1×1'],
+    ]);
+  });
+
   it('prints aligned text and Markdown', () => {
     const text = formatLayerTable(layerTable(encoderNodes())).split('\n');
     expect(text[0]).toMatch(/^layer +operators +output +weights +parameters +MACs$/);

@@ -3,7 +3,7 @@
 import { type ConvNode, type EngineNode, type Mode, usesOf } from './engine-graph.js';
 
 /** kMostColumns in native/engine/step.h: vectors that a channel's bands may fill. */
-const MOST_COLUMNS = 64;
+export const MOST_COLUMNS = 64;
 
 /** Planar maps (Tensor in native/engine/step.h says what they are good for): single-channel inputs, what convolutions make
  * of them and what follows, as long as a vector's lanes outnumber channels and bands fill them. Training ends it at the

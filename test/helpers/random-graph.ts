@@ -232,7 +232,7 @@ const operators: Record<string, Draw> = {
 
 /** Later ones: seeds that were noted before these were there drew from those above. */
 const more: Record<string, Draw> = {
-  wideWindow: (d, x) => windowed(d, x, { kernel: 15, stride: [7, 7], dilation: 9 }),
+  wideWindow: (d, x) => windowed(d, x, { kernel: 15, stride: [4, 4], dilation: 6, positions: 4 }),
   oneHot(d, x) {
     const c = channelsOf(x);
     const group = d.pick([1, 2, 3, 4, c].filter((n) => c % n === 0));
@@ -249,7 +249,11 @@ function apart(d: Drawing, x: Ref): Ref {
   return d.input(x.shape, x.rows);
 }
 
-function windowed(d: Drawing, x: Ref, most: { kernel: number; stride: Axes; dilation: number }): Ref | undefined {
+function windowed(
+  d: Drawing,
+  x: Ref,
+  most: { kernel: number; stride: Axes; dilation: number; positions?: number },
+): Ref | undefined {
   if (!isMap(x)) return undefined;
   const depthwise = d.chance(0.2);
   const kernel = [1 + d.rng.int(most.kernel), 1 + d.rng.int(most.kernel)] as const;
@@ -260,6 +264,9 @@ function windowed(d: Drawing, x: Ref, most: { kernel: number; stride: Axes; dila
     depthwise,
   };
   const channels = depthwise ? channelsOf(x) : d.channels();
+  // What a single position is left of has gradients of zero after many an operator.
+  const [t, f] = options.stride.map((step, i) => Math.ceil(x.shape[i]! / step)) as [number, number];
+  if (t * f < (most.positions ?? 1)) return undefined;
   try {
     return d.graph.conv(d.name('window'), x, kernel, channels, d.chance(0.5), options);
   } catch {

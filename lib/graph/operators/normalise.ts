@@ -3,8 +3,8 @@ import type { Node } from '../node.js';
 import type { Operator } from '../operator.js';
 
 /** As their native steps have them (native/engine/normalise.h). */
-const smallestSquare = 1e-12;
-const layerNormEpsilon = 1e-5;
+export const smallestSquare = 1e-12;
+export const layerNormEpsilon = 1e-5;
 
 export const l2Normalize: Operator<Node & { op: 'l2-normalize' }> = {
   op: 'l2-normalize',
