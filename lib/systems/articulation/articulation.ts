@@ -1,0 +1,132 @@
+// The system `articulation`: a network learns to hear what made a sound, from recordings without labels and a process that
+// makes sound (a vocal tract).
+import { join } from 'node:path';
+import type { Network } from '../../engine/network.js';
+import { Random } from '../../util/random.js';
+import type { Results } from '../results.js';
+import type { Corpus, FinishedRun, System, Training } from '../system.js';
+import {
+  type ArticulationConfig,
+  type ArticulationOptions,
+  articulationOptions,
+  configureArticulation,
+  WINDOW,
+} from './articulation-config.js';
+import type { ForwardProcess } from './forward-process.js';
+import { type InversionShape, trainingGraph } from './inversion-graph.js';
+import { saveInversionModel } from './inversion-model.js';
+import { loudness } from './level.js';
+import { Measurement } from './measure.js';
+import { invertedProcesses } from './processes.js';
+import { RealWindows, splitForArticulation } from './real-windows.js';
+import { altered, Rounds } from './rounds.js';
+import { HeardProcess, MARGIN } from './sounds.js';
+import { drawUtterance } from './trajectories.js';
+
+/** The model in a run's folder. */
+export const modelName = 'articulation.safetensors';
+
+/** The system for a forward process of one's own; `process` of the options is then its name. */
+export function articulationOf(own?: ForwardProcess): System<ArticulationOptions, ArticulationConfig> {
+  return {
+    name: 'articulation',
+    summary: 'hear the movements of a vocal tract in speech, by synthesis and training in turns',
+    options: articulationOptions,
+    runDefaults: { batchSize: '32', steps: '4000', learningRate: '0.0015', warmUp: '50' },
+    configure: (options) => configureArticulation(options, own?.name),
+    features: ({ frontEnd }) => ({ frontEnd }),
+    prepare: (config, corpus) => {
+      return prepare(config, corpus, own ?? invertedProcesses[config.process]!({ hop: config.frontEnd.hop }));
+    },
+  };
+}
+
+export const articulation = articulationOf();
+
+async function prepare(config: ArticulationConfig, corpus: Corpus, own: ForwardProcess): Promise<Training> {
+  const { store, signal } = corpus;
+  const process = new HeardProcess(own, config.frontEnd);
+  const shape: InversionShape = {
+    frames: WINDOW,
+    bands: process.bands,
+    channels: config.channels,
+    frameParameters: own.frameParameters.length,
+    utteranceParameters: own.utteranceParameters.length,
+  };
+  const { level, mean, std } = await typicalSounds(process, config.seed, signal);
+  const rules = { frames: WINDOW, fromStart: own.event ?? false, level };
+  const { train, heldOut } = splitForArticulation(store.clipNames.length, config.heldOutFraction, config.seed);
+  const recordings = new RealWindows(store, train, rules);
+  const rounds = new Rounds(config, shape, process, recordings, { signal });
+  const unheard = heldOut.length > 0 ? new RealWindows(store, heldOut, rules) : recordings;
+  const measurement = new Measurement(config, shape, process, unheard);
+  return {
+    graph: trainingGraph(shape, config.utteranceWeight),
+    network: { mean, std },
+    batch: (step) => rounds.batch(step),
+    heldOut: [await measurement.heldOut()],
+    measure: (network) => measurement.measure(network),
+    step: (network, batch, optimiser) => rounds.step(network, batch, optimiser),
+    rounds: { steps: config.roundSteps, begin: (network, round) => rounds.begin(network, round) },
+    getState: () => rounds.getState(),
+    setState: (state) => rounds.setState(state),
+    async finish(network: Network, run: FinishedRun) {
+      const measured = await measurement.measure(network);
+      await saveInversionModel(join(run.out, modelName), {
+        shape,
+        frontEnd: config.frontEnd,
+        process: own.name,
+        frameParameters: own.frameParameters.map((p) => p.name),
+        utteranceParameters: own.utteranceParameters.map((p) => p.name),
+        level,
+        mean,
+        std,
+        weights: weightsOf(network),
+        provenance: run.provenance,
+      });
+      return { model: modelName, results: results(measured) };
+    },
+  };
+}
+
+function weightsOf(network: Network): Map<string, Float32Array> {
+  return new Map([...network.getParameters()].map(([name, a]) => [name, Float32Array.from(a)]));
+}
+
+/** Loudness and statistics of sounds that the process makes at random: recordings are brought to this level. */
+async function typicalSounds(process: HeardProcess, seed: number, signal?: AbortSignal) {
+  const random = new Random(seed).fork('typical');
+  const drawn = Array.from({ length: 256 }, () => drawUtterance(process.process, random, WINDOW + 2 * MARGIN));
+  const sounds = await process.hear(drawn, drawn.map(() => random.bits()), signal);
+  const { bands, frontEnd } = process;
+  const levels = Float64Array.from(sounds, (s) => loudness(s, bands, frontEnd)).sort();
+  const mean = new Float64Array(bands);
+  const square = new Float64Array(bands);
+  for (const sound of sounds) {
+    altered(sound, process, random);
+    for (let i = 0; i < sound.length; i++) {
+      mean[i % bands]! += sound[i]!;
+      square[i % bands]! += sound[i]! ** 2;
+    }
+  }
+  const count = sounds.length * WINDOW;
+  return {
+    level: levels[levels.length >> 1]!,
+    mean: Float32Array.from(mean, (m) => m / count),
+    std: Float32Array.from(square, (s, b) => Math.sqrt(Math.max(1e-6, s / count - (mean[b]! / count) ** 2))),
+  };
+}
+
+function results(measured: Record<string, number>): Results {
+  const { snr, corrected, ownR2 } = measured as { snr: number; corrected: number; ownR2: number };
+  const rows = [
+    ['spectral SNR of held-out recordings, re-synthesised', `${snr.toFixed(2)} dB`],
+    ['… after a correction by its own sound', `${corrected.toFixed(2)} dB`],
+    ['variance of parameters heard in unseen own sounds', `${(100 * ownR2).toFixed(1)} %`],
+  ];
+  return {
+    headline: `What is heard in held-out recordings sounds like them to ${corrected.toFixed(1)} dB (spectral SNR).`,
+    figures: measured,
+    tables: [{ title: 'Hearing and speaking', columns: [{ title: 'figure' }, { title: 'value', numeric: true }], rows }],
+  };
+}
