@@ -1,6 +1,7 @@
 // From a command line to an exit code. Kept apart from main.ts so that tests can run commands inside their process.
 import { Command, CommanderError } from 'commander';
 import { Audio2VecError } from '../util/errors.js';
+import { addArticulate } from './articulate.js';
 import { addBench } from './bench.js';
 import { addDemo } from './demo.js';
 import { addEmbed } from './embed.js';
@@ -76,7 +77,7 @@ function buildProgram(io: Io, operations: Operations, run: Runner): Command {
     .addHelpText('after', exitCodeHelp);
   const commands = [
     ...[addFeatures, addPretrain, addEmbed, addEvaluate, addWeigh],
-    ...[addExport, addSynthesize, addInfo, addReport, addDemo, addBench],
+    ...[addExport, addSynthesize, addArticulate, addInfo, addReport, addDemo, addBench],
   ];
   for (const add of commands) add(program, operations, run);
   return program;

@@ -18,13 +18,18 @@ export async function chosenEncoder(model: string | undefined, threads?: number)
 }
 
 /** The encoder in a run's folder, or the file itself. */
-export async function modelFile(path: string): Promise<string> {
+export function modelFile(path: string): Promise<string> {
+  return systemModelFile(path, runFiles.encoder);
+}
+
+/** The model called `name` in a run's folder, or the file itself. */
+export async function systemModelFile(path: string, name: string): Promise<string> {
   const isFolder = await stat(path).then(
     (info) => info.isDirectory(),
     () => false,
   );
   if (!isFolder) return path;
-  const file = join(path, runFiles.encoder);
+  const file = join(path, name);
   const exists = await stat(file).then(
     () => true,
     () => false,
@@ -32,6 +37,6 @@ export async function modelFile(path: string): Promise<string> {
   if (exists) return file;
   throw new Audio2VecError(
     'ERR_FILE',
-    `${path} holds no ${runFiles.encoder}. A run writes it when it ends: continue it with "audio2vec pretrain … --resume".`,
+    `${path} holds no ${name}. A run writes it when it ends: continue it with "audio2vec pretrain … --resume".`,
   );
 }

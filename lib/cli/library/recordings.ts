@@ -55,7 +55,7 @@ export async function* embedFiles(request: EmbedRequest, during: During): AsyncG
     return results;
   };
   const limit = request.timestamps ? 1 : TOGETHER.files;
-  for await (const { file, samples, error } of read(files, threads, during)) {
+  for await (const { file, samples, error } of readFound(files, threads, during)) {
     if (error) {
       yield* await flush(); // results come in the order of the files
       yield { file, error };
@@ -78,7 +78,7 @@ export async function writeFeatures(request: FeaturesRequest, during: During): P
   checkRate(frontEnd, request.model);
   const outputs = outputFiles(files, request.output);
   const written: FeaturesResult[] = [];
-  for await (const { file, samples, error } of read(files, request.threads, during)) {
+  for await (const { file, samples, error } of readFound(files, request.threads, during)) {
     if (error) continue;
     const output = outputs.get(file)!;
     const values = await features(samples, { frontEnd, signal, threads: request.threads });
@@ -93,13 +93,13 @@ export async function writeFeatures(request: FeaturesRequest, during: During): P
 }
 
 /** A recording by its path, and where its output goes below an output folder. */
-interface Found {
+export interface Found {
   path: string;
   name: string;
 }
 
 /** Audio files as they are named, folders with all that they hold; each once. */
-async function findRecordings(inputs: readonly string[], signal: AbortSignal): Promise<Found[]> {
+export async function findRecordings(inputs: readonly string[], signal: AbortSignal): Promise<Found[]> {
   const found = new Map<string, Found>();
   for (const input of inputs) {
     const info = await stat(input).catch(() => undefined); // a missing file is told when it is read
@@ -114,7 +114,7 @@ async function findRecordings(inputs: readonly string[], signal: AbortSignal): P
 }
 
 /** Reads them in order, with progress and a warning for each that cannot be read. */
-async function* read(files: readonly Found[], threads: number | undefined, during: During) {
+export async function* readFound(files: readonly Found[], threads: number | undefined, during: During) {
   const started = performance.now();
   const options = { files: files.map((f) => f.path), signal: during.signal, concurrency: threads };
   let done = 0;
@@ -160,6 +160,6 @@ function checkRate({ sampleRate }: FrontEndConfig, model = 'the pretrained encod
   );
 }
 
-function noneGood(files: number): Audio2VecError {
+export function noneGood(files: number): Audio2VecError {
   return new Audio2VecError('ERR_DATASET', `None of the ${files} recordings can be read (see the warnings).`);
 }

@@ -30,14 +30,28 @@ export async function adaptModel(
   { threads = 1, isa, ...options }: AdaptOptions & { threads?: number; isa?: string },
 ): Promise<InversionModel> {
   const { steps = 200, learningRate: peak = 3e-4, seed = 1, signal, onProgress } = options;
-  if (!Number.isInteger(steps) || steps < 1 || steps > 1e6) throw argumentError('steps', 'an integer from 1 to 1e6', steps);
-  const config = configureArticulation({ steps, learningRate: peak, warmUp: 10, seed, samples: 192, roundSteps: 40 }, model.process);
+  if (!Number.isInteger(steps) || steps < 1 || steps > 1e6)
+    throw argumentError('steps', 'an integer from 1 to 1e6', steps);
+  const config = configureArticulation(
+    { steps, learningRate: peak, warmUp: 10, seed, samples: 192, roundSteps: 40 },
+    model.process,
+  );
   const { mean, std, level, shape } = model;
   const store = storeInMemory(spectra, model);
   const rules = { frames: shape.frames, fromStart: process.process.event ?? false, level };
-  const recordings = new RealWindows(store, spectra.map((_, i) => i), rules);
+  const recordings = new RealWindows(
+    store,
+    spectra.map((_, i) => i),
+    rules,
+  );
   const rounds = new Rounds(config, shape, process, recordings, { signal, listenFirst: true });
-  const network = new Network(trainingGraph(shape, config.utteranceWeight), { maxExamples: config.batchSize, threads, isa, mean, std });
+  const network = new Network(trainingGraph(shape, config.utteranceWeight), {
+    maxExamples: config.batchSize,
+    threads,
+    isa,
+    mean,
+    std,
+  });
   try {
     network.setParameters(new Map(model.weights));
     for (let step = 0; step < steps; step++) {

@@ -72,7 +72,13 @@ export const articulationOptions: Readonly<Record<string, OptionSpec>> = {
 /** Fills in defaults and checks; `ERR_ARGUMENT` names the option that is wrong.
  * @param own name of a process that is not among those of the package */
 export function configureArticulation(o: ArticulationOptions, own?: string): ArticulationConfig {
-  const number = (name: keyof ArticulationOptions, usual: number, low: number, high: number, integer = false): number => {
+  const number = (
+    name: keyof ArticulationOptions,
+    usual: number,
+    low: number,
+    high: number,
+    integer = false,
+  ): number => {
     const v = (o[name] ?? usual) as number;
     if (typeof v === 'number' && v >= low && v <= high && (!integer || Number.isInteger(v))) return v;
     throw argumentError(name, `${integer ? 'an integer' : 'a number'} from ${low} to ${high}`, v);

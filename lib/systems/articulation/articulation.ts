@@ -97,7 +97,11 @@ function weightsOf(network: Network): Map<string, Float32Array> {
 async function typicalSounds(process: HeardProcess, seed: number, signal?: AbortSignal) {
   const random = new Random(seed).fork('typical');
   const drawn = Array.from({ length: 256 }, () => drawUtterance(process.process, random, WINDOW + 2 * MARGIN));
-  const sounds = await process.hear(drawn, drawn.map(() => random.bits()), signal);
+  const sounds = await process.hear(
+    drawn,
+    drawn.map(() => random.bits()),
+    signal,
+  );
   const { bands, frontEnd } = process;
   const levels = Float64Array.from(sounds, (s) => loudness(s, bands, frontEnd)).sort();
   const mean = new Float64Array(bands);
@@ -127,6 +131,8 @@ function results(measured: Record<string, number>): Results {
   return {
     headline: `What is heard in held-out recordings sounds like them to ${corrected.toFixed(1)} dB (spectral SNR).`,
     figures: measured,
-    tables: [{ title: 'Hearing and speaking', columns: [{ title: 'figure' }, { title: 'value', numeric: true }], rows }],
+    tables: [
+      { title: 'Hearing and speaking', columns: [{ title: 'figure' }, { title: 'value', numeric: true }], rows },
+    ],
   };
 }

@@ -66,7 +66,10 @@ function build(g: Graph, shape: InversionShape, given: Ref | undefined) {
   let utterance: Ref | undefined;
   if (utteranceParameters > 0) {
     const modes = ['mean', 'std', 'max'] as const;
-    const pooled = g.concat('summary', modes.map((mode) => g.globalPool(`summary.${mode}`, mode, x)));
+    const pooled = g.concat(
+      'summary',
+      modes.map((mode) => g.globalPool(`summary.${mode}`, mode, x)),
+    );
     const hidden = g.relu('summary.relu', g.dense('summary.hidden', pooled, channels));
     utterance = g.pointwise(nodes.utterance, 'tanh', g.dense('summary.out', hidden, utteranceParameters));
     const told = g.reshape('told.map', g.dense('told', given ?? utterance, channels), [1, 1, channels], 1);
@@ -102,7 +105,12 @@ export function trainingGraph(shape: InversionShape, utteranceWeight: number): G
   const relevance = g.input(nodes.relevance, [frames, 1, frameParameters]);
   g.loss('frame-error', 'mse', [found.frames, target, relevance]);
   if (found.utterance) {
-    g.loss('utterance-error', 'mse', [found.utterance, g.input(nodes.trueUtterance, [utteranceParameters])], utteranceWeight);
+    g.loss(
+      'utterance-error',
+      'mse',
+      [found.utterance, g.input(nodes.trueUtterance, [utteranceParameters])],
+      utteranceWeight,
+    );
   }
   return g;
 }

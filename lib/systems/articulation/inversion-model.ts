@@ -63,7 +63,9 @@ export async function saveInversionModel(file: string, model: InversionModel): P
 export async function loadInversionModel(file: string): Promise<InversionModel> {
   const { tensors, metadata } = await readSafetensors(file);
   const bad = (reason: string, cause?: unknown) =>
-    new Audio2VecError('ERR_MODEL_FORMAT', `${file} is not an articulation model of this version: ${reason}.`, { cause });
+    new Audio2VecError('ERR_MODEL_FORMAT', `${file} is not an articulation model of this version: ${reason}.`, {
+      cause,
+    });
   if (metadata.format !== format) throw bad(`its metadata does not say format "${format}"`);
   if (metadata.version !== version) throw bad(`it has version ${metadata.version}, this package reads ${version}`);
   try {
@@ -102,7 +104,10 @@ export function checkInversionModel(model: InversionModel): void {
   const width = frameWidth(frontEnd);
   if (width !== shape.bands) throw argumentError('bands of the front end', `${shape.bands}`, width);
   if (!Number.isFinite(model.level)) throw argumentError('level', 'finite', model.level);
-  if (model.frameParameters.length !== shape.frameParameters || model.utteranceParameters.length !== shape.utteranceParameters) {
+  if (
+    model.frameParameters.length !== shape.frameParameters ||
+    model.utteranceParameters.length !== shape.utteranceParameters
+  ) {
     throw argumentError('names of parameters', 'as many as the network has outputs', model.frameParameters.length);
   }
   const check = (name: string, data: Float32Array | undefined, length: number, positive = false) => {

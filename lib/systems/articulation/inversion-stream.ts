@@ -5,8 +5,8 @@ import type { FrontEndStream } from '../../features/front-end.js';
 import { argumentError } from '../../util/errors.js';
 import type { ForwardProcess } from './forward-process.js';
 import { inferenceGraph, nodes } from './inversion-graph.js';
-import { frameLevels, shiftLevel } from './level.js';
 import { type InversionModel, leadOf } from './inversion-model.js';
+import { frameLevels, shiftLevel } from './level.js';
 import { type Layout, layoutOf, silenceOf, windowWeight } from './listening.js';
 import { joined } from './measure.js';
 import { decodeRows } from './parameters.js';
@@ -63,7 +63,8 @@ export class InversionStream {
     { loudness, isa }: InversionStreamOptions & { isa?: string },
   ) {
     if (process.event) throw argumentError('process', 'one whose sound goes on, to be heard in a stream', process.name);
-    if (loudness !== undefined && !Number.isFinite(loudness)) throw argumentError('loudness', 'a finite number', loudness);
+    if (loudness !== undefined && !Number.isFinite(loudness))
+      throw argumentError('loudness', 'a finite number', loudness);
     const { shape, frontEnd, mean, std } = model;
     const { frames, bands, frameParameters: p, utteranceParameters: u } = shape;
     this.#model = model;
@@ -80,10 +81,17 @@ export class InversionStream {
     this.#found = new Float32Array(u);
     this.#heard = new Float32Array(frames * p);
     this.#sum = new Float64Array(u);
-    const window: Batch['inputs'] = { [nodes.features]: { frames: new Float64Array(1), store: { frames, native: this.#window } } };
+    const window: Batch['inputs'] = {
+      [nodes.features]: { frames: new Float64Array(1), store: { frames, native: this.#window } },
+    };
     const told: Batch['inputs'] = u > 0 ? { [nodes.given]: { values: this.#told } } : {};
-    if (u > 0) this.#hearUtterance = this.#network.bindForward({ examples: 1, inputs: window }, nodes.utterance, this.#found);
-    this.#hearFrames = this.#network.bindForward({ examples: 1, inputs: { ...window, ...told } }, nodes.frames, this.#heard);
+    if (u > 0)
+      this.#hearUtterance = this.#network.bindForward({ examples: 1, inputs: window }, nodes.utterance, this.#found);
+    this.#hearFrames = this.#network.bindForward(
+      { examples: 1, inputs: { ...window, ...told } },
+      nodes.frames,
+      this.#heard,
+    );
     this.reset();
   }
 

@@ -10,7 +10,13 @@ import { type AdaptOptions, adaptModel } from './adapt.js';
 import type { Controls, ForwardProcess, Utterance } from './forward-process.js';
 import { corrected, extended } from './inverse.js';
 import { inferenceGraph } from './inversion-graph.js';
-import { checkInversionModel, deployedInversion, type InversionModel, leadOf, loadInversionModel } from './inversion-model.js';
+import {
+  checkInversionModel,
+  deployedInversion,
+  type InversionModel,
+  leadOf,
+  loadInversionModel,
+} from './inversion-model.js';
 import { InversionStream, type InversionStreamOptions } from './inversion-stream.js';
 import { loudness, shiftLevel } from './level.js';
 import { Listener } from './listening.js';
@@ -136,7 +142,12 @@ export class ArticulatoryInversion {
   /** The sound of what was heard, as loud as the recording was. */
   async synthesize(inversion: Inversion, options: { signal?: AbortSignal } = {}): Promise<Float32Array> {
     const { signal } = options;
-    const controls: Controls = { frames: inversion.frames, utterance: inversion.utterance, samples: inversion.samples, seed };
+    const controls: Controls = {
+      frames: inversion.frames,
+      utterance: inversion.utterance,
+      samples: inversion.samples,
+      seed,
+    };
     const [sound] = (await this.process.synthesize([controls], { signal })) as [Float32Array];
     const { bands } = this.model.shape;
     const own = loudness(await this.#features(sound, signal), bands, this.model.frontEnd);
@@ -147,7 +158,10 @@ export class ArticulatoryInversion {
 
   /** Sound as it comes in, on the calling thread. */
   stream(options: InversionStreamOptions = {}): InversionStream {
-    return new InversionStream(this.model, this.process, this.#given(options.utterance), { ...options, isa: this.#options.isa });
+    return new InversionStream(this.model, this.process, this.#given(options.utterance), {
+      ...options,
+      isa: this.#options.isa,
+    });
   }
 
   /** Learns on from recordings of a new speaker, a minute or so, without labels: the same rounds of listening, synthesis
@@ -185,7 +199,11 @@ export class ArticulatoryInversion {
     padded.set(samples.subarray(0, padded.length - leadOf(this.model)), leadOf(this.model));
     const bad = samples.findIndex((x) => !Number.isFinite(x));
     if (bad >= 0) throw argumentError(`samples[${bad}]`, 'finite', samples[bad]);
-    return features(padded.subarray(0, entry.sampleCount(rows, frontEnd)), { frontEnd, isa: this.#options.isa, signal });
+    return features(padded.subarray(0, entry.sampleCount(rows, frontEnd)), {
+      frontEnd,
+      isa: this.#options.isa,
+      signal,
+    });
   }
 
   #given(values: Readonly<Record<string, number>> | undefined): Float32Array | undefined {
@@ -194,7 +212,8 @@ export class ArticulatoryInversion {
     for (const name of Object.keys(values)) parameterNamed(utteranceParameters, name);
     const rows = Float32Array.from(utteranceParameters, ({ name, min, max }) => {
       const v = values[name];
-      if (typeof v !== 'number' || !(v >= min && v <= max)) throw argumentError(`utterance.${name}`, `a number from ${min} to ${max}`, v);
+      if (typeof v !== 'number' || !(v >= min && v <= max))
+        throw argumentError(`utterance.${name}`, `a number from ${min} to ${max}`, v);
       return v;
     });
     return encodeRows(utteranceParameters, rows);
@@ -220,7 +239,10 @@ function checkNames(model: InversionModel, process: ForwardProcess): void {
   const [frames, utterance] = [names(process.frameParameters), names(process.utteranceParameters)];
   const [wantedFrames, wantedUtterance] = [model.frameParameters.join(', '), model.utteranceParameters.join(', ')];
   if (frames !== wantedFrames || utterance !== wantedUtterance) {
-    throw argumentError('process', `one with the parameters ${wantedFrames}; ${wantedUtterance}`, `${frames}; ${utterance}`);
+    throw argumentError(
+      'process',
+      `one with the parameters ${wantedFrames}; ${wantedUtterance}`,
+      `${frames}; ${utterance}`,
+    );
   }
 }
-

@@ -57,7 +57,9 @@ export class Listener {
     const windows = { store: { frames: padded.length / bands, native: padded }, starts };
     const levels = frameLevels(features, bands, this.model.frontEnd);
     const weights = starts.map((s) => windowWeight(levels, s - before, s - before + size, this.model.level));
-    const told = given ?? (u > 0 ? weightedMean(await this.#inverse.utterances(windows, signal), weights, u) : new Float32Array(0));
+    const told =
+      given ??
+      (u > 0 ? weightedMean(await this.#inverse.utterances(windows, signal), weights, u) : new Float32Array(0));
     const all = new Float32Array(count * u);
     for (let i = 0; i < count; i++) all.set(told, i * u);
     const heard = await this.#inverse.frames(windows, all, signal);

@@ -75,8 +75,13 @@ export class Measurement {
     if (!this.#own) {
       const random = new Random(this.config.seed).fork('unseen');
       const { frames, frameParameters: p } = this.shape;
-      const drawn = Array.from({ length: COUNT }, () => drawUtterance(this.process.process, random, frames + 2 * MARGIN));
-      const sounds = await this.process.hear(drawn, drawn.map(() => random.bits()));
+      const drawn = Array.from({ length: COUNT }, () =>
+        drawUtterance(this.process.process, random, frames + 2 * MARGIN),
+      );
+      const sounds = await this.process.hear(
+        drawn,
+        drawn.map(() => random.bits()),
+      );
       const utterances = drawn.map((u) => ({ ...u, frames: u.frames.slice(MARGIN * p, (MARGIN + frames) * p) }));
       this.#own = { utterances, sounds };
     }
@@ -98,7 +103,11 @@ export class Measurement {
       inputs: {
         [nodes.features]: { frames: Float64Array.from({ length: examples }, (_, e) => e * frames), store },
         [nodes.trueFrames]: { values: truth },
-        [nodes.relevance]: { values: this.process.process.relevance ? joined(part.map((x) => this.process.process.relevance!(x.frames))) : ones },
+        [nodes.relevance]: {
+          values: this.process.process.relevance
+            ? joined(part.map((x) => this.process.process.relevance!(x.frames)))
+            : ones,
+        },
         ...(u > 0 && { [nodes.given]: { values: once }, [nodes.trueUtterance]: { values: once } }),
       },
     };

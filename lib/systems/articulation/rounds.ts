@@ -85,13 +85,23 @@ export class Rounds {
     const windows = this.recordings.draw(count, random);
     const seeds = Array.from({ length: count }, () => random.bits());
     const inverse = new Inverse(network, this.shape);
-    return inverse.guess(windowsOf(windows, this.process.bands), this.process, this.config.corrections, seeds, this.options.signal);
+    return inverse.guess(
+      windowsOf(windows, this.process.bands),
+      this.process,
+      this.config.corrections,
+      seeds,
+      this.options.signal,
+    );
   }
 
   /** Sounds of the pool's items from `first` on. */
   async #synthesise(first: number): Promise<void> {
     const items = this.pool.items.slice(first);
-    const sounds = await this.process.hear(items, items.map((item) => item.seed), this.options.signal);
+    const sounds = await this.process.hear(
+      items,
+      items.map((item) => item.seed),
+      this.options.signal,
+    );
     const { frameParameters: p } = this.shape;
     for (const [i, { frames, seed }] of items.entries()) {
       this.#sounds.push(altered(sounds[i]!, this.process, new Random(seed)));

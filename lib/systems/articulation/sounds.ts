@@ -19,7 +19,8 @@ export class HeardProcess {
     readonly frontEnd: FrontEndConfig,
   ) {
     for (const key of ['sampleRate', 'hop'] as const) {
-      if (process[key] !== frontEnd[key]) throw argumentError(`${key} of the front end`, `the process's ${process[key]}`, frontEnd[key]);
+      if (process[key] !== frontEnd[key])
+        throw argumentError(`${key} of the front end`, `the process's ${process[key]}`, frontEnd[key]);
     }
     this.bands = frontEndOf(frontEnd).width(frontEnd);
   }
@@ -42,7 +43,11 @@ export class HeardProcess {
 
   /** Features `[frames, bands]` of each utterance of `MARGIN + frames + MARGIN` frames.
    * @param seeds of each one's noise */
-  async hear(utterances: readonly Utterance[], seeds: readonly number[], signal?: AbortSignal): Promise<Float32Array[]> {
+  async hear(
+    utterances: readonly Utterance[],
+    seeds: readonly number[],
+    signal?: AbortSignal,
+  ): Promise<Float32Array[]> {
     const width = this.process.frameParameters.length;
     const heard: Float32Array[] = [];
     for (let at = 0; at < utterances.length; at += TOGETHER) {

@@ -117,7 +117,8 @@ export function tractRelevance(frames: Float32Array, parameters: readonly Parame
     const heard = { voice: least(4 * voice), hiss: least(4 * hiss), any: least(4 * Math.max(voice, breath, hiss)) };
     for (let c = 0; c < width; c++) {
       const { name } = parameters[c]!;
-      if (name.startsWith('radius')) out[row + c] = heard.any * narrowness(fromNormalised(parameters[c]!, frames[row + c]!));
+      if (name.startsWith('radius'))
+        out[row + c] = heard.any * narrowness(fromNormalised(parameters[c]!, frames[row + c]!));
       else if (name === 'velum') out[row + c] = heard.any;
       else if (name === 'f0' || name === 'openQuotient' || name === 'tilt') out[row + c] = heard.voice;
       else if (name === 'fricationPlace') out[row + c] = heard.hiss;

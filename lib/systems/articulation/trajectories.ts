@@ -4,13 +4,7 @@ import type { ForwardProcess, Utterance } from './forward-process.js';
 
 /** Values that go smoothly from one target to the next: `[frames]`. Targets come `shortest` to `longest` frames apart;
  * a longest of Infinity gives one target that stays. */
-export function wander(
-  random: Random,
-  frames: number,
-  target: () => number,
-  shortest = 4,
-  longest = 24,
-): Float32Array {
+export function wander(random: Random, frames: number, target: () => number, shortest = 4, longest = 24): Float32Array {
   const out = new Float32Array(frames);
   let from = target();
   if (longest === Number.POSITIVE_INFINITY) return out.fill(from);
