@@ -46,7 +46,7 @@ export interface ArticulationConfig extends RunConfig {
 }
 
 /** Frames of the network's window. */
-export const WINDOW = 64;
+export const WINDOW = 32;
 
 /** Windows of 40 ms, in which the harmonics of a deep voice stand apart; faint noise is as good as silence. */
 export const articulationFrontEnd: LogMelConfig = {

@@ -22,6 +22,7 @@ import { loudness, shiftLevel } from './level.js';
 import { Listener } from './listening.js';
 import { decodeRows, encodeRows, parameterNamed } from './parameters.js';
 import { invertedProcesses } from './processes.js';
+import { search } from './search.js';
 import { HeardProcess } from './sounds.js';
 
 export interface InversionOptions {
@@ -37,6 +38,9 @@ export interface InvertOptions {
   /** Times that what is heard is corrected by what is heard in its own re-synthesis. Default 2; 0 is fastest, and what
    * streams do. */
   corrections?: number;
+  /** Rounds of trying what is near, after the corrections: closer to the recording, at a fiftieth of its time or so for each
+   * round. Default 0. */
+  search?: number;
   /** Utterance parameters that are known, by name in their units, such as `{ length: 14 }`. All of them or none. */
   utterance?: Readonly<Record<string, number>>;
   /** Level of the loud parts of the recording, as {@link Inversion.loudness} says it; default: measured. */
@@ -113,9 +117,12 @@ export class ArticulatoryInversion {
   /** What is heard in a recording (mono, at {@link sampleRate}, any level).
    * @throws `ERR_ARGUMENT` for samples that are empty or not finite; the signal's reason */
   async invert(samples: Float32Array, options: InvertOptions = {}): Promise<Inversion> {
-    const { corrections = 2, signal } = options;
+    const { corrections = 2, search: rounds = 0, signal } = options;
     if (!Number.isInteger(corrections) || corrections < 0 || corrections > 100) {
       throw argumentError('corrections', 'an integer from 0 to 100', corrections);
+    }
+    if (!Number.isInteger(rounds) || rounds < 0 || rounds > 1000) {
+      throw argumentError('search', 'an integer from 0 to 1000', rounds);
     }
     const given = this.#given(options.utterance);
     const spectrum = await this.#features(samples, signal);
@@ -129,10 +136,12 @@ export class ArticulatoryInversion {
       const [own] = await this.#heard.hear([extended(guess, shape.frameParameters)], [seed], signal);
       guess = corrected(guess, heard, await this.#hear(own!, given, signal));
     }
+    if (given) guess = { ...guess, utterance: given };
+    guess = await search(this.#heard, spectrum, guess, { rounds, known: given !== undefined, seed, signal });
     const { frameParameters, utteranceParameters } = this.process;
     return {
       frames: decodeRows(frameParameters, guess.frames),
-      utterance: decodeRows(utteranceParameters, given ?? guess.utterance),
+      utterance: decodeRows(utteranceParameters, guess.utterance),
       rows: guess.frames.length / frameParameters.length,
       loudness: loud,
       samples: samples.length,

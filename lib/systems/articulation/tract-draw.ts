@@ -7,7 +7,7 @@ import { clamp, interleave, wander } from './trajectories.js';
 
 const RADII = 8;
 /** Utterances of which all parameters are drawn evenly and stay: any tube at all. */
-const STEADY = 0.3;
+const STEADY = 0.4;
 
 type Columns = Record<string, Float32Array>;
 
