@@ -6,6 +6,7 @@ interface Flags {
   output?: string;
   model?: string;
   corrections: number;
+  search: number;
   length?: number;
   format: 'jsonl' | 'npy';
   wav: boolean;
@@ -27,7 +28,8 @@ export function addArticulate(program: Command, operations: Operations, run: Run
     .argument('<inputs...>', 'audio files, or folders of them')
     .option('-o, --output <folder>', 'write files into this folder; default: JSON lines on stdout')
     .option('--model <file>', 'articulation.safetensors, or a run; default: the pretrained model of the package')
-    .option('--corrections <number>', 'times that a guess is corrected by its own sound', integer(0, 100), 2)
+    .option('--corrections <number>', 'times that a guess is corrected by its own sound', integer(0, 100), 1)
+    .option('--search <rounds>', 'rounds of trying what is near; 0 is fastest', integer(0, 1000), 8)
     .option('--length <cm>', 'length of the tract, if it is known (default: as heard)', positive(20))
     .option('--format <name>', 'of the parameters: jsonl or npy', format, 'jsonl')
     .option('--no-wav', 'write no re-synthesis')
@@ -40,9 +42,9 @@ export function addArticulate(program: Command, operations: Operations, run: Run
     'synthesize tract/speech.wav.jsonl --set length=13 --peak 0.9 -o smaller.wav',
   ];
   finish<Flags>(command, run, examples, async (session, inputs, flags) => {
-    const { output, model, corrections, length, format, wav, page, pageSeconds } = flags;
+    const { output, model, corrections, search, length, format, wav, page, pageSeconds } = flags;
     const files = output === undefined ? undefined : { folder: output, format, wav, page, pageSeconds };
-    const request = { ...session.common, inputs, model, corrections, length, files };
+    const request = { ...session.common, inputs, model, corrections, search, length, files };
     const {
       results,
       bad,

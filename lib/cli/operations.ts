@@ -228,6 +228,8 @@ export interface ArticulateRequest extends Common {
   /** Model file or run; default: the pretrained model of the package. */
   model?: string;
   corrections: number;
+  /** Rounds of search. */
+  search: number;
   /** Length of the tract in cm, if it is known. */
   length?: number;
   /** What to write; default: nothing. */

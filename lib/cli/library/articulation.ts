@@ -37,11 +37,8 @@ export async function articulate(
       continue;
     }
     const utterance = request.length === undefined ? undefined : { length: request.length };
-    const heard = await inversion.invert(samples, {
-      corrections: request.corrections,
-      utterance,
-      signal: during.signal,
-    });
+    const { corrections, search } = request;
+    const heard = await inversion.invert(samples, { corrections, search, utterance, signal: during.signal });
     const made = await inversion.synthesize(heard, { signal: during.signal });
     const clip = await tractClip(file, samples, made, heard, inversion);
     const outputs = files
@@ -58,7 +55,7 @@ export async function articulate(
   if (page !== undefined) {
     if (results.length > PAGE_CLIPS)
       during.note(`The page shows the first ${PAGE_CLIPS} of ${results.length} recordings.`);
-    const subtitle = `Heard by ${request.model ?? 'the pretrained model'}; ${request.corrections} corrections`;
+    const subtitle = `Heard by ${request.model ?? 'the pretrained model'}; ${request.corrections} corrections, ${request.search} rounds of search`;
     await writeFileAtomic(page, renderTractPage(clips, { seconds: files!.pageSeconds, subtitle }));
   }
   return { results, bad, page };

@@ -2,7 +2,6 @@
 // makes sound (a vocal tract).
 import { join } from 'node:path';
 import type { Network } from '../../engine/network.js';
-import { Random } from '../../util/random.js';
 import type { Results } from '../results.js';
 import type { Corpus, FinishedRun, System, Training } from '../system.js';
 import {
@@ -13,15 +12,14 @@ import {
   WINDOW,
 } from './articulation-config.js';
 import type { ForwardProcess } from './forward-process.js';
-import { type InversionShape, trainingGraph } from './inversion-graph.js';
+import { trainingGraph } from './inversion-graph.js';
 import { saveInversionModel } from './inversion-model.js';
-import { loudness } from './level.js';
 import { Measurement } from './measure.js';
 import { invertedProcesses } from './processes.js';
 import { RealWindows, splitForArticulation } from './real-windows.js';
-import { altered, Rounds } from './rounds.js';
-import { HeardProcess, MARGIN } from './sounds.js';
-import { drawUtterance } from './trajectories.js';
+import { Rounds } from './rounds.js';
+import { HeardProcess } from './sounds.js';
+import { shapeFor, typicalSounds } from './typical.js';
 
 /** The model in a run's folder. */
 export const modelName = 'articulation.safetensors';
@@ -46,13 +44,7 @@ export const articulation = articulationOf();
 async function prepare(config: ArticulationConfig, corpus: Corpus, own: ForwardProcess): Promise<Training> {
   const { store, signal } = corpus;
   const process = new HeardProcess(own, config.frontEnd);
-  const shape: InversionShape = {
-    frames: WINDOW,
-    bands: process.bands,
-    channels: config.channels,
-    frameParameters: own.frameParameters.length,
-    utteranceParameters: own.utteranceParameters.length,
-  };
+  const shape = shapeFor(process, config.channels);
   const { level, mean, std } = await typicalSounds(process, config.seed, signal);
   const rules = { frames: WINDOW, fromStart: own.event ?? false, level };
   const { train, heldOut } = splitForArticulation(store.clipNames.length, config.heldOutFraction, config.seed);
@@ -91,34 +83,6 @@ async function prepare(config: ArticulationConfig, corpus: Corpus, own: ForwardP
 
 function weightsOf(network: Network): Map<string, Float32Array> {
   return new Map([...network.getParameters()].map(([name, a]) => [name, Float32Array.from(a)]));
-}
-
-/** Loudness and statistics of sounds that the process makes at random: recordings are brought to this level. */
-async function typicalSounds(process: HeardProcess, seed: number, signal?: AbortSignal) {
-  const random = new Random(seed).fork('typical');
-  const drawn = Array.from({ length: 256 }, () => drawUtterance(process.process, random, WINDOW + 2 * MARGIN));
-  const sounds = await process.hear(
-    drawn,
-    drawn.map(() => random.bits()),
-    signal,
-  );
-  const { bands, frontEnd } = process;
-  const levels = Float64Array.from(sounds, (s) => loudness(s, bands, frontEnd)).sort();
-  const mean = new Float64Array(bands);
-  const square = new Float64Array(bands);
-  for (const sound of sounds) {
-    altered(sound, process, random);
-    for (let i = 0; i < sound.length; i++) {
-      mean[i % bands]! += sound[i]!;
-      square[i % bands]! += sound[i]! ** 2;
-    }
-  }
-  const count = sounds.length * WINDOW;
-  return {
-    level: levels[levels.length >> 1]!,
-    mean: Float32Array.from(mean, (m) => m / count),
-    std: Float32Array.from(square, (s, b) => Math.sqrt(Math.max(1e-6, s / count - (mean[b]! / count) ** 2))),
-  };
 }
 
 function results(measured: Record<string, number>): Results {

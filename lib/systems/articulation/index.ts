@@ -1,4 +1,3 @@
-export type { AdaptOptions } from './adapt.js';
 export { articulation, articulationOf } from './articulation.js';
 export type { ArticulationConfig, ArticulationOptions } from './articulation-config.js';
 export {
@@ -12,6 +11,7 @@ export {
 export { ArticulatoryInversion, type Inversion, type InversionOptions, type InvertOptions } from './inversion.js';
 export type { InversionShape } from './inversion-graph.js';
 export type { InversionModel } from './inversion-model.js';
+export type { LearnOptions } from './learning.js';
 export type { DueFrames, InversionStream, InversionStreamOptions } from './inversion-stream.js';
 export {
   type FormantOptions,

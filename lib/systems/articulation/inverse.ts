@@ -3,6 +3,7 @@
 import type { Batch, FrameSource, Network } from '../../engine/network.js';
 import type { Utterance } from './forward-process.js';
 import { type InversionShape, nodes } from './inversion-graph.js';
+import { bringToLevel, loudness } from './level.js';
 import { type HeardProcess, MARGIN } from './sounds.js';
 import { clamp } from './trajectories.js';
 
@@ -92,9 +93,15 @@ export class Inverse {
   ): Promise<Utterance[]> {
     const { frameParameters: p } = this.shape;
     const heard = (await this.hear(windows, signal)).map((u) => extended(u, p));
+    const { bands, frontEnd } = process;
+    const all = windows.store.native as Float32Array;
+    const loud = Array.from(windows.starts, (s) => {
+      return loudness(all.subarray(s * bands, (s + this.shape.frames) * bands), bands, frontEnd);
+    });
     let guess = heard;
     for (let k = 0; k < times; k++) {
       const sounds = await process.hear(guess, seeds, signal);
+      for (const [i, sound] of sounds.entries()) bringToLevel(sound, process.bands, process.frontEnd, loud[i]!);
       const own = await this.hear(windowsOf(sounds, process.bands), signal);
       guess = guess.map((g, i) => corrected(g, heard[i]!, extended(own[i]!, p)));
     }

@@ -6,7 +6,6 @@ import { features } from '../../features/compute.js';
 import { frontEndOf } from '../../features/front-ends.js';
 import type { DeployedModel } from '../../models/deployed-model.js';
 import { Audio2VecError, argumentError } from '../../util/errors.js';
-import { type AdaptOptions, adaptModel } from './adapt.js';
 import type { Controls, ForwardProcess, Utterance } from './forward-process.js';
 import { corrected, extended } from './inverse.js';
 import { inferenceGraph } from './inversion-graph.js';
@@ -18,7 +17,8 @@ import {
   loadInversionModel,
 } from './inversion-model.js';
 import { InversionStream, type InversionStreamOptions } from './inversion-stream.js';
-import { loudness, shiftLevel } from './level.js';
+import { bringToLevel, loudness, shiftLevel } from './level.js';
+import { freshModel, type LearnOptions, learnFrom, learningFrontEnd } from './learning.js';
 import { Listener } from './listening.js';
 import { decodeRows, encodeRows, parameterNamed } from './parameters.js';
 import { invertedProcesses } from './processes.js';
@@ -35,7 +35,7 @@ export interface InversionOptions {
 }
 
 export interface InvertOptions {
-  /** Times that what is heard is corrected by what is heard in its own re-synthesis. Default 2; 0 is fastest, and what
+  /** Times that what is heard is corrected by what is heard in its own re-synthesis. Default 1; 0 is fastest, and what
    * streams do. */
   corrections?: number;
   /** Rounds of trying what is near, after the corrections: closer to the recording, at a fiftieth of its time or so for each
@@ -117,7 +117,7 @@ export class ArticulatoryInversion {
   /** What is heard in a recording (mono, at {@link sampleRate}, any level).
    * @throws `ERR_ARGUMENT` for samples that are empty or not finite; the signal's reason */
   async invert(samples: Float32Array, options: InvertOptions = {}): Promise<Inversion> {
-    const { corrections = 2, search: rounds = 0, signal } = options;
+    const { corrections = 1, search: rounds = 0, signal } = options;
     if (!Number.isInteger(corrections) || corrections < 0 || corrections > 100) {
       throw argumentError('corrections', 'an integer from 0 to 100', corrections);
     }
@@ -134,6 +134,7 @@ export class ArticulatoryInversion {
     let guess = heard;
     for (let k = 0; k < corrections; k++) {
       const [own] = await this.#heard.hear([extended(guess, shape.frameParameters)], [seed], signal);
+      bringToLevel(own!, shape.bands, frontEnd, loudness(spectrum, shape.bands, frontEnd));
       guess = corrected(guess, heard, await this.#hear(own!, given, signal));
     }
     if (given) guess = { ...guess, utterance: given };
@@ -176,14 +177,38 @@ export class ArticulatoryInversion {
   /** Learns on from recordings of a new speaker, a minute or so, without labels: the same rounds of listening, synthesis
    * and training. This inversion stays as it is.
    * @throws `ERR_ARGUMENT`, `ERR_DATASET` if nothing is heard in them; the signal's reason */
-  async adapt(recordings: readonly Float32Array[], options: AdaptOptions = {}): Promise<ArticulatoryInversion> {
+  async adapt(recordings: readonly Float32Array[], options: LearnOptions = {}): Promise<ArticulatoryInversion> {
+    return this.#learn(recordings, true, options);
+  }
+
+  /** The inverse of a process of your own, learnt from recordings in memory; `audio2vec train articulation` does the same for
+   * folders, with checkpoints. Recordings are what the process should imitate, at its sample rate.
+   * @param options `channels` of the hidden layers: 64 unless given
+   * @throws as {@link adapt} */
+  static async learn(
+    process: ForwardProcess,
+    recordings: readonly Float32Array[],
+    options: LearnOptions & InversionOptions & { channels?: number } = {},
+  ): Promise<ArticulatoryInversion> {
+    const { seed = 1, channels = 64, threads, isa } = options;
+    const frontEnd = { ...learningFrontEnd, sampleRate: process.sampleRate, hop: process.hop };
+    const fresh = await freshModel(new HeardProcess(process, frontEnd), seed, channels);
+    const begun = new ArticulatoryInversion(fresh, { process, threads, isa });
+    try {
+      return await begun.#learn(recordings, false, options);
+    } finally {
+      begun.close();
+    }
+  }
+
+  async #learn(recordings: readonly Float32Array[], again: boolean, options: LearnOptions) {
     if (!Array.isArray(recordings) || recordings.length === 0) {
       throw argumentError('recordings', 'a list of one or more Float32Arrays', recordings);
     }
     const spectra: Float32Array[] = [];
     for (const samples of recordings) spectra.push(await this.#features(samples, options.signal));
     const { threads, isa } = this.#options;
-    const model = await adaptModel(this.model, this.#heard, spectra, { threads, isa, ...options });
+    const model = await learnFrom(this.model, this.#heard, spectra, again, { threads, isa, ...options });
     return new ArticulatoryInversion(model, this.#options);
   }
 

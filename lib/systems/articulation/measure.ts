@@ -6,7 +6,7 @@ import type { ArticulationConfig } from './articulation-config.js';
 import type { Utterance } from './forward-process.js';
 import { Inverse, windowsOf } from './inverse.js';
 import { type InversionShape, nodes } from './inversion-graph.js';
-import { loudness, shiftLevel } from './level.js';
+import { bringToLevel, loudness } from './level.js';
 import type { RealWindows } from './real-windows.js';
 import { spectralSnr } from './similarity.js';
 import { type HeardProcess, MARGIN } from './sounds.js';
@@ -18,6 +18,7 @@ const COUNT = 96;
 export class Measurement {
   readonly #windows: Float32Array[];
   readonly #seeds: number[];
+  readonly #level: number;
   #own?: { utterances: Utterance[]; sounds: Float32Array[] };
 
   constructor(
@@ -26,6 +27,7 @@ export class Measurement {
     private readonly process: HeardProcess,
     recordings: RealWindows,
   ) {
+    this.#level = recordings.level;
     const random = new Random(config.seed).fork('measure');
     this.#windows = recordings.draw(COUNT, random);
     this.#seeds = this.#windows.map(() => random.bits());
@@ -49,8 +51,7 @@ export class Measurement {
 
   #likeness(recorded: Float32Array, made: Float32Array): number {
     const { bands, frontEnd } = this.process;
-    const change = loudness(recorded, bands, frontEnd) - loudness(made, bands, frontEnd);
-    return spectralSnr(recorded, shiftLevel(made.slice(), change, frontEnd));
+    return spectralSnr(recorded, bringToLevel(made, bands, frontEnd, loudness(recorded, bands, frontEnd)));
   }
 
   async #ownR2(inverse: Inverse): Promise<number> {
@@ -82,6 +83,8 @@ export class Measurement {
         drawn,
         drawn.map(() => random.bits()),
       );
+      const { bands, frontEnd } = this.process;
+      for (const sound of sounds) bringToLevel(sound, bands, frontEnd, this.#level);
       const utterances = drawn.map((u) => ({ ...u, frames: u.frames.slice(MARGIN * p, (MARGIN + frames) * p) }));
       this.#own = { utterances, sounds };
     }

@@ -50,6 +50,11 @@ export class RealWindows {
     });
   }
 
+  /** That recordings are brought to. */
+  get level(): number {
+    return this.rules.level;
+  }
+
   /** `count` windows `[frames, bands]`. */
   draw(count: number, random: Random): Float32Array[] {
     return Array.from({ length: count }, () => {

@@ -7,7 +7,7 @@ import type { ArticulationConfig } from './articulation-config.js';
 import type { Utterance } from './forward-process.js';
 import { Inverse, windowsOf } from './inverse.js';
 import { type InversionShape, nodes } from './inversion-graph.js';
-import { shiftLevel } from './level.js';
+import { bringToLevel } from './level.js';
 import type { RealWindows } from './real-windows.js';
 import { ReplayPool } from './replay-pool.js';
 import { type HeardProcess, MARGIN } from './sounds.js';
@@ -104,7 +104,7 @@ export class Rounds {
     );
     const { frameParameters: p } = this.shape;
     for (const [i, { frames, seed }] of items.entries()) {
-      this.#sounds.push(altered(sounds[i]!, this.process, new Random(seed)));
+      this.#sounds.push(altered(sounds[i]!, this.process, this.recordings.level, new Random(seed)));
       const truth = frames.slice(MARGIN * p, frames.length - MARGIN * p);
       this.#truth.push(truth);
       this.#relevance.push(this.process.process.relevance?.(truth) ?? new Float32Array(truth.length).fill(1));
@@ -157,9 +157,16 @@ export class Rounds {
   }
 }
 
-/** As recordings differ: another gain, a microphone that favours some bands, noise in all of them. In place. */
-export function altered(features: Float32Array, { bands, frontEnd }: HeardProcess, random: Random): Float32Array {
-  shiftLevel(features, 0.7 * random.normal(), frontEnd);
+/** As windows of recordings differ: louder and softer parts, a microphone that favours some bands, noise in all of them. A
+ * process has no level of its own then, just as recordings have none. In place. */
+export function altered(
+  features: Float32Array,
+  { bands, frontEnd }: HeardProcess,
+  level: number,
+  random: Random,
+): Float32Array {
+  const softer = random.uniform() < 0.5 ? 0.4 * random.normal() : random.uniform(-4, 0.5);
+  bringToLevel(features, bands, frontEnd, level + softer);
   const strength = 0.6 * random.uniform();
   const colour = Array.from({ length: 5 }, (_, m) => (strength * random.normal()) / Math.sqrt(m + 1));
   const floor = random.uniform() < 0.5 ? random.uniform(-12, 0) : Number.NEGATIVE_INFINITY;

@@ -3,6 +3,7 @@
 // process is asked, which is thousands of times faster than sound.
 import { Random } from '../../util/random.js';
 import type { Utterance } from './forward-process.js';
+import { bringToLevel, loudness } from './level.js';
 import { type HeardProcess, MARGIN } from './sounds.js';
 import { clamp, wander } from './trajectories.js';
 
@@ -75,7 +76,11 @@ async function searchRound(
       tried.map(() => seed32(own)),
       signal,
     );
-    const errors = heard.map((sound) => frameErrors(target.subarray(from * process.bands), sound, process.bands));
+    const { bands, frontEnd } = process;
+    const wanted = target.subarray(from * bands, to * bands);
+    // How loud a tract is on the whole says nothing: recordings have any gain.
+    const loud = loudness(wanted, bands, frontEnd);
+    const errors = heard.map((sound) => frameErrors(wanted, bringToLevel(sound, bands, frontEnd, loud), bands));
     for (const [k, e] of errors.entries()) totals[k]! += e.reduce((a, b) => a + b, 0);
     for (let t = 0; t < to - from; t++) {
       const followed = lowest(errors.map((e) => e[t]!));
