@@ -143,7 +143,7 @@ describe('parts', () => {
     using phone = new Network(deployedGraph(shape), { maxExamples: 1, threads: 1, mean, std });
     using library = new Network(inferenceGraph(shape), { maxExamples: 1, threads: 1, mean, std });
     for (const network of [phone, library]) network.setParameters(new Map(weights));
-    const [found] = await new Inverse(library, shape).hear(windows);
+    const [found] = await new Inverse(library, shape, 1).hear(windows);
     const both = await phone.outputs(batch, [nodes.frames, nodes.utterance]);
     expect(both[nodes.utterance]).toEqual(found!.utterance);
     expect(Math.max(...both[nodes.frames].map((x, i) => Math.abs(x - found!.frames[i]!)))).toBeLessThan(1e-5);

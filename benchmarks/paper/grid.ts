@@ -2,7 +2,7 @@
 // a cell whose file is there is not run again.
 
 import { defaultEncoder, type EncoderConfig } from '../../lib/models/blocks.js';
-import { tasks } from '../../lib/systems/audio2vec/index.js';
+import { tasks } from '../../lib/systems/audio2vec/tasks/index.js';
 import { argumentError } from '../../lib/util/errors.js';
 
 export const groups = ['table', 'widths', 'labels'] as const;
@@ -60,7 +60,9 @@ export function paperGrid(taskNames: readonly string[], { seeds, only = [] }: Gr
   for (const seed of each) {
     cells.push(features('table', untrainedRow, { kind: 'untrained' }, 1, seed));
     cells.push(features('table', recipeRow, { kind: 'pretrained' }, 1, seed));
-    for (const { name } of tasks) cells.push(features('table', name, { kind: 'pretrained', task: name }, 1, seed));
+    for (const { name, label } of tasks) {
+      if (!label) cells.push(features('table', name, { kind: 'pretrained', task: name }, 1, seed));
+    }
     for (const task of taskNames) cells.push(onLabels('table', task, undefined, 'scratch', seed));
   }
   for (const seed of each) {

@@ -1,9 +1,19 @@
 import { type Command, Option } from 'commander';
+import type { PretrainingOptions } from '../systems/audio2vec/config.js';
 import type { Schedule } from '../systems/schedule.js';
-import type { PretrainingOptions } from '../train/config.js';
 import { textTable } from '../util/text-table.js';
 import type { Operations, PretrainResult } from './operations.js';
-import { finish, integer, integerList, nonNegative, positive, type Runner } from './options.js';
+import {
+  finish,
+  integer,
+  integerList,
+  isGiven,
+  nonNegative,
+  positive,
+  quote,
+  type Runner,
+  resumable,
+} from './options.js';
 import { stepProgress } from './progress.js';
 import { clock, type Session } from './session.js';
 
@@ -12,6 +22,7 @@ interface Flags {
   resume?: boolean;
   checkpointSeconds?: number;
   task: string;
+  labels?: string;
   steps?: number;
   minutes?: number;
   batchSize?: number;
@@ -49,9 +60,11 @@ export function addPretrain(program: Command, operations: Operations, run: Runne
     .option(
       '--task <tasks>',
       'pretext task or a weighted sum of them, such as "cbow+contrastive:0.5"; one of your own by its module, as in ' +
-        '"contrastive+./my-task.mjs:0.5" (to be given again with --resume)',
+        '"contrastive+./my-task.mjs:0.5" (to be given again with --resume); "auto" adds pseudo-labels to contrastive as ' +
+        'weigh chooses them for the folder of --labels',
       'contrastive',
     )
+    .option('--labels <folder>', 'with --task auto: a few labelled recordings of what the encoder is for')
     .option('--steps <number>', 'training steps (default: 5000)', integer(1))
     .option('--minutes <number>', 'train for so long instead of a number of steps', positive())
     .option('--batch-size <number>', 'examples in a batch (default: 64)', integer(1))
@@ -77,6 +90,7 @@ export function addPretrain(program: Command, operations: Operations, run: Runne
     'pretrain recordings/ --minutes 30 -o run',
     'pretrain recordings/ --task temporal-gap --steps 20000 --seed 7 -o gap',
     'pretrain recordings/ --task ./my-task.mjs -o mine',
+    'pretrain recordings/ --task auto --labels labelled/ -o suited',
     'pretrain recordings/ --resume -o run',
   ];
   finish<Flags>(command, run, examples, async (session, [corpus], flags) => {
@@ -84,11 +98,21 @@ export function addPretrain(program: Command, operations: Operations, run: Runne
     if (flags.steps !== undefined && flags.minutes !== undefined) {
       program.error('error: give --steps or --minutes, not both');
     }
-    const request = { corpus, output, resume, checkpointSeconds, options: pretrainingOptions(flags, session) };
+    if ((flags.task === 'auto') !== (flags.labels !== undefined) && !resume) {
+      program.error('error: --task auto and --labels belong together: give both or neither');
+    }
+    const request = {
+      labels: flags.labels,
+      corpus,
+      output,
+      resume,
+      checkpointSeconds,
+      options: pretrainingOptions(flags, session),
+    };
     // A run does not load modules by itself.
-    const { taskModules } = await import('../systems/audio2vec/index.js');
+    const { taskModules } = await import('../systems/audio2vec/tasks/index.js');
     const modules = taskModules(flags.task).length > 0;
-    const changeable = modules ? [...changeableOptions, '--task'] : changeableOptions;
+    const changeable = modules ? [...resumable, '--task'] : resumable;
     const fixed = resume ? command.options.filter((o) => isGiven(command, o) && !changeable.includes(o.long!)) : [];
     if (fixed.length > 0) {
       const names = fixed.map((o) => o.long).join(', ');
@@ -105,22 +129,6 @@ export function addPretrain(program: Command, operations: Operations, run: Runne
     session.signal.throwIfAborted();
     session.result(result, describe(result));
   });
-}
-
-/** What may be given with --resume; and --task, where it names modules. */
-const changeableOptions = [
-  '--resume',
-  '--output',
-  '--checkpoint-seconds',
-  '--steps',
-  '--minutes',
-  '--threads',
-  '--json',
-  '--quiet',
-];
-
-function isGiven(command: Command, option: Option): boolean {
-  return command.getOptionValueSource(option.attributeName()) === 'cli';
 }
 
 const decays = ['cosine', 'constant'] as const satisfies Schedule['decay'][];
@@ -149,9 +157,4 @@ function describe({ run, encoder, step, seconds, heldOut }: PretrainResult): str
     lines.push('', textTable([{ title: `${task}, held-out clips` }, { title: 'loss', numeric: true }], rows));
   }
   return lines.join('\n');
-}
-
-/** An argument as one types it in a POSIX shell. */
-function quote(argument: string): string {
-  return /^[\w@%+=:,./-]+$/.test(argument) ? argument : `'${argument.replaceAll("'", "'\\''")}'`;
 }

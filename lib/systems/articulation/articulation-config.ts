@@ -2,21 +2,21 @@
 import { type LogMelConfig, logMelFrontEnd } from '../../features/log-mel-front-end.js';
 import { argumentError } from '../../util/errors.js';
 import { type RunConfig, type RunOptions, runConfig } from '../run-config.js';
-import type { OptionSpec } from '../system.js';
+import { articulationDescription } from './description.js';
 import { forwardProcesses } from './processes.js';
 
 /** Options of articulatory inversion; all have defaults. */
 export interface ArticulationOptions extends RunOptions {
   /** What makes the sound: `vocal-tract` (default), `plucked-string`. */
   process?: string;
-  /** Steps of a round. Default 100. */
+  /** Steps of a round. Default 250. */
   roundSteps?: number;
-  /** New utterances in a round. Default 512. */
+  /** New utterances in a round. Default 1024. */
   samples?: number;
   /** Part of the old utterances that each round forgets. Default 1/3. */
   forget?: number;
   /** Part of each round's utterances that are drawn at random instead of from recordings; the first round draws all.
-   * Default 0.3. */
+   * Default 0.5. */
   random?: number;
   /** Largest deviation of the noise around what the network found, on a scale where parameters go from -1 to 1.
    * Default 0.35. */
@@ -56,19 +56,6 @@ export const articulationFrontEnd: LogMelConfig = {
   logOffset: 1e-2,
 };
 
-export const articulationOptions: Readonly<Record<string, OptionSpec>> = {
-  process: { kind: { choices: Object.keys(forwardProcesses) }, summary: 'what makes the sound (default: vocal-tract)' },
-  roundSteps: { kind: 'integer', summary: 'steps of a round (default: 100)' },
-  samples: { kind: 'integer', summary: 'new utterances in a round (default: 512)' },
-  forget: { kind: 'number', summary: 'part of the old utterances that a round forgets (default: 0.333)' },
-  random: { kind: 'number', summary: "part of a round's utterances that are drawn at random (default: 0.3)" },
-  noise: { kind: 'number', summary: 'largest deviation of the noise around what the network found (default: 0.35)' },
-  corrections: { kind: 'integer', summary: 'corrections of what the network found by its own sound (default: 1)' },
-  utteranceWeight: { kind: 'number', summary: "weight of an utterance's parameters in the loss (default: 0.2)" },
-  channels: { kind: 'integer', summary: 'channels of the hidden layers (default: 128)' },
-  heldOutFraction: { kind: 'number', summary: 'part of the clips that is held out (default: 0.05)' },
-};
-
 /** Fills in defaults and checks; `ERR_ARGUMENT` names the option that is wrong.
  * @param own name of a process that is not among those of the package */
 export function configureArticulation(o: ArticulationOptions, own?: string): ArticulationConfig {
@@ -88,12 +75,12 @@ export function configureArticulation(o: ArticulationOptions, own?: string): Art
     throw argumentError('process', `one of ${Object.keys(forwardProcesses).join(', ')}`, process);
   }
   return {
-    ...runConfig(o, { batchSize: 32, steps: 4000, learningRate: 1.5e-3, warmUp: 50 }),
+    ...runConfig(o, articulationDescription.runDefaults),
     process,
-    roundSteps: number('roundSteps', 100, 1, 1e6, true),
-    samples: number('samples', 512, 8, 65536, true),
+    roundSteps: number('roundSteps', 250, 1, 1e6, true),
+    samples: number('samples', 1024, 8, 65536, true),
     forget: number('forget', 1 / 3, 0, 1),
-    random: number('random', 0.3, 0, 1),
+    random: number('random', 0.5, 0, 1),
     noise: number('noise', 0.35, 0, 2),
     corrections: number('corrections', 1, 0, 10, true),
     utteranceWeight: number('utteranceWeight', 0.2, 0, 100),

@@ -1,22 +1,23 @@
 // The system `articulation`: a network learns to hear what made a sound, from recordings without labels and a process that
 // makes sound (a vocal tract).
 import { join } from 'node:path';
-import type { Network } from '../../engine/network.js';
 import type { Results } from '../results.js';
+import { splitClips } from '../split.js';
 import type { Corpus, FinishedRun, System, Training } from '../system.js';
+import type { TrainableNetwork } from '../trainable-network.js';
 import {
   type ArticulationConfig,
   type ArticulationOptions,
-  articulationOptions,
   configureArticulation,
   WINDOW,
 } from './articulation-config.js';
+import { articulationDescription } from './description.js';
 import type { ForwardProcess } from './forward-process.js';
 import { trainingGraph } from './inversion-graph.js';
 import { saveInversionModel } from './inversion-model.js';
 import { Measurement } from './measure.js';
 import { invertedProcesses } from './processes.js';
-import { RealWindows, splitForArticulation } from './real-windows.js';
+import { RealWindows } from './real-windows.js';
 import { Rounds } from './rounds.js';
 import { HeardProcess } from './sounds.js';
 import { shapeFor, typicalSounds } from './typical.js';
@@ -27,10 +28,7 @@ export const modelName = 'articulation.safetensors';
 /** The system for a forward process of one's own; `process` of the options is then its name. */
 export function articulationOf(own?: ForwardProcess): System<ArticulationOptions, ArticulationConfig> {
   return {
-    name: 'articulation',
-    summary: 'hear the movements of a vocal tract in speech, by synthesis and training in turns',
-    options: articulationOptions,
-    runDefaults: { batchSize: '32', steps: '4000', learningRate: '0.0015', warmUp: '50' },
+    ...articulationDescription,
     configure: (options) => configureArticulation(options, own?.name),
     features: ({ frontEnd }) => ({ frontEnd }),
     prepare: (config, corpus) => {
@@ -47,7 +45,7 @@ async function prepare(config: ArticulationConfig, corpus: Corpus, own: ForwardP
   const shape = shapeFor(process, config.channels);
   const { level, mean, std } = await typicalSounds(process, config.seed, signal);
   const rules = { frames: WINDOW, fromStart: own.event ?? false, level };
-  const { train, heldOut } = splitForArticulation(store.clipNames.length, config.heldOutFraction, config.seed);
+  const { train, heldOut } = splitClips(store.clipStarts, WINDOW, config.heldOutFraction, config.seed);
   const recordings = new RealWindows(store, train, rules);
   const rounds = new Rounds(config, shape, process, recordings, { signal });
   const unheard = heldOut.length > 0 ? new RealWindows(store, heldOut, rules) : recordings;
@@ -62,7 +60,7 @@ async function prepare(config: ArticulationConfig, corpus: Corpus, own: ForwardP
     rounds: { steps: config.roundSteps, begin: (network, round) => rounds.begin(network, round) },
     getState: () => rounds.getState(),
     setState: (state) => rounds.setState(state),
-    async finish(network: Network, run: FinishedRun) {
+    async finish(network: TrainableNetwork, run: FinishedRun) {
       const measured = await measurement.measure(network);
       await saveInversionModel(join(run.out, modelName), {
         shape,
@@ -81,8 +79,8 @@ async function prepare(config: ArticulationConfig, corpus: Corpus, own: ForwardP
   };
 }
 
-function weightsOf(network: Network): Map<string, Float32Array> {
-  return new Map([...network.getParameters()].map(([name, a]) => [name, Float32Array.from(a)]));
+function weightsOf(network: TrainableNetwork): Map<string, Float32Array> {
+  return new Map([...network.getState().params].map(([name, a]) => [name, Float32Array.from(a)]));
 }
 
 function results(measured: Record<string, number>): Results {

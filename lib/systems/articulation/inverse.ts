@@ -30,8 +30,10 @@ export function windowsOf(features: readonly Float32Array[], bands: number): Win
 
 export class Inverse {
   constructor(
-    readonly network: Network,
+    readonly network: Pick<Network, 'forward'>,
     readonly shape: InversionShape,
+    /** Windows at a time. */
+    private readonly most: number,
   ) {}
 
   /** Utterance parameters of each window, `[windows, U]`. */
@@ -71,9 +73,9 @@ export class Inverse {
     const { frames: size, frameParameters: p, utteranceParameters: u } = this.shape;
     const width = node === nodes.utterance ? u : size * p;
     const out = new Float32Array(count * width);
-    for (let from = 0; from < count; from += this.network.maxExamples) {
+    for (let from = 0; from < count; from += this.most) {
       signal?.throwIfAborted();
-      const to = Math.min(count, from + this.network.maxExamples);
+      const to = Math.min(count, from + this.most);
       const batch = { examples: to - from, inputs: inputs(from, to) };
       await this.network.forward(batch, node, out.subarray(from * width, to * width));
     }

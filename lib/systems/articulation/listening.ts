@@ -39,7 +39,7 @@ export class Listener {
     network: Network,
     event: boolean,
   ) {
-    this.#inverse = new Inverse(network, model.shape);
+    this.#inverse = new Inverse(network, model.shape, network.maxExamples);
     this.#layout = layoutOf(model.shape.frames, event);
   }
 

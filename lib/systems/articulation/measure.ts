@@ -1,7 +1,8 @@
 // Whether a run gets anywhere: how well the network hears its own sounds, and how alike recordings and what is made from
 // what it hears in them are.
-import type { Batch, Network } from '../../engine/network.js';
+import type { Batch } from '../../engine/network.js';
 import { Random } from '../../util/random.js';
+import type { TrainableNetwork } from '../trainable-network.js';
 import type { ArticulationConfig } from './articulation-config.js';
 import type { Utterance } from './forward-process.js';
 import { Inverse, windowsOf } from './inverse.js';
@@ -35,8 +36,8 @@ export class Measurement {
 
   /** `snr`: spectral SNR (dB, mean) of recordings that nothing is trained on; `corrected`: after one correction; `ownR2`:
    * part of the variance of audible parameters that is heard in own sounds. */
-  async measure(network: Network): Promise<Record<string, number>> {
-    const inverse = new Inverse(network, this.shape);
+  async measure(network: TrainableNetwork): Promise<Record<string, number>> {
+    const inverse = new Inverse(network, this.shape, this.config.batchSize);
     const { bands } = this.process;
     const windows = windowsOf(this.#windows, bands);
     const snr = [];

@@ -1,8 +1,9 @@
 // Coordinated sampling and training (Sun and Wu, "Embodied self-supervised learning by coordinated sampling and training",
 // arXiv 2006.13350): in each round the network listens to recordings, what it hears is disturbed and synthesised, and the
 // network is trained on these sounds, of which the parameters are known exactly.
-import type { Arrays, Batch, Losses, Network, Optimiser } from '../../engine/network.js';
+import type { Arrays, Batch, Losses, Optimiser } from '../../engine/network.js';
 import { Random } from '../../util/random.js';
+import type { TrainableNetwork } from '../trainable-network.js';
 import type { ArticulationConfig } from './articulation-config.js';
 import type { Utterance } from './forward-process.js';
 import { Inverse, windowsOf } from './inverse.js';
@@ -46,7 +47,7 @@ export class Rounds {
   }
 
   /** Makes the training data of a round with the network as it is, and restarts the optimiser. */
-  async begin(network: Network, round: number): Promise<void> {
+  async begin(network: TrainableNetwork, round: number): Promise<void> {
     await this.#restored;
     const random = this.#random.fork(round);
     const { samples, forget, noise } = this.config;
@@ -72,7 +73,7 @@ export class Rounds {
   }
 
   /** A step; the first ones of a round are small, because Adam knows no sizes yet. */
-  step(network: Network, batch: Batch, optimiser: Optimiser): Promise<Losses> {
+  step(network: TrainableNetwork, batch: Batch, optimiser: Optimiser): Promise<Losses> {
     const share = Math.min(1, ++this.#steps / RESTART);
     return network.step(batch, { ...optimiser, learningRate: share * optimiser.learningRate });
   }
@@ -81,10 +82,10 @@ export class Rounds {
     return drawUtterance(this.process.process, random, this.shape.frames + 2 * MARGIN);
   }
 
-  async #listen(network: Network, count: number, random: Random): Promise<Utterance[]> {
+  async #listen(network: TrainableNetwork, count: number, random: Random): Promise<Utterance[]> {
     const windows = this.recordings.draw(count, random);
     const seeds = Array.from({ length: count }, () => random.bits());
-    const inverse = new Inverse(network, this.shape);
+    const inverse = new Inverse(network, this.shape, this.config.batchSize);
     return inverse.guess(
       windowsOf(windows, this.process.bands),
       this.process,
