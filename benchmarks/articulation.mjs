@@ -89,7 +89,9 @@ const results = [];
 
 async function vowels(folder, search) {
   const lines = (await readFile(join(folder, 'vowels.jsonl'), 'utf8')).trim().split('\n').map(JSON.parse);
-  const usable = lines.filter((l) => l.agree && l.steady[1] - l.steady[0] >= 0.05 && (!flags.side || l.side === flags.side));
+  const usable = lines.filter(
+    (l) => l.agree && l.steady[1] - l.steady[0] >= 0.05 && (!flags.side || l.side === flags.side),
+  );
   const groups = new Map();
   for (const line of usable) {
     const samples = await readAudio(join(folder, line.file));
@@ -105,7 +107,10 @@ async function vowels(folder, search) {
     const error = (i) => tokens.map(({ line, found }) => Math.abs(found[i] / line[`f${i + 1}`] - 1));
     const heard = tokens.filter(({ found }) => found.slice(0, 2).every(Number.isFinite));
     const r = (i) => {
-      return correlation(heard.map(({ found }) => Math.log(found[i])), heard.map(({ line }) => Math.log(line[`f${i + 1}`])));
+      return correlation(
+        heard.map(({ found }) => Math.log(found[i])),
+        heard.map(({ line }) => Math.log(line[`f${i + 1}`])),
+      );
     };
     results.push({
       measured: `vowels: ${group}`,
@@ -128,7 +133,11 @@ async function ownSounds(count, search) {
   for (let i = 0; i < count; i++) {
     const set = Object.fromEntries(radii.map((_, j) => [`radius${j + 1}`, random.uniform(0.2, 1.7)]));
     set.f0 = 80 * 4 ** random.uniform();
-    Object.assign(set, { openQuotient: random.uniform(0.3, 0.9), tilt: random.uniform(0, 0.9), aspiration: random.uniform(0, 0.3) });
+    Object.assign(set, {
+      openQuotient: random.uniform(0.3, 0.9),
+      tilt: random.uniform(0, 0.9),
+      aspiration: random.uniform(0, 0.3),
+    });
     const [sound] = await tract.synthesize([controlsFrom(tract, set, { samples: 8000, seed: i + 1 })]);
     const utterance = flags['known-length'] ? { length: 17.5 } : undefined;
     const part = steadyPart(await inversion.invert(sound, { corrections, search, utterance }), 0.1, 0.4);
@@ -151,7 +160,10 @@ async function ownSounds(count, search) {
     search,
     count,
     error: errors.map((e) => percent(median(e))).join(' / '),
-    p90: errors.slice(0, 2).map((e) => percent(quantile(e, 0.9))).join(' / '),
+    p90: errors
+      .slice(0, 2)
+      .map((e) => percent(quantile(e, 0.9)))
+      .join(' / '),
     correlation: `log-area R² ${(1 - left / all).toFixed(3)}`,
     snr: `all ${percent(median(errors.flat()))} %, F0 ${median(cents).toFixed(0)} cents`,
   });
@@ -177,11 +189,24 @@ async function gnuspeech(folder, search) {
         if (unsteady || at < 480 || at + 480 > samples.length || Math.min(...frames[t].slice(7, 15)) < 0.15) continue;
         const part = steadyPart(found, t / rate, t / rate);
         const centred = (logs) => logs.map((v) => v - mean(logs));
-        const own = centred(Array.from(sectionAreas(radii.map((c) => part.values[c]), 10), (a) => Math.log(a) / 2));
+        const own = centred(
+          Array.from(
+            sectionAreas(
+              radii.map((c) => part.values[c]),
+              10,
+            ),
+            (a) => Math.log(a) / 2,
+          ),
+        );
         rows.push([own, centred(ten.map((j) => Math.log(frames[t][7 + j])))]);
       }
     }
-    const each = Array.from({ length: 9 }, (_, s) => correlation(rows.map(([a]) => a[s + 1]), rows.map(([, b]) => b[s + 1])));
+    const each = Array.from({ length: 9 }, (_, s) =>
+      correlation(
+        rows.map(([a]) => a[s + 1]),
+        rows.map(([, b]) => b[s + 1]),
+      ),
+    );
     results.push({
       measured: `Gnuspeech ${voice}: log radii`,
       search,
@@ -208,13 +233,19 @@ async function speed() {
   };
   const lines = [['network alone', await timed(() => inversion.invert(samples, { corrections: 0 }))]];
   for (const search of new Set([0, ...flags.search.split(',').map(Number)])) {
-    lines.push([`${corrections} corrections, search ${search}`, await timed(() => inversion.invert(samples, { corrections, search }))]);
+    lines.push([
+      `${corrections} corrections, search ${search}`,
+      await timed(() => inversion.invert(samples, { corrections, search })),
+    ]);
   }
   const stream = inversion.stream();
-  lines.push(['stream, chunks of 20 ms', await timed(async () => {
-    for (let at = 0; at < samples.length; at += 320) stream.push(samples.subarray(at, at + 320));
-    stream.flush();
-  })]);
+  lines.push([
+    'stream, chunks of 20 ms',
+    await timed(async () => {
+      for (let at = 0; at < samples.length; at += 320) stream.push(samples.subarray(at, at + 320));
+      stream.flush();
+    }),
+  ]);
   return lines;
 }
 
@@ -226,9 +257,22 @@ for (const search of flags.search.split(',').map(Number)) {
 const times = await speed();
 if (flags.json) console.log(JSON.stringify({ results, times }, null, 1));
 else {
-  const titles = { measured: '', search: 'search', count: 'n', error: 'F1 / F2 / F3 %', p90: '90 % below', correlation: 'correlation', snr: 'SNR dB' };
+  const titles = {
+    measured: '',
+    search: 'search',
+    count: 'n',
+    error: 'F1 / F2 / F3 %',
+    p90: '90 % below',
+    correlation: 'correlation',
+    snr: 'SNR dB',
+  };
   const columns = Object.values(titles).map((title) => ({ title }));
-  console.log(textTable(columns, results.map((r) => Object.keys(titles).map((key) => String(r[key])))));
+  console.log(
+    textTable(
+      columns,
+      results.map((r) => Object.keys(titles).map((key) => String(r[key]))),
+    ),
+  );
   console.log(`\n${textTable([{ title: 'one core' }, { title: '× real time', numeric: true }], times)}`);
 }
 inversion.close();

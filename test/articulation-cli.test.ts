@@ -59,7 +59,14 @@ async function cli(...line: string[]) {
 
 describe('audio2vec articulate', () => {
   it('writes parameters that synthesize reads, the re-synthesis and a page; tells a bad file and goes on', async () => {
-    const { code, stdout, stderr } = await cli('articulate', at('vowels.wav'), at('broken.wav'), '-o', at('out'), '--json');
+    const { code, stdout, stderr } = await cli(
+      'articulate',
+      at('vowels.wav'),
+      at('broken.wav'),
+      '-o',
+      at('out'),
+      '--json',
+    );
     expect(code).toBe(0);
     expect(stderr).toMatch(/^warning: .*broken\.wav/);
     const { results, bad, page } = JSON.parse(stdout);
@@ -78,7 +85,18 @@ describe('audio2vec articulate', () => {
   });
 
   it('writes .npy with the columns beside it', async () => {
-    const { code } = await cli('articulate', at('vowels.wav'), '-o', at('npy'), '--format', 'npy', '--no-wav', '--no-page', '--search', '0');
+    const { code } = await cli(
+      'articulate',
+      at('vowels.wav'),
+      '-o',
+      at('npy'),
+      '--format',
+      'npy',
+      '--no-wav',
+      '--no-page',
+      '--search',
+      '0',
+    );
     expect(code).toBe(0);
     const { shape } = await readNpy(at('npy/vowels.wav.npy'));
     const about = JSON.parse(await readFile(at('npy/vowels.wav.json'), 'utf8'));
@@ -111,7 +129,10 @@ describe('the model that ships', () => {
     const names = inversion.process.frameParameters.map((p) => p.name);
     const errors: number[] = [];
     for (const row of [8, 40, 72]) {
-      const radii = Array.from({ length: 8 }, (_, j) => found.frames[row * names.length + names.indexOf(`radius${j + 1}`)]!);
+      const radii = Array.from(
+        { length: 8 },
+        (_, j) => found.frames[row * names.length + names.indexOf(`radius${j + 1}`)]!,
+      );
       const heard = formants(tubeResonances(sectionAreas(radii), found.utterance[0]!));
       const spoken = Array.from({ length: 8 }, (_, j) => moving[`radius${j + 1}`]?.[row] ?? 1);
       const truth = formants(tubeResonances(sectionAreas(spoken), 15));
@@ -127,9 +148,17 @@ it('no name of a recording becomes markup on the page', () => {
   const spectrum = new Float32Array(64 * 4);
   const page = renderTractPage([
     {
-      ...{ name: '</script><img src=x onerror=alert(1)>', recorded: new Float32Array(640), made: new Float32Array(640) },
+      ...{
+        name: '</script><img src=x onerror=alert(1)>',
+        recorded: new Float32Array(640),
+        made: new Float32Array(640),
+      },
       ...{ recordedSpectrum: spectrum, madeSpectrum: spectrum, bands: 64, bandHz: new Float64Array(64), snr: 12 },
-      ...{ parameters: [{ name: 'f0', unit: 'Hz', low: 80, high: 320 }], frames: new Float32Array(4), hopSeconds: 0.01 },
+      ...{
+        parameters: [{ name: 'f0', unit: 'Hz', low: 80, high: 320 }],
+        frames: new Float32Array(4),
+        hopSeconds: 0.01,
+      },
       ...{ utterance: ['length 15.0 cm'], length: 15 },
     },
   ]);

@@ -42,6 +42,9 @@ export interface ForwardProcess {
   /** How much each value of `frames` (normalised) matters to the ear, 0 to 1: the pitch of a voice that is silent
    * cannot be heard, so no network need learn it. Default: 1. */
   relevance?(frames: Float32Array): Float32Array;
+  /** Names of parameters of frames that mean something together, such as the radii of a tube: a search tries whole other
+   * shapes, too, as `draw` makes them. Default: none. */
+  readonly shape?: readonly string[];
   /** The sound is an event that begins with the utterance, such as a plucked string: what is inverted is the beginning
    * of each recording. Default: false, sound that goes on, inverted anywhere. */
   readonly event?: boolean;

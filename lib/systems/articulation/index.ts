@@ -11,8 +11,8 @@ export {
 export { ArticulatoryInversion, type Inversion, type InversionOptions, type InvertOptions } from './inversion.js';
 export type { InversionShape } from './inversion-graph.js';
 export type { InversionModel } from './inversion-model.js';
-export type { LearnOptions } from './learning.js';
 export type { DueFrames, InversionStream, InversionStreamOptions } from './inversion-stream.js';
+export type { LearnOptions } from './learning.js';
 export {
   type FormantOptions,
   formants,

@@ -17,8 +17,8 @@ import {
   loadInversionModel,
 } from './inversion-model.js';
 import { InversionStream, type InversionStreamOptions } from './inversion-stream.js';
-import { bringToLevel, loudness, shiftLevel } from './level.js';
 import { freshModel, type LearnOptions, learnFrom, learningFrontEnd } from './learning.js';
+import { bringToLevel, loudness, shiftLevel } from './level.js';
 import { Listener } from './listening.js';
 import { decodeRows, encodeRows, parameterNamed } from './parameters.js';
 import { invertedProcesses } from './processes.js';

@@ -57,14 +57,23 @@ export async function learnFrom(
   again: boolean,
   { threads = 1, isa, ...options }: LearnOptions & Computing,
 ): Promise<InversionModel> {
-  const { steps = again ? 200 : 2000, learningRate: peak = again ? 1e-3 : 5e-3, seed = 1, signal, onProgress } = options;
+  const {
+    steps = again ? 200 : 2000,
+    learningRate: peak = again ? 1e-3 : 5e-3,
+    seed = 1,
+    signal,
+    onProgress,
+  } = options;
   if (!Number.isInteger(steps) || steps < 1 || steps > 1e6) {
     throw argumentError('steps', 'an integer from 1 to 1e6', steps);
   }
   const sizes = again ? { samples: 192, roundSteps: 40 } : { samples: 512, roundSteps: 100 };
   // Of an event nearly all that there is to hear belongs to the whole of it.
   const utteranceWeight = heard.process.event ? 1 : undefined;
-  const config = configureArticulation({ steps, learningRate: peak, warmUp: 10, seed, utteranceWeight, ...sizes }, model.process);
+  const config = configureArticulation(
+    { steps, learningRate: peak, warmUp: 10, seed, utteranceWeight, ...sizes },
+    model.process,
+  );
   const { mean, std, level, shape } = model;
   const store = storeInMemory(spectra, model);
   const rules = { frames: shape.frames, fromStart: heard.process.event ?? false, level };

@@ -31,7 +31,12 @@ export function shiftLevel(features: Float32Array, change: number, frontEnd: Fro
 }
 
 /** As loud as `wanted` where it is loud; what is as good as silent stays. In place; returns its argument. */
-export function bringToLevel(features: Float32Array, bands: number, frontEnd: FrontEndConfig, wanted: number): Float32Array {
+export function bringToLevel(
+  features: Float32Array,
+  bands: number,
+  frontEnd: FrontEndConfig,
+  wanted: number,
+): Float32Array {
   const change = wanted - loudness(features, bands, frontEnd);
   return Math.abs(change) < MOST ? shiftLevel(features, change, frontEnd) : features;
 }

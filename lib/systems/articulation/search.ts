@@ -3,9 +3,8 @@
 // process is asked, which is thousands of times faster than sound.
 import { Random } from '../../util/random.js';
 import type { Utterance } from './forward-process.js';
-import { bringToLevel, loudness } from './level.js';
 import { type HeardProcess, MARGIN } from './sounds.js';
-import { clamp, wander } from './trajectories.js';
+import { clamp, drawUtterance, wander } from './trajectories.js';
 
 export interface SearchOptions {
   /** Rounds of trying; each takes about a fiftieth of the recording's time on one core. */
@@ -19,6 +18,8 @@ export interface SearchOptions {
 /** Utterances tried in a round, and how many of them are followed. */
 const TRIED = 40;
 const FOLLOWED = 6;
+/** Whole other shapes that are tried at first. */
+const SHAPES = 150;
 /** Deviation of what is tried: of the first round, and by how much it shrinks in all. */
 const WIDEST = 0.3;
 const NARROWEST = 0.06;
@@ -26,7 +27,7 @@ const NARROWEST = 0.06;
 const REACH = 4;
 /** Nepers (of power) below the loudest band of a frame where a band counts for as little as {@link FAINT}. */
 const DEPTH = 10;
-const FAINT = 0.15;
+const FAINT = 0.3;
 /** Rows that are searched at a time, so that memory does not grow with the recording. */
 const PART = 512;
 
@@ -39,7 +40,7 @@ export async function search(
   { rounds, known, seed, signal }: SearchOptions,
 ): Promise<Utterance> {
   const random = new Random(seed).fork('search');
-  let best = guess;
+  let best = rounds > 0 ? await otherShapes(process, target, guess, random.fork('shapes'), signal) : guess;
   for (let round = 0; round < rounds; round++) {
     const size = WIDEST * (NARROWEST / WIDEST) ** (round / Math.max(1, rounds - 1));
     best = await searchRound(process, target, best, known ? 0 : size / 2, size, random.fork(round), signal);
@@ -76,11 +77,8 @@ async function searchRound(
       tried.map(() => seed32(own)),
       signal,
     );
-    const { bands, frontEnd } = process;
-    const wanted = target.subarray(from * bands, to * bands);
-    // How loud a tract is on the whole says nothing: recordings have any gain.
-    const loud = loudness(wanted, bands, frontEnd);
-    const errors = heard.map((sound) => frameErrors(wanted, bringToLevel(sound, bands, frontEnd, loud), bands));
+    const wanted = new Wanted(target.subarray(from * process.bands, to * process.bands), process.bands);
+    const errors = heard.map((sound) => wanted.errors(sound));
     for (const [k, e] of errors.entries()) totals[k]! += e.reduce((a, b) => a + b, 0);
     for (let t = 0; t < to - from; t++) {
       const followed = lowest(errors.map((e) => e[t]!));
@@ -96,6 +94,48 @@ async function searchRound(
     (_, i) => followed.reduce((sum, k) => sum + utterances[k]![i]!, 0) / followed.length,
   );
   return { frames, utterance };
+}
+
+/** The guess, but where the sound of another shape is nearer, that shape: what no small steps lead to. */
+async function otherShapes(
+  process: HeardProcess,
+  target: Float32Array,
+  guess: Utterance,
+  random: Random,
+  signal?: AbortSignal,
+): Promise<Utterance> {
+  const { frameParameters, shape = [] } = process.process;
+  const columns = shape.map((name) => frameParameters.findIndex((p) => p.name === name)).filter((c) => c >= 0);
+  if (columns.length === 0) return guess;
+  const width = frameParameters.length;
+  const rows = guess.frames.length / width;
+  const frames = guess.frames.slice();
+  const shapes = Array.from({ length: SHAPES }, () => drawUtterance(process.process, random, 1).frames);
+  for (let from = 0; from < rows; from += PART) {
+    const to = Math.min(rows, from + PART);
+    const own = rowsOf(guess.frames, width, from - MARGIN, to + MARGIN);
+    const tried = [own, ...shapes.map((s) => withColumns(own, s, width, columns))];
+    const utterances = tried.map((frames) => ({ utterance: guess.utterance, frames }));
+    const heard = await process.hear(
+      utterances,
+      tried.map(() => 1),
+      signal,
+    );
+    const wanted = new Wanted(target.subarray(from * process.bands, to * process.bands), process.bands);
+    const errors = heard.map((sound) => wanted.errors(sound));
+    for (let t = 0; t < to - from; t++) {
+      const [best] = lowest(errors.map((e) => e[t]!));
+      for (const c of columns) frames[(from + t) * width + c] = tried[best!]![(MARGIN + t) * width + c]!;
+    }
+  }
+  return { frames, utterance: guess.utterance };
+}
+
+/** Some columns of every row as in the one row `other`. */
+function withColumns(rows: Float32Array, other: Float32Array, width: number, columns: readonly number[]): Float32Array {
+  const out = rows.slice();
+  for (let at = 0; at < rows.length; at += width) for (const c of columns) out[at + c] = other[c]!;
+  return out;
 }
 
 const seed32 = (random: Random) => random.bits();
@@ -125,25 +165,53 @@ function shaken(frames: Float32Array, width: number, size: number, random: Rando
   return out;
 }
 
-/** Squared distance of log-mel at each frame, averaged over bands and {@link REACH} frames to both sides. What is loud in a
- * frame counts most: formants, not the noise between them. */
-function frameErrors(target: Float32Array, sound: Float32Array, bands: number): Float64Array {
-  const rows = sound.length / bands;
-  const sums = new Float64Array(rows + 1);
-  for (let t = 0; t < rows; t++) {
-    let most = Number.NEGATIVE_INFINITY;
-    for (let i = t * bands; i < (t + 1) * bands; i++) most = Math.max(most, target[i]!);
-    let error = 0;
-    for (let i = t * bands; i < (t + 1) * bands; i++) {
-      const weight = Math.max(FAINT, 1 - (most - target[i]!) / DEPTH);
-      error += weight * (target[i]! - sound[i]!) ** 2;
-    }
-    sums[t + 1] = sums[t]! + error / bands;
+/** The sound that is searched for, and how near others come to it. */
+class Wanted {
+  /** What is loud in a frame counts most: formants, not the noise between them. */
+  readonly #weights: Float32Array;
+  /** Frames that are not far softer than the loudest; by them sounds are compared in level. */
+  readonly #loud: boolean[];
+
+  constructor(
+    private readonly features: Float32Array,
+    private readonly bands: number,
+  ) {
+    const rows = features.length / bands;
+    const peaks = Float32Array.from({ length: rows }, (_, t) => {
+      return features.subarray(t * bands, (t + 1) * bands).reduce((most, x) => Math.max(most, x), -1e9);
+    });
+    const highest = peaks.reduce((most, x) => Math.max(most, x), -1e9);
+    this.#loud = Array.from(peaks, (peak) => peak > highest - 4);
+    this.#weights = features.map((x, i) => Math.max(FAINT, 1 - (peaks[Math.floor(i / bands)]! - x) / DEPTH));
   }
-  return Float64Array.from({ length: rows }, (_, t) => {
-    const [a, b] = [Math.max(0, t - REACH), Math.min(rows, t + REACH + 1)];
-    return (sums[b]! - sums[a]!) / (b - a);
-  });
+
+  /** Weighted squared distance of log-mel at each frame, averaged over {@link REACH} frames to both sides. How loud a sound is
+   * on the whole does not count: recordings have any gain. */
+  errors(sound: Float32Array): Float64Array {
+    const { features, bands } = this;
+    const weights = this.#weights;
+    const rows = features.length / bands;
+    let softer = 0;
+    let total = 1e-9;
+    for (let t = 0; t < rows; t++) {
+      if (!this.#loud[t]) continue;
+      for (let i = t * bands; i < (t + 1) * bands; i++) {
+        softer += weights[i]! * (features[i]! - sound[i]!);
+        total += weights[i]!;
+      }
+    }
+    softer /= total;
+    const sums = new Float64Array(rows + 1);
+    for (let t = 0; t < rows; t++) {
+      let error = 0;
+      for (let i = t * bands; i < (t + 1) * bands; i++) error += weights[i]! * (features[i]! - sound[i]! - softer) ** 2;
+      sums[t + 1] = sums[t]! + error / bands;
+    }
+    return Float64Array.from({ length: rows }, (_, t) => {
+      const [a, b] = [Math.max(0, t - REACH), Math.min(rows, t + REACH + 1)];
+      return (sums[b]! - sums[a]!) / (b - a);
+    });
+  }
 }
 
 /** Places of the lowest values. */

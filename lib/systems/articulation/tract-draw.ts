@@ -7,7 +7,7 @@ import { clamp, interleave, wander } from './trajectories.js';
 
 const RADII = 8;
 /** Utterances of which all parameters are drawn evenly and stay: any tube at all. */
-const STEADY = 0.4;
+const STEADY = 0.35;
 
 type Columns = Record<string, Float32Array>;
 
@@ -41,7 +41,7 @@ function steady(random: Random, frames: number, parameters: readonly Parameter[]
 
 function moving(random: Random, frames: number): Columns {
   const columns: Columns = {};
-  // Shapes as sums of cosines from glottis to lips, fewer of the fine ones; the larynx is narrower than the mouth.
+  // Shapes as sums of cosines from glottis to lips, the fine ones a little smaller; the larynx is narrower than the mouth.
   const base = waves(random, 0.6);
   const sizes = 0.2 + 0.8 * random.uniform();
   const weights = base.map((b, m) => wander(random, frames, () => b + sizes * wave(random, m), 5, 30));
@@ -64,8 +64,8 @@ function moving(random: Random, frames: number): Columns {
   return columns;
 }
 
-/** Deviation of the m-th cosine. */
-const wave = (random: Random, m: number) => (m === 0 ? 0.3 : 0.55 / Math.sqrt(m)) * random.normal();
+/** Of the m-th cosine. */
+const wave = (random: Random, m: number) => (m === 0 ? 0.3 : 0.5 / m ** 0.25) * random.normal();
 const waves = (random: Random, size: number) => [0, 1, 2, 3, 4, 5].map((m) => size * wave(random, m));
 
 /** Voice, breath and hiss in turns: levels that change within a few frames and then stay for a while. */

@@ -83,6 +83,7 @@ export class VocalTract implements ForwardProcess {
   readonly hop: number;
   readonly frameParameters: readonly Parameter[];
   readonly utteranceParameters: readonly Parameter[];
+  readonly shape = radii.map((p) => p.name);
   readonly #isa: string;
 
   /** @throws `ERR_ARGUMENT` for a hop or a parameter name that does not exist, `ERR_ISA`. */
