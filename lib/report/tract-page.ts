@@ -109,7 +109,7 @@ function spectrogram(values: Float32Array, { bands, bandHz }: TractClip, [low, h
   const image = pngDataUri(pixels, frames, bands, heatColours);
   const hz = `${Math.round(bandHz[0]!)} to ${Math.round(bandHz[bands - 1]!)} Hz, mel scale`;
   return html`<figure><figcaption>${title} <span class="quiet">${hz}</span></figcaption>
-    <div class="picture"><img src="${image}" alt="Spectrogram: ${title}"></div></figure>`;
+    <div class="spectrum"><img src="${image}" alt="Spectrogram: ${title}"></div></figure>`;
 }
 
 type Range = readonly [number, number];

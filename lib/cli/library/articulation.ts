@@ -55,7 +55,7 @@ export async function articulate(
   if (page !== undefined) {
     if (results.length > PAGE_CLIPS)
       during.note(`The page shows the first ${PAGE_CLIPS} of ${results.length} recordings.`);
-    const subtitle = `Heard by ${request.model ?? 'the pretrained model'}; ${request.corrections} corrections, ${request.search} rounds of search`;
+    const subtitle = `Heard by ${request.model ?? 'the pretrained model'}; corrections: ${request.corrections}, rounds of search: ${request.search}`;
     await writeFileAtomic(page, renderTractPage(clips, { seconds: files!.pageSeconds, subtitle }));
   }
   return { results, bad, page };

@@ -176,13 +176,13 @@
       stop();
       show(view, (Number(slider.value) / 1000) * view.clip.seconds);
     });
-    for (const picture of section.querySelectorAll('.picture')) {
+    for (const spectrum of section.querySelectorAll('.spectrum')) {
       const cursor = document.createElement('div');
       cursor.className = 'cursor';
-      picture.append(cursor);
-      picture.addEventListener('click', (event) => {
+      spectrum.append(cursor);
+      spectrum.addEventListener('click', (event) => {
         stop();
-        const box = picture.getBoundingClientRect();
+        const box = spectrum.getBoundingClientRect();
         show(view, ((event.clientX - box.left) / box.width) * view.clip.seconds);
       });
     }

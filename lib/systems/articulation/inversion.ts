@@ -24,6 +24,7 @@ import { decodeRows, encodeRows, parameterNamed } from './parameters.js';
 import { invertedProcesses } from './processes.js';
 import { search } from './search.js';
 import { HeardProcess } from './sounds.js';
+import { smoothChange } from './trajectories.js';
 
 export interface InversionOptions {
   /** The process whose inverse the model is, where that is one of your own. */
@@ -135,7 +136,9 @@ export class ArticulatoryInversion {
     for (let k = 0; k < corrections; k++) {
       const [own] = await this.#heard.hear([extended(guess, shape.frameParameters)], [seed], signal);
       bringToLevel(own!, shape.bands, frontEnd, loudness(spectrum, shape.bands, frontEnd));
-      guess = corrected(guess, heard, await this.#hear(own!, given, signal));
+      const better = corrected(guess, heard, await this.#hear(own!, given, signal));
+      smoothChange(guess.frames, better.frames, shape.frameParameters);
+      guess = better;
     }
     if (given) guess = { ...guess, utterance: given };
     guess = await search(this.#heard, spectrum, guess, { rounds, known: given !== undefined, seed, signal });

@@ -4,7 +4,7 @@
 import { Random } from '../../util/random.js';
 import type { Utterance } from './forward-process.js';
 import { type HeardProcess, MARGIN } from './sounds.js';
-import { clamp, drawUtterance, wander } from './trajectories.js';
+import { clamp, drawUtterance, smoothChange, wander } from './trajectories.js';
 
 export interface SearchOptions {
   /** Rounds of trying; each takes about a fiftieth of the recording's time on one core. */
@@ -89,6 +89,7 @@ async function searchRound(
       }
     }
   }
+  smoothChange(best.frames, frames, width);
   const followed = lowest([...totals]);
   const utterance = best.utterance.map(
     (_, i) => followed.reduce((sum, k) => sum + utterances[k]![i]!, 0) / followed.length,

@@ -59,4 +59,26 @@ export function disturb(given: Utterance, columns: number, random: Random, most:
   return { frames, utterance: given.utterance.map((x) => clamp(x + size * random.normal())) };
 }
 
+/** Frames on either side over which a change is smoothed. */
+const SMOOTH = 3;
+
+/** Lets the way from `before` to `frames` change slowly from row to row: an error of the moment jumps, a mouth does not. What
+ * was quick before stays so. In place. */
+export function smoothChange(before: Float32Array, frames: Float32Array, width: number): void {
+  const change = frames.map((x, i) => x - before[i]!);
+  const last = frames.length / width - 1;
+  for (let i = 0; i < frames.length; i++) {
+    const row = Math.floor(i / width);
+    let sum = 0;
+    let total = 0;
+    for (let k = -SMOOTH; k <= SMOOTH; k++) {
+      if (row + k < 0 || row + k > last) continue;
+      const weight = SMOOTH + 1 - Math.abs(k);
+      sum += weight * change[i + k * width]!;
+      total += weight;
+    }
+    frames[i] = clamp(before[i]! + sum / total);
+  }
+}
+
 export const clamp = (x: number) => Math.min(1, Math.max(-1, x));
