@@ -116,6 +116,11 @@ export const operations: Operations = {
     return synthesize(request, during);
   },
 
+  async articulate(request, during, onLine) {
+    const { articulate } = await import('./library/articulation.js');
+    return articulate(request, during, onLine);
+  },
+
   async processParameters(process) {
     const { processParameters } = await import('./library/synthesis.js');
     return processParameters(process);

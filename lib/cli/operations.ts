@@ -371,6 +371,37 @@ export interface SynthesizeResult {
   gain: number;
 }
 
+export interface ArticulateRequest extends Common {
+  inputs: string[];
+  /** Model file or run; default: the pretrained model of the package. */
+  model?: string;
+  corrections: number;
+  /** Rounds of search. */
+  search: number;
+  /** Length of the tract in cm, if it is known. */
+  length?: number;
+  /** What to write; default: nothing. */
+  files?: { folder: string; format: 'jsonl' | 'npy'; wav: boolean; page: boolean; pageSeconds: number };
+}
+
+export interface ArticulatedFile {
+  file: string;
+  seconds: number;
+  rows: number;
+  /** Parameters that the utterance has once, by name. */
+  utterance: Record<string, number>;
+  /** Spectral SNR of the re-synthesis in dB. */
+  snr: number;
+  /** Files written. */
+  outputs: string[];
+}
+
+export interface ArticulateResult {
+  results: ArticulatedFile[];
+  bad: { file: string; code: string; message: string }[];
+  page?: string;
+}
+
 /** What a forward process can be told. */
 export interface ParameterList {
   process: string;
@@ -407,6 +438,8 @@ export interface Operations {
   weigh(request: WeighRequest, during: During): Promise<WeighResult>;
   export(request: ExportRequest, during: During): Promise<ExportResult>;
   synthesize(request: SynthesizeRequest, during: During): Promise<SynthesizeResult>;
+  /** `onLine` gets what is heard in each recording, or why nothing is, when no files are written. */
+  articulate(request: ArticulateRequest, during: During, onLine: (line: object) => void): Promise<ArticulateResult>;
   processParameters(process: string): Promise<ParameterList>;
   capabilities(): Promise<Capabilities>;
   info(request: InfoRequest): Promise<ModelInfo>;

@@ -1,6 +1,7 @@
 // From a command line to an exit code. Kept apart from main.ts so that tests can run commands inside their process.
 import { Command, CommanderError } from 'commander';
 import { Audio2VecError } from '../util/errors.js';
+import { addArticulate } from './articulate.js';
 import { addBench } from './bench.js';
 import { addClassify } from './classify.js';
 import { addDemo } from './demo.js';
@@ -82,7 +83,7 @@ function buildProgram(io: Io, operations: Operations, run: Runner): Command {
   const commands = [
     ...[addFeatures, addPretrain, addTrain, addEmbed, addEvaluate],
     ...[addClassify, addFinetune, addSuggest, addWeigh],
-    ...[addPitch, addExport, addSynthesize, addInfo, addReport, addDemo, addBench],
+    ...[addPitch, addExport, addSynthesize, addArticulate, addInfo, addReport, addDemo, addBench],
   ];
   for (const add of commands) add(program, operations, run);
   return program;

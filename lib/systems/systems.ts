@@ -1,5 +1,6 @@
 // The systems that `audio2vec train` knows. To add one: its folder, and an entry here.
 import { pitchDescription } from './pitch/description.js';
+import { articulationDescription } from './articulation/description.js';
 import type { System, SystemDescription } from './system.js';
 
 export interface SystemEntry extends SystemDescription {
@@ -9,4 +10,8 @@ export interface SystemEntry extends SystemDescription {
 
 export const systems: readonly SystemEntry[] = [
   { ...pitchDescription, load: async () => (await import('./pitch/index.js')).pitchSystem as unknown as System },
+  {
+    ...articulationDescription,
+    load: async () => (await import('./articulation/articulation.js')).articulation,
+  },
 ];
