@@ -2,6 +2,7 @@
 import { Command, CommanderError } from 'commander';
 import { Audio2VecError } from '../util/errors.js';
 import { addBench } from './bench.js';
+import { addCompare } from './compare.js';
 import { addDemo } from './demo.js';
 import { addEmbed } from './embed.js';
 import { addEvaluate } from './evaluate.js';
@@ -76,7 +77,7 @@ function buildProgram(io: Io, operations: Operations, run: Runner): Command {
     .addHelpText('after', exitCodeHelp);
   const commands = [
     ...[addFeatures, addPretrain, addEmbed, addEvaluate, addWeigh],
-    ...[addExport, addSynthesize, addInfo, addReport, addDemo, addBench],
+    ...[addCompare, addExport, addSynthesize, addInfo, addReport, addDemo, addBench],
   ];
   for (const add of commands) add(program, operations, run);
   return program;
