@@ -28,6 +28,11 @@ export const operations: Operations = {
     return pretrain(request, during, onStep);
   },
 
+  async train(request, during, onStep) {
+    const { train } = await import('./library/train.js');
+    return train(request, during, onStep);
+  },
+
   async *embed(request, during) {
     const { embedFiles } = await import('./library/recordings.js');
     yield* embedFiles(request, during);

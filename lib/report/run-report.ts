@@ -5,8 +5,9 @@ import { withBaselines } from '../evaluate/clip-features.js';
 import { type Comparison, compareFeatures, type FeatureSet } from '../evaluate/evaluate.js';
 import { type FolderFeaturesOptions, folderFeatures } from '../evaluate/evaluate-folder.js';
 import { type LabelledFolder, readLabelledFolder } from '../evaluate/labelled-folder.js';
-import { readReconstructions } from '../train/reconstructions.js';
-import { type RunLog, readRunLog, runFiles } from '../train/run-log.js';
+import { readReconstructions } from '../systems/audio2vec/reconstructions.js';
+import { runFiles } from '../systems/run-files.js';
+import { type RunLog, readRunLog } from '../train/run-log.js';
 import type { EmbeddingMap, ReportData } from './data.js';
 import { confusionOf, embeddingMap, lossCharts, probeTable, reconstructionsOf, runFacts } from './from-results.js';
 

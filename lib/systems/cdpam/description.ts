@@ -1,5 +1,5 @@
 // What the command line says of the system, without loading it.
-import type { OptionSpec } from '../system.js';
+import type { SystemDescription } from '../system.js';
 
 export const description = {
   name: 'metric',
@@ -15,9 +15,4 @@ export const description = {
     },
   },
   runDefaults: { batchSize: 10, steps: 3000, learningRate: 3e-3, warmUp: 50 },
-} as const satisfies {
-  name: string;
-  summary: string;
-  options: Record<string, OptionSpec>;
-  runDefaults: Record<string, number>;
-};
+} as const satisfies SystemDescription;
