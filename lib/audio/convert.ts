@@ -64,12 +64,7 @@ export const outputLength = (frames: number, rate: number, target = SAMPLE_RATE)
   frames === 0 ? 0 : Math.max(1, Math.round((frames * target) / rate));
 
 /** Input frames that the outputs [from, to) depend on; those before 0 or behind the end count as silence. */
-export function inputRange(
-  from: number,
-  to: number,
-  rate: number,
-  target = SAMPLE_RATE,
-): [first: number, end: number] {
+export function inputRange(from: number, to: number, rate: number, target = SAMPLE_RATE): [first: number, end: number] {
   const reach = native.resampleReach(rate, target);
   const at = (output: number) => Math.floor((output * rate) / target);
   return [Math.max(0, at(from) - reach), at(to - 1) + reach + 1];

@@ -77,7 +77,10 @@ export async function* streamAudio(
 
 /** The rate that a recording was made at, in Hz, where its header says so (WAV); `undefined` of a compressed one.
  * @throws as {@link readAudio} */
-export async function recordedRate(source: string | Uint8Array, options: ReadAudioOptions = {}): Promise<number | undefined> {
+export async function recordedRate(
+  source: string | Uint8Array,
+  options: ReadAudioOptions = {},
+): Promise<number | undefined> {
   const opened = await open(source, options);
   try {
     const found = await recognise(opened);
@@ -87,7 +90,10 @@ export async function recordedRate(source: string | Uint8Array, options: ReadAud
   }
 }
 
-function open(source: string | Uint8Array, { signal, name, maxSeconds, sampleRate }: ReadAudioOptions): Promise<Source> | Source {
+function open(
+  source: string | Uint8Array,
+  { signal, name, maxSeconds, sampleRate }: ReadAudioOptions,
+): Promise<Source> | Source {
   if (typeof source !== 'string' && !(source instanceof Uint8Array)) {
     throw argumentError('source', 'a path or a Buffer (Uint8Array)', source);
   }

@@ -73,7 +73,12 @@ function checkLimit(pairs: readonly ComparedPair[], most: number): void {
 
 /** What is printed and stored of a pair. */
 function plain({ id, reference, test, distance, heard, delay, level, error }: ComparedPair): object {
-  return { ...(id !== undefined && { id }), reference, test, ...(error ? { error } : { distance, heard, delay, level }) };
+  return {
+    ...(id !== undefined && { id }),
+    reference,
+    test,
+    ...(error ? { error } : { distance, heard, delay, level }),
+  };
 }
 
 function lines(pairs: readonly ComparedPair[], csv: boolean): string {
@@ -83,7 +88,9 @@ function lines(pairs: readonly ComparedPair[], csv: boolean): string {
     return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
   };
   const names = ['id', 'reference', 'test', 'distance', 'heard', 'delay', 'level'] as const;
-  return [names.join(','), ...pairs.map((pair) => names.map((n) => cell(pair[n])).join(','))].map((l) => `${l}\n`).join('');
+  return [names.join(','), ...pairs.map((pair) => names.map((n) => cell(pair[n])).join(','))]
+    .map((l) => `${l}\n`)
+    .join('');
 }
 
 function table(pairs: readonly ComparedPair[]): string {

@@ -129,7 +129,8 @@ function difference({ curve, times }: SoundDifference, seconds: number, x: (t: n
   const y = (v: number) => height - (v / most) * (height - 14);
   const points = Array.from(drawn, (v, i) => `${x(times.first + i * times.step).toFixed(1)},${y(v).toFixed(1)}`);
   const marks = ticks(0, most, 3).map(
-    (v) => html`<path d="M${left - 3} ${y(v)}h3"/><text x="${left - 5}" y="${y(v) + 3}" text-anchor="end">${short(v)}</text>`,
+    (v) =>
+      html`<path d="M${left - 3} ${y(v)}h3"/><text x="${left - 5}" y="${y(v) + 3}" text-anchor="end">${short(v)}</text>`,
   );
   return html`<text class="name" x="${left}" y="9">difference</text>
     <path class="noticeable" d="M${left} ${y(1)}h${width}"/>

@@ -46,8 +46,8 @@ inline std::vector<float> noise_behind(const float* x, long count, double rate, 
       if (k > 0 && k < half) s[n - k] = std::conj(s[k]);
     }
     fft.backward(s.data());
-    // Windows of Hann add up to squares of 1.5 at a quarter's hop.
-    for (long i = 0; i < n; i++) out[at + i + n] += s[i].real() * window[i] / float(1.5 * double(n));
+    // The window takes 3/8 of the power, and the squares of four that overlap add up to 3/2.
+    for (long i = 0; i < n; i++) out[at + i + n] += s[i].real() * window[i] / float(0.75 * double(n));
   }
   return std::vector<float>(out.begin() + n, out.begin() + n + count);
 }

@@ -23,7 +23,8 @@ const MOST_ON_A_PAGE = 100;
 export const compare: Operations['compare'] = async (request, during) => {
   const { signal } = during;
   const pairs = await findPairs(request, signal);
-  if (pairs.length === 0) throw new Audio2VecError('ERR_DATASET', `There is nothing to compare in ${request.reference}.`);
+  if (pairs.length === 0)
+    throw new Audio2VecError('ERR_DATASET', `There is nothing to compare in ${request.reference}.`);
   using metric = await (request.model === undefined
     ? PerceptualMetric.pretrained({ threads: request.threads })
     : PerceptualMetric.load(await metricFile(request.model), { threads: request.threads }));

@@ -32,7 +32,8 @@ export function align(
   { delay = false, level = false }: AlignOptions,
 ): { test: Heard; alignment: Alignment } {
   const most = delay === true ? 0.5 : delay === false ? 0 : delay;
-  if (!(typeof most === 'number' && most >= 0 && most <= 10)) throw argumentError('align.delay', '0 to 10 seconds', delay);
+  if (!(typeof most === 'number' && most >= 0 && most <= 10))
+    throw argumentError('align.delay', '0 to 10 seconds', delay);
   if (reference.width !== test.width) {
     throw argumentError('align', 'used on sounds that are both above 16 kHz or both not', 'one of each');
   }
@@ -102,7 +103,8 @@ function best(a: Float32Array, b: Float32Array, low: number, high: number): numb
       right += b[i + lag]! * b[i + lag]!;
     }
     const similarity = left > 0 && right > 0 ? dot / Math.sqrt(left * right) : Number.NEGATIVE_INFINITY;
-    if (similarity > most || (similarity === most && Math.abs(lag) < Math.abs(found))) [most, found] = [similarity, lag];
+    if (similarity > most || (similarity === most && Math.abs(lag) < Math.abs(found)))
+      [most, found] = [similarity, lag];
   }
   return found;
 }

@@ -3,7 +3,7 @@ import type { SystemDescription } from '../system.js';
 
 export const description = {
   name: 'metric',
-  summary: 'how different two sounds are to a listener, after CDPAM',
+  summary: 'a metric of how different two sounds are to a listener, after CDPAM',
   options: {
     families: {
       kind: 'text',

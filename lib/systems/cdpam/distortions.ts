@@ -50,9 +50,23 @@ export interface Family {
 export const families = {
   'noise-white': { unit: 'dB signal to noise', mildest: 60, strongest: 0, half: 34, clear: 18, by: 'steps' },
   'noise-steady': { unit: 'dB signal to noise', mildest: 50, strongest: 0, half: 28, clear: 15, by: 'steps' },
-  'noise-masked': { unit: 'dB below the clip in every band', mildest: 42, strongest: 0, half: 17, clear: 8, by: 'steps' },
+  'noise-masked': {
+    unit: 'dB below the clip in every band',
+    mildest: 42,
+    strongest: 0,
+    half: 17,
+    clear: 8,
+    by: 'steps',
+  },
   lowpass: { unit: 'Hz', mildest: 7700, strongest: 900, half: 5600, clear: 3000, by: 'factors' },
-  bandpass: { unit: 'of the way from 60–7200 to 600–1800 Hz', mildest: 0, strongest: 1, half: 0.33, clear: 0.6, by: 'steps' },
+  bandpass: {
+    unit: 'of the way from 60–7200 to 600–1800 Hz',
+    mildest: 0,
+    strongest: 1,
+    half: 0.33,
+    clear: 0.6,
+    by: 'steps',
+  },
   'reverb-length': { unit: 's RT60', mildest: 0.05, strongest: 2.4, half: 0.2, clear: 0.7, by: 'factors' },
   'reverb-wet': { unit: 'dB direct to reverberant', mildest: 32, strongest: -2, half: 16, clear: 6, by: 'steps' },
   eq: { unit: 'dB', mildest: 0.5, strongest: 25, half: 4, clear: 12, by: 'factors' },
@@ -146,9 +160,12 @@ export async function distortRows(
   sampleRate: number,
   rows: readonly RowDistortion[],
 ): Promise<void> {
+  if (!Number.isInteger(count) || count < 1) throw argumentError('count', 'a positive integer', count);
+  if (!(sampleRate >= 1000 && sampleRate <= 1e6)) throw argumentError('sampleRate', '1000 to 1000000 Hz', sampleRate);
   const have = Math.floor(samples.length / count);
   const check = (name: string, row: number) => {
-    if (!(Number.isInteger(row) && row >= 0 && row < have)) throw argumentError(name, `a row from 0 to ${have - 1}`, row);
+    if (!(Number.isInteger(row) && row >= 0 && row < have))
+      throw argumentError(name, `a row from 0 to ${have - 1}`, row);
   };
   const requests: number[] = [];
   for (const { from, to, other, distortions } of rows) {

@@ -9,7 +9,7 @@ import type { Results } from '../results.js';
 import { type RunConfig, type RunOptions, runConfig } from '../run-config.js';
 import { splitClips } from '../split.js';
 import type { System, Training } from '../system.js';
-import { type Judged, calibrate } from './calibrate.js';
+import { calibrate, type Judged } from './calibrate.js';
 import { description } from './description.js';
 import { type FamilyName, families } from './distortions.js';
 import { type Clips, Examples, SAMPLES } from './examples.js';
@@ -35,7 +35,7 @@ export interface MetricTrainingConfig extends RunConfig {
 /** Not among the default families: kept for judging what the metric makes of the unknown. */
 const KEPT_BACK: readonly FamilyName[] = ['packet-loss', 'hold'];
 const HELD_OUT = 0.05;
-const HELD_OUT_BATCHES = 8;
+const HELD_OUT_BATCHES = 6;
 /** Share of the run after which triplets are ranked, too. */
 const RANKING_SHARE = 0.3;
 
@@ -159,7 +159,11 @@ function resultsOf({ order, clear, silent }: { order: number[]; clear: number[];
         columns: [{ title: 'question' }, { title: 'right', numeric: true }, { title: 'pairs', numeric: true }],
         rows: [
           ['Is the stronger of two distortions of a clip further away?', percent(inOrder), `${order.length}`],
-          ['Is a plain distortion further away than an inaudible change?', percent(told), `${clear.length} × ${silent.length}`],
+          [
+            'Is a plain distortion further away than an inaudible change?',
+            percent(told),
+            `${clear.length} × ${silent.length}`,
+          ],
         ],
       },
     ],

@@ -34,8 +34,13 @@ export const defaultConfig: MetricConfig = {
 /** Throws `ERR_ARGUMENT` unless a network can be made of it. */
 export function checkConfig({ channels, compared, embedding }: MetricConfig): void {
   const small = (n: unknown) => Number.isInteger(n) && (n as number) > 0 && (n as number) <= 1024;
-  const five = Array.isArray(channels) && channels.length === 5 && channels.every(small) && DIVIDED.every((layer) => channels[layer - 1]! % 2 === 0);
-  if (!five) throw argumentError('channels', 'five integers from 1 to 1024, the second and last even', String(channels));
+  const five =
+    Array.isArray(channels) &&
+    channels.length === 5 &&
+    channels.every(small) &&
+    DIVIDED.every((layer) => channels[layer - 1]! % 2 === 0);
+  if (!five)
+    throw argumentError('channels', 'five integers from 1 to 1024, the second and last even', String(channels));
   if (!(Array.isArray(compared) && compared.length === 6 && compared.every(small))) {
     throw argumentError('compared', 'six integers from 1 to 1024', String(compared));
   }
@@ -134,5 +139,3 @@ export function parametersOf(config: MetricConfig) {
   const own = [differenceGraph(config, 'narrow'), embeddingGraph(config)].flatMap((g) => g.params);
   return [...new Map(own.map((p) => [p.name, p])).values()];
 }
-
-

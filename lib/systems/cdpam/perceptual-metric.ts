@@ -3,8 +3,10 @@ import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { SAMPLE_RATE } from '../../audio/convert.js';
 import { Network } from '../../engine/network.js';
+import type { DeployedModel } from '../../models/deployed-model.js';
 import { argumentError } from '../../util/errors.js';
 import { type Alignment, type AlignOptions, align } from './alignment.js';
+import { deployedMetric } from './deployed.js';
 import { frontEnds, narrow, type Width } from './front-end.js';
 import { checkMetricModel, loadMetricModel, type MetricModel } from './metric-model.js';
 import { differenceGraph, embeddingGraph, FRAMES } from './network.js';
@@ -167,10 +169,9 @@ export class PerceptualMetric {
         ...{ weights: { values: weights }, zero: { values: new Float32Array(weights.length) } },
       };
       const part = await this.#exclusively(options.signal, () =>
-        this.#network(`${width} loss`, () => differenceGraph(this.model.config, width, { loss: true })).lossAndGradients(
-          { examples: count, inputs },
-          ['test'],
-        ),
+        this.#network(`${width} loss`, () =>
+          differenceGraph(this.model.config, width, { loss: true }),
+        ).lossAndGradients({ examples: count, inputs }, ['test']),
       );
       ofFeatures.set(part.inputGradients.get('test')!, from);
     }
@@ -181,7 +182,10 @@ export class PerceptualMetric {
 
   /** What a recording sounds like and what is in it, apart: the mean over its slices.
    * @throws as {@link distance} */
-  async embed(sound: Sound, { sampleRate = SAMPLE_RATE, signal }: { sampleRate?: number; signal?: AbortSignal } = {}): Promise<SoundEmbedding> {
+  async embed(
+    sound: Sound,
+    { sampleRate = SAMPLE_RATE, signal }: { sampleRate?: number; signal?: AbortSignal } = {},
+  ): Promise<SoundEmbedding> {
     const heard = await hear('sound', sound, sampleRate, signal);
     const frames = framesOf(heard);
     const features = await featuresOf(heard, frames, heard.width, signal);
@@ -203,6 +207,13 @@ export class PerceptualMetric {
       });
     }
     return { acoustic: sums[0]!, content: sums[1]! };
+  }
+
+  /** What the exports make a file of: a slice of each sound in, distance and curve out.
+   * @param width `narrow` for sound at 16 kHz, `wide` at 32 kHz */
+  deployed(width: Width = 'narrow'): DeployedModel {
+    if (!Object.hasOwn(frontEnds, width)) throw argumentError('width', '"narrow" or "wide"', width);
+    return deployedMetric(this.model, width);
   }
 
   /** Gives the memory back at once; no call may follow. */

@@ -71,7 +71,12 @@ function padded({ samples, width }: Heard, frames: number): Float32Array {
 
 /** Normalised features `[slices, FRAMES, bands]` of the first `frames` frames, at this width or the sound's own if that is
  * wide. Silence, which is 0, fills the last slice, and the bands above a narrow sound. */
-export async function featuresOf(heard: Heard, frames: number, width: Width, signal?: AbortSignal): Promise<Float32Array> {
+export async function featuresOf(
+  heard: Heard,
+  frames: number,
+  width: Width,
+  signal?: AbortSignal,
+): Promise<Float32Array> {
   const own = frontEnds[heard.width];
   const values = normalize(await logMel(padded(heard, frames), { frontEnd: own, signal }), own);
   const { bands } = frontEnds[width];
@@ -121,7 +126,8 @@ async function resampledGradient(gradient: Float32Array, heard: Heard, signal?: 
 }
 
 /** The width that two sounds are compared at: wide if one of them is. */
-export const commonWidth = (a: Heard, b: Heard): Width => (a.width === 'wide' || b.width === 'wide' ? 'wide' : 'narrow');
+export const commonWidth = (a: Heard, b: Heard): Width =>
+  a.width === 'wide' || b.width === 'wide' ? 'wide' : 'narrow';
 
 /** Length of a sound in frames of the common clock: 10 ms at either width. */
 export const framesOf = (heard: Heard): number => framesOver(heard.samples.length, heard.width);

@@ -81,7 +81,11 @@ function pooled(g: Graph, name: string, curve: Ref): Ref {
 export function initialWeights(graph: Graph, seed: number): Map<string, Float32Array> {
   const weights = initialParameters(graph, seed);
   for (const [name, values] of weights) {
-    if (name.startsWith('compare.')) weights.set(name, values.map((v) => 3 * v));
+    if (name.startsWith('compare.'))
+      weights.set(
+        name,
+        values.map((v) => 3 * v),
+      );
   }
   weights.set(`${CALIBRATION}.weight`, Float32Array.of(2));
   weights.set(`${CALIBRATION}.bias`, Float32Array.of(-2 * Math.log(0.1)));
