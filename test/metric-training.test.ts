@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { readAudio, writeWav } from '../lib/audio/index.js';
-import { metricSystem } from '../lib/systems/cdpam/index.js';
 import { calibrate } from '../lib/systems/cdpam/calibrate.js';
+import { metricSystem } from '../lib/systems/cdpam/index.js';
 import { PerceptualMetric } from '../lib/systems/cdpam/perceptual-metric.js';
 import { resumeTraining, train } from '../lib/train/train.js';
 
@@ -42,7 +42,12 @@ it('goes on with the same bits, and leaves a metric that works', async () => {
   using metric = await PerceptualMetric.load(join(whole, 'metric.safetensors'), { threads: 1 });
   const clip = await readAudio(join(corpus, 'loop_amen.wav'));
   expect(await metric.distance(clip, clip)).toBe(0);
-  expect(await metric.distance(clip, clip.map((v) => v / 4))).toBeGreaterThan(0);
+  expect(
+    await metric.distance(
+      clip,
+      clip.map((v) => v / 4),
+    ),
+  ).toBeGreaterThan(0);
   const { results } = JSON.parse(await readFile(join(whole, 'run.json'), 'utf8'));
   expect(results.headline).toMatch(/held-out pairs/);
 }, 120_000);

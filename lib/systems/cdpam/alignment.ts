@@ -10,6 +10,9 @@ export interface AlignOptions {
   level?: boolean;
 }
 
+/** Whether anything is to be taken out. */
+export const asksFor = ({ delay = false, level = false }: AlignOptions) => delay !== false || level;
+
 /** What was taken out of the test. */
 export interface Alignment {
   /** Seconds that the test came later than the reference; negative: earlier. */
@@ -25,7 +28,8 @@ const COARSE = 16;
  *
  * The delay is that of the largest normalised cross-correlation: first of how the sounds' levels change over steps of a
  * millisecond, then, around the best, of the samples.
- * @throws `ERR_ARGUMENT` for a delay that is none, or sounds of which one is wide and the other is not */
+ * @param reference of the same width
+ * @throws `ERR_ARGUMENT` for a delay that is none */
 export function align(
   reference: Heard,
   test: Heard,
@@ -34,9 +38,6 @@ export function align(
   const most = delay === true ? 0.5 : delay === false ? 0 : delay;
   if (!(typeof most === 'number' && most >= 0 && most <= 10))
     throw argumentError('align.delay', '0 to 10 seconds', delay);
-  if (reference.width !== test.width) {
-    throw argumentError('align', 'used on sounds that are both above 16 kHz or both not', 'one of each');
-  }
   const alignment: Alignment = {};
   let { samples } = test;
   const rate = frontEnds[test.width].sampleRate;

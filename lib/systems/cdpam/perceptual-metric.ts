@@ -5,7 +5,7 @@ import { SAMPLE_RATE } from '../../audio/convert.js';
 import { Network } from '../../engine/network.js';
 import type { DeployedModel } from '../../models/deployed-model.js';
 import { argumentError } from '../../util/errors.js';
-import { type Alignment, type AlignOptions, align } from './alignment.js';
+import { type Alignment, type AlignOptions, align, asksFor } from './alignment.js';
 import { deployedMetric } from './deployed.js';
 import { frontEnds, narrow, type Width } from './front-end.js';
 import { checkMetricModel, loadMetricModel, type MetricModel } from './metric-model.js';
@@ -186,7 +186,7 @@ export class PerceptualMetric {
     sound: Sound,
     { sampleRate = SAMPLE_RATE, signal }: { sampleRate?: number; signal?: AbortSignal } = {},
   ): Promise<SoundEmbedding> {
-    const heard = await hear('sound', sound, sampleRate, signal);
+    const heard = await hear('sound', sound, sampleRate, { signal });
     const frames = framesOf(heard);
     const features = await featuresOf(heard, frames, heard.width, signal);
     const slices = features.length / FRAMES / frontEnds[heard.width].bands;
@@ -228,11 +228,15 @@ export class PerceptualMetric {
   async #prepare(reference: Sound, test: Sound, options: CompareOptions): Promise<{ run: Run; alignment?: Alignment }> {
     const { sampleRate = SAMPLE_RATE, signal } = options;
     const rates = typeof sampleRate === 'number' ? ([sampleRate, sampleRate] as const) : sampleRate;
-    const heard = await hear('reference', reference, rates[0], signal);
-    let other = await hear('test', test, rates[1], signal);
-    let alignment: Alignment | undefined;
-    if (options.align) ({ test: other, alignment } = align(heard, other, options.align));
+    let heard = await hear('reference', reference, rates[0], { signal });
+    let other = await hear('test', test, rates[1], { signal });
     const width = commonWidth(heard, other);
+    let alignment: Alignment | undefined;
+    if (options.align && asksFor(options.align)) {
+      if (heard.width !== width) heard = await hear('reference', reference, rates[0], { signal, width });
+      if (other.width !== width) other = await hear('test', test, rates[1], { signal, width });
+      ({ test: other, alignment } = align(heard, other, options.align));
+    }
     const frames = Math.max(framesOf(heard), framesOf(other));
     const features: [Float32Array, Float32Array] = [
       await featuresOf(heard, frames, width, signal),

@@ -18,17 +18,21 @@ export interface Heard {
   sampleRate: number;
 }
 
-/** Mono, and at 16 kHz if its rate is no higher, else at 32 kHz: what lies above 14 kHz is not heard.
+/** Mono, and at 16 kHz if its rate is no higher, else at 32 kHz (or as `width` says): what lies above 14 kHz is not heard.
  * @throws `ERR_ARGUMENT` for what is no sound: nothing, values that are not finite, channels of different lengths, a rate
  *   that is none */
-export async function hear(name: string, sound: Sound, sampleRate: number, signal?: AbortSignal): Promise<Heard> {
+export async function hear(
+  name: string,
+  sound: Sound,
+  sampleRate: number,
+  { signal, width = sampleRate <= SAMPLE_RATE ? 'narrow' : 'wide' }: { signal?: AbortSignal; width?: Width } = {},
+): Promise<Heard> {
   if (!(Number.isInteger(sampleRate) && sampleRate >= MIN_RATE && sampleRate <= MAX_RATE)) {
     throw argumentError('sampleRate', `a whole number of Hz, ${MIN_RATE} to ${MAX_RATE}`, sampleRate);
   }
   const mono = mix(name, sound);
   const wrong = mono.find((v) => !Number.isFinite(v));
   if (wrong !== undefined) throw argumentError(name, 'finite samples', wrong);
-  const width = sampleRate <= SAMPLE_RATE ? 'narrow' : 'wide';
   const rate = frontEnds[width].sampleRate;
   const samples = sampleRate === rate ? mono : await resample(mono, sampleRate, { sampleRate: rate, signal });
   return { samples, width, length: mono.length, sampleRate };
