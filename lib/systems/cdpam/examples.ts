@@ -98,11 +98,11 @@ export class Examples {
     row(rows.elsewhere).set(this.clip(random, level + random.uniform(-3, 3)));
     row(ROWS).set(this.clips.draw(random, SAMPLES));
 
-    const plan = this.plan(random, name);
+    const plan = this.mostlyOne(random, name);
     const strong = random.uniform(0.12, 1);
     const mild = strong * random.uniform(0, 0.85);
-    const elsewhere = this.plan(random, ...plan.names);
-    const otherwise = this.plan(random, this.otherFamily(random, plan.names));
+    const elsewhere = drawn(random, plan.names);
+    const otherwise = this.mostlyOne(random, this.otherFamily(random, plan.names));
     const other = random.uniform(0, 1);
     const work: RowDistortion[] = [];
     const to = (target: keyof typeof rows, from: number, distortions: readonly Distortion[]) =>
@@ -128,9 +128,10 @@ export class Examples {
     for (const name of names) kinds[example * families.length + families.indexOf(name)] = 1;
   }
 
-  private plan(random: Random, ...names: FamilyName[]): Plan {
-    const all = names.length === 1 && random.uniform() < 0.15 ? [...names, this.otherFamily(random, names)] : names;
-    return { names: all, seeds: all.map(() => random.int(2 ** 32)) };
+  /** A family, sometimes with another one on top of it. */
+  private mostlyOne(random: Random, name: FamilyName): Plan {
+    const two = random.uniform() < 0.15;
+    return drawn(random, two ? [name, this.otherFamily(random, [name])] : [name]);
   }
 
   private otherFamily(random: Random, names: readonly FamilyName[]): FamilyName {
@@ -163,6 +164,10 @@ export class Examples {
     }
     return out;
   }
+}
+
+function drawn(random: Random, names: readonly FamilyName[]): Plan {
+  return { names, seeds: names.map(() => random.int(2 ** 32)) };
 }
 
 function atStrength(plan: Plan, u: number): Distortion[] {

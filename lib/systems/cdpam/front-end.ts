@@ -1,7 +1,6 @@
 // What the metric hears with: log-mel above a floor, at 16 kHz or at 32 kHz. Bands lie equally far apart in both, and the
 // lower ones of the wide front end are those of the narrow one: the same network reads either. A narrow recording is to
 // the wide metric a recording with nothing above.
-import { frameCount } from '../../features/front-ends.js';
 import { type LogMelConfig, logMelFrontEnd } from '../../features/log-mel-front-end.js';
 
 /** Log-mel of the floor, which silence has, is 0 to the network; a unit is this much in ln(power). */
@@ -49,6 +48,3 @@ export function normalize(features: Float32Array, { logOffset }: LogMelConfig): 
   for (let i = 0; i < features.length; i++) features[i] = (features[i]! - silence) / UNIT;
   return features;
 }
-
-/** Frames of so many samples. */
-export const framesOf = (samples: number, config: LogMelConfig) => frameCount(samples, config);

@@ -2,7 +2,7 @@
 import { MAX_RATE, MIN_RATE, resample, SAMPLE_RATE } from '../../audio/convert.js';
 import { logMel, logMelGradient } from '../../features/log-mel.js';
 import { argumentError } from '../../util/errors.js';
-import { frontEnds, narrow, normalize, UNIT, type Width, wide } from './front-end.js';
+import { frontEnds, normalize, UNIT, type Width } from './front-end.js';
 import { FRAMES } from './network.js';
 
 /** Samples of one channel, or of several, which are averaged. Normally in ±1, where full scale stands for about 90 dB. */
@@ -135,5 +135,3 @@ export const commonWidth = (a: Heard, b: Heard): Width =>
 
 /** Length of a sound in frames of the common clock: 10 ms at either width. */
 export const framesOf = (heard: Heard): number => framesOver(heard.samples.length, heard.width);
-
-export { narrow, wide };
