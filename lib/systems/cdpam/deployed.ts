@@ -12,8 +12,7 @@ export function deployedMetric({ config, calibration, weights, provenance }: Met
   const curve = graph.scale('curve', raw, 1 / calibration.half);
   const square = graph.globalPool('power', 'mean', graph.pointwise('squared', 'square', curve));
   // Rounded off below a distance that means nothing.
-  const rms = graph.pointwise('rms', 'sqrt', square, 1e-12);
-  graph.scale('distance', graph.add('mean and rms', graph.globalPool('mean', 'mean', curve), rms), 0.5);
+  graph.pointwise('distance', 'sqrt', square, 1e-12);
   const frontEnd = frontEnds[width];
   const input = { frontEnd, ...normalization(frontEnd) };
   return {

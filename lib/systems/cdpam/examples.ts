@@ -9,7 +9,6 @@ import {
   type Family,
   type FamilyName,
   families,
-  HEARD_BY_CHANCE,
   heard,
   levelOf,
   type RowDistortion,
@@ -115,7 +114,7 @@ export class Examples {
     const chances = {
       mild: chance(plan, mild),
       strong: chance(plan, strong),
-      inaudible: HEARD_BY_CHANCE,
+      inaudible: 0,
       otherwise: chance(otherwise, other),
     };
     const names = { otherwise: otherwise.names, strong: plan.names, elsewhere: elsewhere.names };

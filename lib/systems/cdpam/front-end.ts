@@ -4,11 +4,15 @@
 import { type LogMelConfig, logMelFrontEnd } from '../../features/log-mel-front-end.js';
 
 /** Log-mel of the floor, which silence has, is 0 to the network; a unit is this much in ln(power). */
-export const UNIT = 2;
+const UNIT = 2;
 
 /** A floor near the threshold of hearing when full scale is played at 80 to 90 dB: white noise at -70 dB of full scale
  * has about this power in a band. */
 const FLOOR = 1e-4;
+
+/** What lies above the narrow front end counts so much less: with this share a low-pass at 9 kHz of full-band speech is
+ * just noticeable, as it is to listeners (Manocha et al. 2020: mp3 that ends there). */
+const UPPER_SHARE = 0.5;
 
 const toMel = (hz: number) => 2595 * Math.log10(1 + hz / 700);
 const toHz = (mel: number) => 700 * (10 ** (mel / 2595) - 1);
@@ -37,14 +41,20 @@ function highestBand(bands: number): number {
 export type Width = 'narrow' | 'wide';
 export const frontEnds = { narrow, wide } as const satisfies Record<Width, LogMelConfig>;
 
-/** How features are normalised: silence to 0. */
-export function normalization({ bands, logOffset }: LogMelConfig): { mean: Float32Array; std: Float32Array } {
-  return { mean: new Float32Array(bands).fill(Math.log(logOffset)), std: new Float32Array(bands).fill(UNIT) };
+/** What a unit is of each band, in ln(power). */
+function units({ bands }: LogMelConfig): Float32Array {
+  return Float32Array.from({ length: bands }, (_, band) => (band < narrow.bands ? UNIT : UNIT / UPPER_SHARE));
 }
 
-/** Normalises features in place. */
-export function normalize(features: Float32Array, { logOffset }: LogMelConfig): Float32Array {
-  const silence = Math.fround(Math.log(logOffset));
-  for (let i = 0; i < features.length; i++) features[i] = (features[i]! - silence) / UNIT;
+/** How features are normalised: silence to 0. */
+export function normalization(config: LogMelConfig): { mean: Float32Array; std: Float32Array } {
+  return { mean: new Float32Array(config.bands).fill(Math.log(config.logOffset)), std: units(config) };
+}
+
+/** Normalises features `[frames, bands]` in place. */
+export function normalize(features: Float32Array, config: LogMelConfig): Float32Array {
+  const silence = Math.fround(Math.log(config.logOffset));
+  const std = units(config);
+  for (let i = 0; i < features.length; i++) features[i] = (features[i]! - silence) / std[i % std.length]!;
   return features;
 }

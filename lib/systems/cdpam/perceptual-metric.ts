@@ -34,7 +34,7 @@ export interface SoundDifference {
   distance: number;
   /** Probability that a listener hears a difference. */
   heard: number;
-  /** The difference at every frame, in the same unit: `distance` is the mean of its mean and its root mean square. */
+  /** The difference at every frame, in the same unit: `distance` is its root mean square. */
   curve: Float32Array;
   /** Seconds from the beginning to the middle of the first frame, and from frame to frame. */
   times: { first: number; step: number };
@@ -287,16 +287,13 @@ export class PerceptualMetric {
 
 export const pretrainedMetric = fileURLToPath(new URL('../../../models/metric.safetensors', import.meta.url));
 
-/** One number of a curve, the mean of its mean and its root mean square, and its derivative by a value of the curve. */
+/** One number of a curve, its root mean square, and its derivative by a value of the curve. */
 function pooled(curve: Float32Array): { value: number; slope: (v: number) => number } {
-  let [sum, squares] = [0, 0];
-  for (const v of curve) {
-    sum += v;
-    squares += v * v;
-  }
+  let squares = 0;
+  for (const v of curve) squares += v * v;
   const n = curve.length;
   const rms = Math.sqrt(squares / n);
-  return { value: (sum / n + rms) / 2, slope: (v) => (1 / n + (rms > 0 ? v / (n * rms) : 0)) / 2 };
+  return { value: rms, slope: (v) => (rms > 0 ? v / (n * rms) : 0) };
 }
 
 /** Of features `[…, bands]`, those that the narrow front end has. */

@@ -2,7 +2,7 @@
 import { MAX_RATE, MIN_RATE, resample, SAMPLE_RATE } from '../../audio/convert.js';
 import { logMel, logMelGradient } from '../../features/log-mel.js';
 import { argumentError } from '../../util/errors.js';
-import { frontEnds, normalize, UNIT, type Width } from './front-end.js';
+import { frontEnds, normalization, normalize, type Width } from './front-end.js';
 import { FRAMES } from './network.js';
 
 /** Samples of one channel, or of several, which are averaged. Normally in ±1, where full scale stands for about 90 dB. */
@@ -101,9 +101,10 @@ export async function soundGradient(
 ): Promise<Float32Array> {
   const own = frontEnds[heard.width];
   const { bands } = frontEnds[width];
+  const { std } = normalization(own);
   const ofLogMel = new Float32Array(frames * own.bands);
   for (let t = 0; t < frames; t++) {
-    for (let b = 0; b < own.bands; b++) ofLogMel[t * own.bands + b] = gradient[t * bands + b]! / UNIT;
+    for (let b = 0; b < own.bands; b++) ofLogMel[t * own.bands + b] = gradient[t * bands + b]! / std[b]!;
   }
   const atRate = await logMelGradient(padded(heard, frames), ofLogMel, { frontEnd: own, signal });
   return resampledGradient(atRate, heard, signal);

@@ -69,12 +69,10 @@ export function trainingGraph(config: MetricConfig, families: number): Graph {
   return g;
 }
 
-/** One number from a curve `[T, 1, 1]`: the mean of its mean and its root mean square, which minds short events more. */
+/** One number from a curve `[T, 1, 1]`: its root mean square, so that a short event counts more than its share of time. */
 function pooled(g: Graph, name: string, curve: Ref): Ref {
-  const mean = g.globalPool(`${name}.mean`, 'mean', curve);
   const square = g.globalPool(`${name}.power`, 'mean', g.pointwise(`${name}.squared`, 'square', curve));
-  const root = g.pointwise(`${name}.rms`, 'sqrt', square, 1e-8);
-  return g.scale(`${name}.distance`, g.add(`${name}.both`, mean, root), 0.5);
+  return g.pointwise(`${name}.distance`, 'sqrt', square, 1e-8);
 }
 
 /** Random, but comparisons begin where differences are neither lost nor clipped, and the calibration at a distance of 0.1. */
