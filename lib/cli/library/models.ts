@@ -3,6 +3,7 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Encoder } from '../../embed/encoder.js';
 import { runFiles } from '../../systems/run-files.js';
+import { readRunLog } from '../../train/run-log.js';
 import { Audio2VecError } from '../../util/errors.js';
 
 /** The encoder that a command was given. */
@@ -17,7 +18,7 @@ export async function chosenEncoder(model: string | undefined, threads?: number)
   }
 }
 
-/** The encoder in a run's folder, or the file itself. */
+/** The encoder in a run's folder, or what other model its log names, or the file itself. */
 export async function modelFile(path: string): Promise<string> {
   const isFolder = await stat(path).then(
     (info) => info.isDirectory(),
@@ -30,6 +31,11 @@ export async function modelFile(path: string): Promise<string> {
     () => false,
   );
   if (exists) return file;
+  const other = await readRunLog(path).then(
+    (log) => log.model,
+    () => undefined,
+  );
+  if (other !== undefined) return join(path, other);
   throw new Audio2VecError(
     'ERR_FILE',
     `${path} holds no ${runFiles.encoder}. A run writes it when it ends: continue it with "audio2vec pretrain … --resume".`,
