@@ -55,6 +55,10 @@ export function normalization(config: LogMelConfig): { mean: Float32Array; std: 
 export function normalize(features: Float32Array, config: LogMelConfig): Float32Array {
   const silence = Math.fround(Math.log(config.logOffset));
   const std = units(config);
-  for (let i = 0; i < features.length; i++) features[i] = (features[i]! - silence) / std[i % std.length]!;
+  for (let frame = 0; frame < features.length; frame += std.length) {
+    for (let band = 0; band < std.length; band++) {
+      features[frame + band] = (features[frame + band]! - silence) / std[band]!;
+    }
+  }
   return features;
 }
