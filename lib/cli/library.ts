@@ -106,6 +106,11 @@ export const operations: Operations = {
     return weigh(request, during);
   },
 
+  async compare(request, during) {
+    const { compare } = await import('./library/compare.js');
+    return compare(request, during);
+  },
+
   async export(request, during) {
     const { exportModel } = await import('./library/export.js');
     return exportModel(request, during);

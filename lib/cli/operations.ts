@@ -178,6 +178,39 @@ export interface EvaluateResult {
   data: unknown;
 }
 
+export interface CompareRequest extends Common {
+  /** An audio file or a folder; or a list of pairs, then without tests. */
+  reference: string;
+  tests: string[];
+  /** Model file or run; default: the pretrained metric of the package. */
+  model?: string;
+  /** What is taken out of tests before they are compared. */
+  align: { delay: number | boolean; level: boolean };
+  /** Also make a page. */
+  page: boolean;
+}
+
+/** A pair and how different it is; or why that is not known. */
+export interface ComparedPair {
+  /** As the list of pairs has it. */
+  id?: string;
+  reference: string;
+  test: string;
+  /** 0: the same; 1: heard by every other listener. */
+  distance?: number;
+  /** Probability that a listener hears a difference. */
+  heard?: number;
+  /** What was taken out: seconds, dB. */
+  delay?: number;
+  level?: number;
+  error?: { code: string; message: string };
+}
+
+export interface CompareResult {
+  pairs: ComparedPair[];
+  html?: string;
+}
+
 export interface WeighRequest extends Common {
   folder: string;
   /** Names of pseudo-labels with commas between them; default: all. */
@@ -435,6 +468,7 @@ export interface Operations {
   ): AsyncIterable<ClassifiedSound>;
   suggest(request: SuggestRequest, during: During): Promise<SuggestResult>;
   evaluate(request: EvaluateRequest, during: During): Promise<EvaluateResult>;
+  compare(request: CompareRequest, during: During): Promise<CompareResult>;
   weigh(request: WeighRequest, during: During): Promise<WeighResult>;
   export(request: ExportRequest, during: During): Promise<ExportResult>;
   synthesize(request: SynthesizeRequest, during: During): Promise<SynthesizeResult>;

@@ -1,6 +1,8 @@
 // The systems that `audio2vec train` knows. To add one: its folder, and an entry here.
-import { pitchDescription } from './pitch/description.js';
+
 import { articulationDescription } from './articulation/description.js';
+import { description as metric } from './cdpam/description.js';
+import { pitchDescription } from './pitch/description.js';
 import type { System, SystemDescription } from './system.js';
 
 export interface SystemEntry extends SystemDescription {
@@ -14,4 +16,5 @@ export const systems: readonly SystemEntry[] = [
     ...articulationDescription,
     load: async () => (await import('./articulation/articulation.js')).articulation,
   },
+  { ...metric, load: async () => (await import('./cdpam/index.js')).metricSystem as System },
 ];
