@@ -43,7 +43,10 @@ function packedTensors(model: EncoderModel): Map<string, Tensor> {
   const shapes = new Map(params.map(({ name, shape }) => [name, shape]));
   for (const layer of inferenceLayers(nodes, model.weights)) {
     if (layer.op !== 'conv' && layer.op !== 'dense') continue;
-    const { name, weight, bias } = layer;
+    const {
+      name,
+      arrays: { weight, bias },
+    } = layer;
     const { values, scales } = quantizeWeight(weight, bias.length);
     tensors.set(`${name}.weight`, { shape: shapes.get(`${name}.weight`)!, data: values });
     tensors.set(`${name}.weight.scale`, { shape: [bias.length], data: scales });
@@ -56,9 +59,10 @@ function openPacked(bytes: Buffer, threads?: number): ModelRunner {
   const encoder = Encoder.fromModel(parseEncoderModel(bytes, 'The packed encoder'), { threads });
   return {
     runtime: 'The file, read back,',
-    width: encoder.dimension,
-    async run(logMel) {
-      const { embeddings } = await encoder.embedLogMel(logMel, { hop: encoder.config.frames });
+    inputs: ['log_mel'],
+    outputs: new Map([['embedding', encoder.dimension]]),
+    async run({ log_mel }) {
+      const { embeddings } = await encoder.embedLogMel(log_mel!.values, { hop: encoder.config.frames });
       return { embedding: embeddings };
     },
     close: async () => {},

@@ -7,6 +7,7 @@ import { Audio2VecError, argumentError } from '../util/errors.js';
 import { readWholeFile } from '../util/read-file.js';
 import { parseSafetensors, type Tensor, writeSafetensors } from '../util/safetensors.js';
 import { checkEncoder, type EncoderConfig, encoder } from './blocks.js';
+import { type DeployedModel, inputMetadata } from './deployed-model.js';
 import { unpackWeights } from './packed-weights.js';
 import { TensorReader } from './tensor-reader.js';
 
@@ -33,6 +34,24 @@ export function encoderGraph(config: EncoderConfig): { graph: Graph; input: Ref;
   return { graph, input, output: encoder(graph, input, config) };
 }
 
+/** What of it runs elsewhere: log-mel slices (or a waveform) in, `embedding` out. */
+export function deployedEncoder(model: EncoderModel): DeployedModel {
+  const { config, frontEnd, mean, std, weights, provenance } = model;
+  const { graph, input, output } = encoderGraph(config);
+  const slices = { node: input.name, name: 'log_mel', frontEnd, mean, std };
+  return {
+    kind: 'encoder',
+    ...{ graph, weights },
+    inputs: [slices],
+    outputs: [{ name: 'embedding', node: output.name }],
+    metadata: {
+      encoder: JSON.stringify(config),
+      ...inputMetadata(slices),
+      provenance: JSON.stringify(provenance),
+    },
+  };
+}
+
 const format = 'audio2vec-encoder';
 const version = '1';
 const size = z.int().positive();
@@ -47,17 +66,28 @@ const frontEndSchema = z.unknown().transform((stored, context) => {
   }
 });
 
+/** Tensors of a classifier that a model file may hold beside its encoder begin with this (lib/classify). */
+export const classifierPrefix = 'classifier.';
+
 /** Writes the model to `file` (safetensors, atomic). Throws `ERR_ARGUMENT` if an array is missing, of another size or
- * not finite, and for a folded model. */
-export async function saveEncoderModel(file: string, model: EncoderModel): Promise<void> {
+ * not finite, and for a folded model.
+ * @param beside what else the file holds: a classifier */
+export async function saveEncoderModel(
+  file: string,
+  model: EncoderModel,
+  beside: { tensors: ReadonlyMap<string, Tensor>; metadata: Record<string, string> } = noTensors,
+): Promise<void> {
   checkEncoderModel(model);
   checkTrainable('model', model);
   const tensors = normalizationTensors(model);
   for (const { name, shape } of encoderGraph(model.config).graph.params) {
     tensors.set(name, { shape, data: model.weights.get(name)! });
   }
-  await writeSafetensors(file, tensors, encoderMetadata(model));
+  for (const [name, tensor] of beside.tensors) tensors.set(name, tensor);
+  await writeSafetensors(file, tensors, { ...encoderMetadata(model), ...beside.metadata });
 }
+
+const noTensors = { tensors: new Map<string, Tensor>(), metadata: {} };
 
 /** What every model file holds besides weights. */
 export function normalizationTensors({ config: { bands }, mean, std }: EncoderModel): Map<string, Tensor> {
@@ -106,7 +136,7 @@ export function parseEncoderModel(bytes: Buffer, file: string): EncoderModel {
   if (precision !== 'float32' && precision !== 'int8') throw bad(`its weights are of precision "${precision}"`);
   try {
     const { nodes, params } = encoderGraph(config).graph;
-    const reader = new TensorReader(tensors);
+    const reader = new TensorReader(new Map([...tensors].filter(([name]) => !name.startsWith(classifierPrefix))));
     const mean = reader.floats('normalization.mean', [config.bands]);
     const std = reader.floats('normalization.std', [config.bands]);
     const folded = precision === 'int8' || undefined;

@@ -1,4 +1,5 @@
 // The systems that `audio2vec train` knows. To add one: its folder, and an entry here.
+import { pitchDescription } from './pitch/description.js';
 import type { System, SystemDescription } from './system.js';
 
 export interface SystemEntry extends SystemDescription {
@@ -6,4 +7,6 @@ export interface SystemEntry extends SystemDescription {
   load(): Promise<System>;
 }
 
-export const systems: readonly SystemEntry[] = [];
+export const systems: readonly SystemEntry[] = [
+  { ...pitchDescription, load: async () => (await import('./pitch/index.js')).pitchSystem as unknown as System },
+];
