@@ -2,6 +2,7 @@ export * from './audio/index.js';
 export { demoDataset } from './demo/dataset.js';
 export { type DemoOptions, type DemoResult, runDemo } from './demo/demo.js';
 export { type EmbedOptions, Encoder, type EncoderOptions, type TimestampEmbeddings } from './embed/encoder.js';
+export { EmbeddingTransform, type LiveEmbedding, type LiveOptions } from './embed/live.js';
 export { type DueEmbeddings, EmbeddingStream, type StreamOptions } from './embed/streaming.js';
 export type { Arrays, Batch, BatchInput, Losses } from './engine/network.js';
 export { type ClipFeatures, logMelStatistics, sceneFeatures, withBaselines } from './evaluate/clip-features.js';
@@ -103,6 +104,7 @@ export {
   pseudoLabels,
   pseudoLabelTable,
 } from './features/pseudo-labels.js';
+export type { HopOptions } from './features/slices.js';
 export type { ClipToLabel, ColumnSource, LabelColumn } from './features/store-columns.js';
 export { formatLayerTable, type LayerTable, layerTable } from './graph/layer-table.js';
 export { defaultEncoder, type EncoderConfig } from './models/blocks.js';

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { operations } from '../lib/cli/library.js';
 import type { EmbeddedFile, Operations, PretrainRequest } from '../lib/cli/operations.js';
 import { exitCodes, runCli } from '../lib/cli/run.js';
 import { clock } from '../lib/cli/session.js';
@@ -20,6 +21,9 @@ const commands = [
   'train',
   'embed',
   'evaluate',
+  'classify',
+  'finetune',
+  'suggest',
   'weigh',
   'export',
   'synthesize',
@@ -347,25 +351,38 @@ describe('export', () => {
 });
 
 describe('info', () => {
-  it('prints what the machine offers', async () => {
-    const { stdout } = await cli(['info'], { capabilities });
+  const describeModel: Operations['info'] = async ({ model = 'the shipped one' }) => ({
+    file: model,
+    encoder: defaultEncoder,
+    frontEnd: { sampleRate: 16000 },
+    provenance: { task: 'cbow' },
+    layers: layerTable(encoderGraph(defaultEncoder).graph.nodes),
+  });
+
+  it('prints what the machine offers, and the encoder of the package', async () => {
+    const { stdout } = await cli(['info'], { capabilities, info: describeModel });
+    expect(stdout).toMatch(/^The pretrained encoder: the shipped one$/m);
+    expect(stdout).toMatch(/^total +125,408 +127,024 +9,256,960$/m);
+    const json = JSON.parse((await cli(['info', '--json'], { capabilities, info: describeModel })).stdout);
+    expect(json).toMatchObject({ isa: 'avx2', model: { file: 'the shipped one' } });
     expect(stdout).toMatch(/^isa +avx2$/m);
     expect(stdout).toMatch(/^available +avx2, portable$/m);
   });
 
   it('prints a model as text and as JSON', async () => {
-    const info: Operations['info'] = async ({ model }) => ({
-      file: model,
-      encoder: defaultEncoder,
-      frontEnd: { sampleRate: 16000 },
-      provenance: { task: 'cbow' },
-      layers: layerTable(encoderGraph(defaultEncoder).graph.nodes),
-    });
+    const info = describeModel;
     const { stdout } = await cli(['info', 'm'], { capabilities, info });
     expect(stdout).toMatch(/^total +125,408 +127,024 +9,256,960$/m);
     expect(stdout).toMatch(/^task +cbow$/m);
     const json = JSON.parse((await cli(['info', 'm', '--json'], { capabilities, info })).stdout);
     expect(json.model.layers.total.macs).toBe(9_256_960);
+  });
+
+  it('lists what can be trained', async () => {
+    const { stdout } = await cli(['info', '--tasks'], operations);
+    expect(stdout).toMatch(/^temporal-gap +\S.* maxFrames=480, hidden=64 *$/m);
+    const { tasks } = JSON.parse((await cli(['info', '--tasks', '--json'], operations)).stdout);
+    expect(tasks.map((t: { name: string }) => t.name)).toContain('contrastive');
   });
 });
 

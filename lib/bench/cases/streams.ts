@@ -46,7 +46,7 @@ export const streamCases: BenchCase[] = [48, 10].map((hop) => ({
       const chunk = chunks[turns++ % 50]!;
       for (const stream of streams) {
         const start = performance.now();
-        const due = stream.push(chunk).timestamps.length;
+        const due = stream.push(chunk).seconds.length;
         if (due > 0) latencies.push(performance.now() - start);
         embeddings += due;
       }
