@@ -1,0 +1,180 @@
+// Wav2vec-C as graphs. Shape letters: N code frames, of three log-mel frames each; B bands; W channels; G books of V
+// codes.
+//
+//   log-mel [3N, B, 1] → f → z [N, 1, W] → quantiser → codes [N, 1, G V], one 1 a book → q
+//   masked, altered log-mel → f → g → c: finds q at masked frames among those of other frames (contrastive loss)
+//   codes → r → log-mel [N, 1, 3B]: the input again (consistency)
+import { Graph, type Ref } from '../../graph/graph.js';
+import { framesPerCode } from './options.js';
+
+/** What the networks look like: part of every model file. */
+export interface CodesShape {
+  quantiser: 'gumbel' | 'k-means';
+  bands: number;
+  books: number;
+  codes: number;
+  width: number;
+}
+
+/** Neighbouring bands that the first layer takes together. */
+const patch = 8;
+const patchChannels = 32;
+/** Of g, in code frames. */
+const dilations = [1, 2, 4, 8, 16] as const;
+/** Channels in which context and codes are compared. */
+const compared = 64;
+/** Code frames on either side that a latent, and a context vector, depends on. */
+export const latentReach = 1 + 1 + 2;
+export const contextReach = latentReach + dilations.reduce((a, b) => a + b, 0);
+
+/** Names of nodes that are read. */
+export const nodes = {
+  input: 'log_mel',
+  latents: 'f.latents',
+  scores: 'quantiser.scores',
+  chosen: 'quantiser.chosen',
+  context: 'g.context',
+  query: 'query',
+  key: 'key',
+  rebuilt: 'r.log_mel',
+  codes: 'codes',
+} as const;
+
+/** f: z, the latents, [N, 1, W]. */
+export function encoderF(g: Graph, x: Ref, { width }: CodesShape): Ref {
+  const patches = g.relu('f.patches.relu', g.conv('f.patches', x, [framesPerCode, patch], patchChannels, true, {
+    stride: [framesPerCode, patch],
+    padding: 'none',
+  }));
+  const bands = patches.shape[1]!;
+  const joined = g.conv('f.joined', patches, [3, bands], width, true, { padding: ['same', 'none'] });
+  const h = activated(g, 'f.joined', joined);
+  const h2 = activated(g, 'f.conv2', g.conv('f.conv2', h, [3, 1], width, true));
+  const h3 = g.conv('f.conv3', h2, [3, 1], width, true, { dilation: [2, 1] });
+  return g.conv(nodes.latents, activated(g, 'f.conv3', g.add('f.residual', h3, h2)), [1, 1], width, true);
+}
+
+/** c, [N, 1, W], from latents whose masked frames have been replaced. */
+export function contextG(g: Graph, z: Ref, { width }: CodesShape): Ref {
+  return dilations.reduce((x, dilation, i) => {
+    const name = `g.block${i + 1}`;
+    const y = g.conv(name, activated(g, name, x), [3, 1], width, true, { dilation: [dilation, 1] });
+    return g.add(i === dilations.length - 1 ? nodes.context : `${name}.sum`, x, y);
+  }, z);
+}
+
+/** r: the log-mel of each code frame, [N, 1, 3B], from what the quantiser gives. */
+export function decoderR(g: Graph, q: Ref, { width, bands }: CodesShape): Ref {
+  const h = g.relu('r.relu', g.conv('r.conv', q, [3, 1], width, true));
+  return g.conv(nodes.rebuilt, h, [1, 1], framesPerCode * bands, true);
+}
+
+/** One score for each code of each book, [N, 1, G V]; the largest of a book is the code. With k-means, a score is twice
+ * the inner product with the centroid, less its square: the largest where the distance is least. */
+export function scores(g: Graph, z: Ref, { books, codes }: CodesShape): Ref {
+  return g.conv(nodes.scores, z, [1, 1], books * codes, true);
+}
+
+/** The vector of the codes, [N, 1, W]: the sum of a vector for each (k-means: of a part of the channels each). */
+export function codeVectors(g: Graph, oneHot: Ref, { width }: CodesShape): Ref {
+  return g.conv('quantiser.vectors', oneHot, [1, 1], width, false);
+}
+
+export interface TrainingWeights {
+  contrastive: number;
+  diversity: number;
+  consistency: number;
+  commitment: number;
+  contrastiveTemperature: number;
+  distractors: number;
+}
+
+/** Inputs of the training graph besides the log-mel. */
+export const trainingInputs = { masked: 'masked', kept: 'kept', target: 'target', noise: 'noise', candidates: 'candidates' } as const;
+
+/** All of it with its losses. The input has two rows: what codes are made of, and what the context network hears. */
+export function trainingGraph(shape: CodesShape, length: number, weights: TrainingWeights): Graph {
+  const { codes, bands, width } = shape;
+  const g = new Graph();
+  const x = g.input(nodes.input, [framesPerCode * length, bands, 1], 2);
+  const masked = g.input(trainingInputs.masked, [length, 1, 1]);
+  const kept = g.input(trainingInputs.kept, [length, 1, 1]);
+  const target = g.input(trainingInputs.target, [length, 1, framesPerCode * bands]);
+  const candidates = g.input(trainingInputs.candidates, [length, 1, 1 + weights.distractors]);
+  const both = encoderF(g, x, shape);
+  const z = g.select('z', both, 0, 1);
+  const heard = g.select('heard', both, 1, 1);
+
+  const s = scores(g, z, shape);
+  g.oneHot(nodes.chosen, s, codes);
+  const q = shape.quantiser === 'gumbel' ? gumbel(g, s, shape, weights) : kMeans(g, s, z, shape, weights);
+
+  const hidden = g.conv('g.mask', masked, [1, 1], width, false);
+  const c = contextG(g, g.add('g.input', g.gate('g.kept', heard, kept), hidden), shape);
+  const query = g.conv('g.query', activated(g, 'g.query', c), [1, 1], compared, true);
+  const key = g.conv('g.key', q, [1, 1], compared, false);
+  const pair = [g.l2Normalize(nodes.query, query), g.l2Normalize(nodes.key, key), candidates];
+  g.loss('contrastive', 'contrastive-index', pair, weights.contrastive, 1 / weights.contrastiveTemperature);
+  g.loss('consistency', 'mse', [decoderR(g, q, shape), target], weights.consistency);
+  return g;
+}
+
+/** Codes drawn in proportion to e^(score / temperature), by adding noise; gradients go as if the probabilities had been
+ * taken (Jang et al. 2017; wav2vec 2.0, section 2). */
+function gumbel(g: Graph, s: Ref, shape: CodesShape, weights: TrainingWeights): Ref {
+  const { codes } = shape;
+  const noise = g.input(trainingInputs.noise, s.shape);
+  const noisy = g.add('quantiser.noisy', s, noise);
+  const drawn = g.oneHot('quantiser.drawn', noisy, codes);
+  const sharp = g.scale('quantiser.sharp', noisy, g.scalar('inverseTemperature', 0.5));
+  const soft = byBook(g, 'quantiser.soft', sharp, shape);
+  // Σ p̄ ln p̄ / (G V) times V / ln V: from -1, all codes used alike, to 0.
+  g.loss('diversity', 'diversity', [byBook(g, 'quantiser.mean', s, shape)], (weights.diversity * codes) / Math.log(codes), codes);
+  return codeVectors(g, g.straightThrough('quantiser.through', drawn, soft), shape);
+}
+
+function byBook(g: Graph, name: string, x: Ref, { books, codes }: CodesShape): Ref {
+  const parts = Array.from({ length: books }, (_, b) =>
+    g.softmax(`${name}.book${b + 1}`, g.channels(`${name}.scores${b + 1}`, x, b * codes, codes)),
+  );
+  return g.concat(name, parts);
+}
+
+/** The nearest centroid, with the gradient going to the latent (VQ-VAE: van den Oord et al. 2017). Centroids move between
+ * steps (codebook.ts). */
+function kMeans(g: Graph, s: Ref, z: Ref, shape: CodesShape, weights: TrainingWeights): Ref {
+  const nearest = codeVectors(g, g.oneHot('quantiser.nearest', s, shape.codes), shape);
+  g.loss('commitment', 'mse', [z, g.stopGradient('quantiser.constant', nearest)], weights.commitment);
+  return g.straightThrough('quantiser.through', nearest, z);
+}
+
+function activated(g: Graph, name: string, x: Ref): Ref {
+  return g.relu(`${name}.relu`, g.layerNorm(`${name}.norm`, x));
+}
+
+export interface InferenceNodes {
+  graph: Graph;
+  input: Ref;
+  latents: Ref;
+  scores: Ref;
+  /** [N, 1, G V], one 1 a book. */
+  chosen: Ref;
+  context: Ref;
+}
+
+/** What is used of it, without masks. `length`: code frames in a window. */
+export function inferenceGraph(shape: CodesShape, length: number): InferenceNodes {
+  const graph = new Graph();
+  const input = graph.input(nodes.input, [framesPerCode * length, shape.bands, 1]);
+  const latents = encoderF(graph, input, shape);
+  const s = scores(graph, latents, shape);
+  const chosen = graph.oneHot(nodes.chosen, s, shape.codes);
+  return { graph, input, latents, scores: s, chosen, context: contextG(graph, latents, shape) };
+}
+
+/** Codes as one-hot frames [N, 1, G V] → log-mel [N, 1, 3B], normalised. */
+export function decoderGraph(shape: CodesShape, length: number): { graph: Graph; input: Ref; output: Ref } {
+  const graph = new Graph();
+  const input = graph.input(nodes.chosen, [length, 1, shape.books * shape.codes]);
+  return { graph, input, output: decoderR(graph, codeVectors(graph, input, shape), shape) };
+}
