@@ -5,7 +5,7 @@ import { describeMachine, OthersMeter } from '../lib/bench/machine.js';
 import { forwardFlops, noise, trainingFlops } from '../lib/bench/workload.js';
 import { Graph } from '../lib/graph/graph.js';
 import { defaultEncoder, encoder } from '../lib/models/blocks.js';
-import { chooseTasks } from '../lib/systems/audio2vec/index.js';
+import { chooseTasks } from '../lib/systems/audio2vec/tasks/index.js';
 import { trainingGraph } from '../lib/systems/audio2vec/training-graph.js';
 
 describe('operations counted', () => {

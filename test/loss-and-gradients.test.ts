@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { initialWeights, lossAndGradients, taskInputs, taskParameters } from '../lib/train/gradients.js';
+import { initialWeights, lossAndGradients, taskInputs, taskParameters } from '../lib/systems/audio2vec/gradients.js';
 import { Random } from '../lib/util/random.js';
 import { readWeights, writeWeights } from '../lib/util/weights.js';
 import { memoryStore } from './helpers/memory-store.js';

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { loadEncoderModel } from '../lib/models/encoder-model.js';
 import { initialParameters } from '../lib/models/initial-weights.js';
-import { chooseTasks } from '../lib/systems/audio2vec/index.js';
+import { chooseTasks } from '../lib/systems/audio2vec/tasks/index.js';
 import { trainingGraph } from '../lib/systems/audio2vec/training-graph.js';
 import { loadCheckpoint } from '../lib/train/checkpoint.js';
 import type { Step } from '../lib/train/loop.js';

@@ -1,6 +1,6 @@
 // What pretraining does when it is told nothing: docs/recipe.md.
 import { expect, test } from 'vitest';
-import { pretrainingConfig } from '../lib/train/config.js';
+import { pretrainingConfig } from '../lib/systems/audio2vec/config.js';
 
 test('by default, overlapping slices are recognised under alterations', () => {
   expect(pretrainingConfig({ seed: 1 })).toMatchObject({

@@ -11,7 +11,7 @@ import {
   runFacts,
 } from '../lib/report/from-results.js';
 import { renderReport } from '../lib/report/report.js';
-import { pretrainingConfig } from '../lib/train/config.js';
+import { pretrainingConfig } from '../lib/systems/audio2vec/config.js';
 import type { RunLog } from '../lib/train/run-log.js';
 import { Random } from '../lib/util/random.js';
 

@@ -2,13 +2,13 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { defaultEncoder } from '../lib/models/blocks.js';
 import { initialParameters } from '../lib/models/initial-weights.js';
-import { chooseTasks } from '../lib/systems/audio2vec/index.js';
+import { noAugmentation } from '../lib/systems/audio2vec/augment.js';
+import { BatchSampler } from '../lib/systems/audio2vec/sampler.js';
+import { chooseTasks } from '../lib/systems/audio2vec/tasks/index.js';
 import { slicesInput, trainingGraph } from '../lib/systems/audio2vec/training-graph.js';
+import { ClipDraw } from '../lib/systems/clip-draw.js';
 import { learningRate } from '../lib/systems/schedule.js';
-import { noAugmentation } from '../lib/train/augment.js';
-import { ClipDraw } from '../lib/train/clip-draw.js';
-import { BatchSampler } from '../lib/train/sampler.js';
-import { splitClips } from '../lib/train/split.js';
+import { splitClips } from '../lib/systems/split.js';
 import { Random } from '../lib/util/random.js';
 
 const graphOf = (text: string) => trainingGraph(defaultEncoder, chooseTasks(text, defaultEncoder.frames));

@@ -2,8 +2,8 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { sizeOf } from '../lib/graph/graph.js';
 import { defaultEncoder, type EncoderConfig } from '../lib/models/blocks.js';
-import { chooseTasks, formatTasks, parseTasks, tasks } from '../lib/systems/audio2vec/index.js';
-import type { Clip } from '../lib/systems/audio2vec/task.js';
+import { chooseTasks, formatTasks, parseTasks, tasks } from '../lib/systems/audio2vec/tasks/index.js';
+import type { Clip } from '../lib/systems/audio2vec/tasks/task.js';
 import { trainingGraph } from '../lib/systems/audio2vec/training-graph.js';
 import { Random } from '../lib/util/random.js';
 

@@ -9,14 +9,14 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Network } from '../lib/engine/network.js';
 import { sizeOf } from '../lib/graph/graph.js';
 import { initialParameters } from '../lib/models/initial-weights.js';
-import { chooseTasks, tasks } from '../lib/systems/audio2vec/index.js';
+import { reconstruct, reportHeldOut } from '../lib/systems/audio2vec/held-out.js';
+import { BatchSampler } from '../lib/systems/audio2vec/sampler.js';
+import { chooseTasks, tasks } from '../lib/systems/audio2vec/tasks/index.js';
 import { type TrainingGraph, trainingGraph } from '../lib/systems/audio2vec/training-graph.js';
+import { padShortClips } from '../lib/systems/pad-clips.js';
 import { fineTune, runToEnd } from '../lib/train/fine-tune.js';
-import { reconstruct, reportHeldOut } from '../lib/train/held-out.js';
-import { padShortClips } from '../lib/train/pad-clips.js';
 import { pretrain, resumePretraining } from '../lib/train/pretrain.js';
 import { readRunLog } from '../lib/train/run-log.js';
-import { BatchSampler } from '../lib/train/sampler.js';
 import { Random } from '../lib/util/random.js';
 import { compileLibrary } from './helpers/compile-library.js';
 import { memoryStore } from './helpers/memory-store.js';
@@ -91,7 +91,7 @@ describe('learning', () => {
         evaluateEvery: 1,
       });
       const losses: number[] = [];
-      for await (const { heldOut } of run) losses.push(heldOut!.loss);
+      for await (const { heldOut } of run) losses.push(heldOut!.loss!);
       const [report] = (await readRunLog(out)).tasks!;
       expect(report!.examples).toBeGreaterThanOrEqual(1000);
       expect(report!.loss).toBeLessThan(1.5 * losses.at(-1)! + 0.1);

@@ -3,7 +3,7 @@ import { EigenvalueDecomposition, Matrix } from 'ml-matrix';
 import { beforeAll, expect, test } from 'vitest';
 import { Encoder } from '../lib/embed/encoder.js';
 import type { EncoderModel } from '../lib/models/encoder-model.js';
-import { whitened } from '../lib/train/whiten.js';
+import { whitened } from '../lib/systems/audio2vec/whiten.js';
 import { memoryStore } from './helpers/memory-store.js';
 import { randomModel } from './helpers/models.js';
 

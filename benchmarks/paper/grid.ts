@@ -2,7 +2,7 @@
 // a cell whose file is there is not run again.
 
 import { defaultEncoder, type EncoderConfig } from '../../lib/models/blocks.js';
-import { tasks } from '../../lib/systems/audio2vec/index.js';
+import { tasks } from '../../lib/systems/audio2vec/tasks/index.js';
 import { argumentError } from '../../lib/util/errors.js';
 
 export const groups = ['table', 'widths', 'labels'] as const;

@@ -1,6 +1,6 @@
 // docs/results.md from the summary.
 
-import type { TaskReport } from '../../lib/train/held-out.js';
+import type { TaskReport } from '../../lib/systems/audio2vec/held-out.js';
 import { type Column, markdownTable } from '../../lib/util/text-table.js';
 import type { Curve, Measured, Row, Summary } from './summary.js';
 

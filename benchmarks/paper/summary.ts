@@ -1,7 +1,7 @@
 // From cells to rows: means and spreads over seeds.
 
-import { tasks as pretextTasks } from '../../lib/systems/audio2vec/index.js';
-import type { TaskReport } from '../../lib/train/held-out.js';
+import type { TaskReport } from '../../lib/systems/audio2vec/held-out.js';
+import { tasks as pretextTasks } from '../../lib/systems/audio2vec/tasks/index.js';
 import { meanAndSpread, normalisedScore } from '../../lib/util/metrics.js';
 import { labelCounts, recipeRow, untrainedRow, widths } from './grid.js';
 import { type CellResult, type FeaturesResult, type LabelsResult, queryShifts } from './run-cell.js';

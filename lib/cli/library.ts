@@ -28,9 +28,19 @@ export const operations: Operations = {
     return pretrain(request, during, onStep);
   },
 
+  async train(request, during, onStep) {
+    const { train } = await import('./library/train.js');
+    return train(request, during, onStep);
+  },
+
   async *embed(request, during) {
     const { embedFiles } = await import('./library/recordings.js');
     yield* embedFiles(request, during);
+  },
+
+  async *codes(request, during) {
+    const { codeFiles } = await import('./library/codes.js');
+    yield* codeFiles(request, during);
   },
 
   async evaluate(request, during) {

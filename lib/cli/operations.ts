@@ -3,7 +3,8 @@
 
 import type { LayerTable } from '../graph/layer-table.js';
 import type { Capabilities } from '../native/types.js';
-import type { PretrainingOptions } from '../train/config.js';
+import type { PretrainingOptions } from '../systems/audio2vec/config.js';
+import type { Results } from '../systems/results.js';
 import type { Audio2VecError } from '../util/errors.js';
 import type { Progress } from './session.js';
 
@@ -46,11 +47,12 @@ export interface PretrainRequest {
   checkpointSeconds?: number;
 }
 
-export interface PretrainStep {
+export interface TrainingStep {
   step: number;
   steps?: number;
   loss: number;
   heldOut?: number;
+  warnings?: readonly { code: string; message: string }[];
   stepsPerSecond: number;
   secondsLeft?: number;
 }
@@ -62,6 +64,28 @@ export interface PretrainResult {
   seconds: number;
   /** Held-out losses of each task beside predictors that learnt nothing. */
   heldOut: { task: string; loss: number; references: { label: string; loss: number }[] }[];
+}
+
+export interface TrainRequest {
+  /** Name of the system. */
+  system: string;
+  corpus: string;
+  /** Folder of the run. */
+  output: string;
+  /** Continue the run in `output`, with the options it began with. */
+  resume: boolean;
+  /** Of the system and of every run. */
+  options: Record<string, unknown>;
+  checkpointSeconds?: number;
+}
+
+export interface TrainResult {
+  run: string;
+  /** Path of the model file. */
+  model: string;
+  step: number;
+  seconds: number;
+  results: Results;
 }
 
 export interface EmbedRequest extends Common {
@@ -91,6 +115,32 @@ export interface FailedFile {
 }
 
 export type EmbedResult = EmbeddedFile | FailedFile;
+
+export interface CodesRequest extends Common {
+  inputs: string[];
+  /** Model file or run; default: the pretrained speech codes of the package. */
+  model?: string;
+  /** What comes beside the codes. */
+  vectors?: 'latents' | 'context';
+}
+
+/** Codes of one recording. */
+export interface CodedFile {
+  file: string;
+  error?: undefined;
+  /** `[frames, books]` */
+  codes: Uint16Array;
+  books: number;
+  /** `[frames, width]`, if asked for. */
+  vectors?: Float32Array;
+  width: number;
+  /** Middle of the first code frame, and time from frame to frame, in seconds. */
+  start: number;
+  hop: number;
+  bitsPerSecond: number;
+}
+
+export type CodesResult = CodedFile | FailedFile;
 
 export interface EvaluateRequest extends Common {
   folder: string;
@@ -239,8 +289,10 @@ export interface ParameterList {
 
 export interface Operations {
   features(request: FeaturesRequest, during: During): Promise<FeaturesResult[]>;
-  pretrain(request: PretrainRequest, during: During, onStep: (step: PretrainStep) => void): Promise<PretrainResult>;
+  pretrain(request: PretrainRequest, during: During, onStep: (step: TrainingStep) => void): Promise<PretrainResult>;
+  train(request: TrainRequest, during: During, onStep: (step: TrainingStep) => void): Promise<TrainResult>;
   embed(request: EmbedRequest, during: During): AsyncIterable<EmbedResult>;
+  codes(request: CodesRequest, during: During): AsyncIterable<CodesResult>;
   evaluate(request: EvaluateRequest, during: During): Promise<EvaluateResult>;
   weigh(request: WeighRequest, during: During): Promise<WeighResult>;
   export(request: ExportRequest, during: During): Promise<ExportResult>;

@@ -1,5 +1,5 @@
 // How flags are read. A wrong value is wrong usage (exit code 2) and the message names the flag.
-import { type Command, InvalidArgumentError } from 'commander';
+import { type Command, InvalidArgumentError, type Option } from 'commander';
 import type { CommonOptions, Session } from './session.js';
 
 /** An integer from `min` to `max`. */
@@ -67,4 +67,20 @@ export function finish<O extends object>(command: Command, run: Runner, examples
       const options = all.at(-2) as O & CommonOptions;
       return run(options, (session) => action(session, args, options));
     });
+}
+
+/** Flags of a training command that may be given with --resume. */
+export const resumable: readonly string[] = [
+  ...['--resume', '--output', '--checkpoint-seconds', '--steps', '--minutes'],
+  ...['--threads', '--json', '--quiet'],
+];
+
+/** Whether a flag was given on the command line. */
+export function isGiven(command: Command, option: Option): boolean {
+  return command.getOptionValueSource(option.attributeName()) === 'cli';
+}
+
+/** An argument as one types it in a POSIX shell. */
+export function quote(argument: string): string {
+  return /^[\w@%+=:,./-]+$/.test(argument) ? argument : `'${argument.replaceAll("'", "'\\''")}'`;
 }

@@ -1,9 +1,19 @@
 import { type Command, Option } from 'commander';
+import type { PretrainingOptions } from '../systems/audio2vec/config.js';
 import type { Schedule } from '../systems/schedule.js';
-import type { PretrainingOptions } from '../train/config.js';
 import { textTable } from '../util/text-table.js';
 import type { Operations, PretrainResult } from './operations.js';
-import { finish, integer, integerList, nonNegative, positive, type Runner } from './options.js';
+import {
+  finish,
+  integer,
+  integerList,
+  isGiven,
+  nonNegative,
+  positive,
+  quote,
+  type Runner,
+  resumable,
+} from './options.js';
 import { stepProgress } from './progress.js';
 import { clock, type Session } from './session.js';
 
@@ -86,9 +96,9 @@ export function addPretrain(program: Command, operations: Operations, run: Runne
     }
     const request = { corpus, output, resume, checkpointSeconds, options: pretrainingOptions(flags, session) };
     // A run does not load modules by itself.
-    const { taskModules } = await import('../systems/audio2vec/index.js');
+    const { taskModules } = await import('../systems/audio2vec/tasks/index.js');
     const modules = taskModules(flags.task).length > 0;
-    const changeable = modules ? [...changeableOptions, '--task'] : changeableOptions;
+    const changeable = modules ? [...resumable, '--task'] : resumable;
     const fixed = resume ? command.options.filter((o) => isGiven(command, o) && !changeable.includes(o.long!)) : [];
     if (fixed.length > 0) {
       const names = fixed.map((o) => o.long).join(', ');
@@ -105,22 +115,6 @@ export function addPretrain(program: Command, operations: Operations, run: Runne
     session.signal.throwIfAborted();
     session.result(result, describe(result));
   });
-}
-
-/** What may be given with --resume; and --task, where it names modules. */
-const changeableOptions = [
-  '--resume',
-  '--output',
-  '--checkpoint-seconds',
-  '--steps',
-  '--minutes',
-  '--threads',
-  '--json',
-  '--quiet',
-];
-
-function isGiven(command: Command, option: Option): boolean {
-  return command.getOptionValueSource(option.attributeName()) === 'cli';
 }
 
 const decays = ['cosine', 'constant'] as const satisfies Schedule['decay'][];
@@ -149,9 +143,4 @@ function describe({ run, encoder, step, seconds, heldOut }: PretrainResult): str
     lines.push('', textTable([{ title: `${task}, held-out clips` }, { title: 'loss', numeric: true }], rows));
   }
   return lines.join('\n');
-}
-
-/** An argument as one types it in a POSIX shell. */
-function quote(argument: string): string {
-  return /^[\w@%+=:,./-]+$/.test(argument) ? argument : `'${argument.replaceAll("'", "'\\''")}'`;
 }

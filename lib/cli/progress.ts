@@ -1,9 +1,9 @@
 // How a training step is shown.
-import type { PretrainStep } from './operations.js';
+import type { TrainingStep } from './operations.js';
 import type { Progress } from './session.js';
 
 /** @param heldOut the last held-out loss, where the step itself has none */
-export function stepProgress(step: PretrainStep, heldOut = step.heldOut): Progress {
+export function stepProgress(step: TrainingStep, heldOut = step.heldOut): Progress {
   return {
     unit: 'step',
     done: step.step,

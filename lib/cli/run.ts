@@ -2,6 +2,7 @@
 import { Command, CommanderError } from 'commander';
 import { Audio2VecError } from '../util/errors.js';
 import { addBench } from './bench.js';
+import { addCodes } from './codes.js';
 import { addDemo } from './demo.js';
 import { addEmbed } from './embed.js';
 import { addEvaluate } from './evaluate.js';
@@ -14,6 +15,7 @@ import { addPretrain } from './pretrain.js';
 import { addReport } from './report.js';
 import { type Io, Session } from './session.js';
 import { addSynthesize } from './synthesize.js';
+import { addTrain } from './train.js';
 import { version } from './version.js';
 import { addWeigh } from './weigh.js';
 
@@ -75,7 +77,7 @@ function buildProgram(io: Io, operations: Operations, run: Runner): Command {
     })
     .addHelpText('after', exitCodeHelp);
   const commands = [
-    ...[addFeatures, addPretrain, addEmbed, addEvaluate, addWeigh],
+    ...[addFeatures, addPretrain, addTrain, addEmbed, addCodes, addEvaluate, addWeigh],
     ...[addExport, addSynthesize, addInfo, addReport, addDemo, addBench],
   ];
   for (const add of commands) add(program, operations, run);

@@ -10,10 +10,11 @@ import { requireRuntimeFor } from '../export/installed-runtime.js';
 import { confusionOf, probeTable } from '../report/from-results.js';
 import { writeReport } from '../report/report.js';
 import { labelledReport, trainingReport } from '../report/run-report.js';
-import type { TaskReport } from '../train/held-out.js';
+import type { TaskReport } from '../systems/audio2vec/held-out.js';
+import { runFiles } from '../systems/run-files.js';
 import type { Step } from '../train/loop.js';
 import { pretrain } from '../train/pretrain.js';
-import { readRunLog, runFiles } from '../train/run-log.js';
+import { readRunLog } from '../train/run-log.js';
 import { type DemoClip, demoDataset } from './dataset.js';
 
 export interface DemoOptions {

@@ -1,6 +1,8 @@
 // What a report shows, as plain data. Every part but the title is optional: a section without data is left out.
 import type { Score } from '../evaluate/evaluate.js';
+import type { Results } from '../systems/results.js';
 import type { Interval } from '../util/metrics.js';
+import type { LoadedPicture } from './results.js';
 
 export interface ReportData {
   title: string;
@@ -9,6 +11,10 @@ export interface ReportData {
   /** Shown as a list: configuration, command, seed, versions, corpus, time. */
   facts?: readonly Fact[];
   losses?: readonly LossChart[];
+  /** Of any system: headline, tables, lines; */
+  results?: Results;
+  /** and its pictures, loaded. */
+  pictures?: readonly LoadedPicture[];
   reconstructions?: Reconstructions;
   probes?: readonly ProbeTable[];
   confusions?: readonly ConfusionMatrix[];

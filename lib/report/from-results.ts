@@ -3,7 +3,8 @@ import type { Comparison, Evaluation } from '../evaluate/evaluate.js';
 import { nearestNeighbours } from '../evaluate/knn.js';
 import { pca, umap } from '../evaluate/projection.js';
 import { type FrontEndConfig, frameWidth, frontEndOf } from '../features/front-ends.js';
-import type { Reconstruction, TaskReport } from '../train/held-out.js';
+import type { Reconstruction } from '../systems/audio2vec/held-out.js';
+import { trivialPredictors } from '../systems/audio2vec/results.js';
 import type { RunLog } from '../train/run-log.js';
 import type { ConfusionMatrix, EmbeddingMap, Fact, LossChart, ProbeTable, Reconstructions } from './data.js';
 
@@ -18,22 +19,12 @@ export function lossCharts({ losses, heldOut, tasks }: Pick<RunLog, 'losses' | '
     heldOut: [
       curve(
         'held out',
-        heldOut.map((p) => [p.step, name === 'loss' ? p.loss : p.parts[name]]),
+        heldOut.filter((p) => p.loss !== undefined).map((p) => [p.step, (name === 'loss' ? p.loss : p.parts[name])!]),
       ),
     ],
     result: tasks?.find((t) => t.task === name)?.loss,
     references: trivialPredictors(tasks?.find((t) => t.task === name)),
   }));
-}
-
-/** What predictors that learnt nothing get. */
-export function trivialPredictors(task: TaskReport | undefined): { label: string; loss: number }[] {
-  const known: [string, number | undefined][] = [
-    ['training mean slice', task?.meanSlice],
-    ['nearest slice', task?.nearestSlice],
-    ['always one half', task?.constant],
-  ];
-  return known.flatMap(([label, loss]) => (loss === undefined ? [] : [{ label, loss }]));
 }
 
 const units: Record<string, string> = {

@@ -13,6 +13,7 @@ import { lossPlot, lossSection } from './losses.js';
 import { mapData, mapSection } from './map.js';
 import { confusionSection, probeSection } from './probes.js';
 import { reconstructionSection } from './reconstructions.js';
+import { resultsSection } from './results.js';
 
 export interface ReportOptions {
   /** How much audio of the map's clips goes into the file. */
@@ -48,6 +49,7 @@ export function renderReport(data: ReportData, options: ReportOptions = {}): str
 <main>
 ${glanceSection(data)}
 ${notesSection(data.notes ?? [])}
+${data.results ? resultsSection(data.results, data.pictures ?? []) : ''}
 ${data.losses?.length ? lossSection(data.losses) : ''}
 ${data.reconstructions?.examples.length ? reconstructionSection(data.reconstructions) : ''}
 ${data.probes?.length ? probeSection(data.probes) : ''}

@@ -5,10 +5,13 @@ import { withBaselines } from '../evaluate/clip-features.js';
 import { type Comparison, compareFeatures, type FeatureSet } from '../evaluate/evaluate.js';
 import { type FolderFeaturesOptions, folderFeatures } from '../evaluate/evaluate-folder.js';
 import { type LabelledFolder, readLabelledFolder } from '../evaluate/labelled-folder.js';
-import { readReconstructions } from '../train/reconstructions.js';
-import { type RunLog, readRunLog, runFiles } from '../train/run-log.js';
+import { readReconstructions } from '../systems/audio2vec/reconstructions.js';
+import { runFiles } from '../systems/run-files.js';
+import { type RunLog, readRunLog } from '../train/run-log.js';
+import { argumentError } from '../util/errors.js';
 import type { EmbeddingMap, ReportData } from './data.js';
 import { confusionOf, embeddingMap, lossCharts, probeTable, reconstructionsOf, runFacts } from './from-results.js';
+import { systemReport } from './system-report.js';
 
 export interface RunReportOptions extends Omit<FolderFeaturesOptions, 'onClip'> {
   /** Labelled recordings, laid out as for `evaluate`, for probes and a map. */
@@ -25,6 +28,10 @@ export interface RunReportOptions extends Omit<FolderFeaturesOptions, 'onClip'> 
 export async function runReport(folder: string, options: RunReportOptions = {}): Promise<ReportData> {
   const { data, seed = 1, threads } = options;
   const log = await readRunLog(folder);
+  if (log.system !== undefined) {
+    if (data === undefined) return systemReport(folder, log);
+    throw argumentError('data', `absent: this is a run of ${log.system}, which makes no embeddings`, data);
+  }
   const report = await trainingReport(folder, log);
   if (data === undefined) return report;
   const encoder = await Encoder.load(join(folder, runFiles.encoder), { threads });

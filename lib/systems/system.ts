@@ -1,25 +1,30 @@
 // What a system is: something that is learnt from a folder of recordings without labels. One folder each, and one line
 // in systems.ts. Checkpoints, resume, progress, held-out losses and warnings, the run's log and report, `audio2vec train`
 // and its flags follow from what is said here; lib/train/run.ts does that work.
-import type { Arrays, Batch, Losses, Network, NetworkOptions, Optimiser } from '../engine/network.js';
+import type { Arrays, Batch, Losses, NetworkOptions, Optimiser } from '../engine/network.js';
 import type { FeatureStore } from '../features/feature-store.js';
 import type { PartialFrontEnd } from '../features/front-ends.js';
 import type { ColumnSource } from '../features/store-columns.js';
 import type { Graph } from '../graph/graph.js';
 import type { Results } from './results.js';
-import type { RunConfig, RunOptions } from './run-config.js';
+import type { RunConfig, RunDefaults, RunOptions } from './run-config.js';
+import type { TrainableNetwork } from './trainable-network.js';
 
-/** `O`: options as users give them, all of them optional. `C`: the same with every default filled in, as plain JSON; a
- * run's checkpoint stores it, and the run follows from it and the recordings alone. */
-export interface System<O extends RunOptions = RunOptions, C extends RunConfig = RunConfig> {
+/** What the command line says of a system. It stands in a file of its own, `description.ts`, which loads nothing else. */
+export interface SystemDescription {
   /** A word in small letters: `audio2vec train NAME`. */
   name: string;
   /** One line for `--help`. */
   summary: string;
-  /** Its options besides those of every run, by their names in `O`. */
+  /** Its options besides those of every run, by their names in {@link System.configure}. */
   options: Readonly<Record<string, OptionSpec>>;
-  /** What differs from the defaults of {@link RunOptions}, for `--help`. */
-  runDefaults?: Readonly<Partial<Record<keyof RunOptions, string>>>;
+  /** Where it differs from the defaults of {@link RunOptions}. */
+  runDefaults?: Readonly<RunDefaults>;
+}
+
+/** `O`: options as users give them, all of them optional. `C`: the same with every default filled in, as plain JSON; a
+ * run's checkpoint stores it, and the run follows from it and the recordings alone. */
+export interface System<O extends RunOptions = RunOptions, C extends RunConfig = RunConfig> extends SystemDescription {
   /** Fills in defaults and checks; `ERR_ARGUMENT` names the option that is wrong. */
   configure(options: O): C;
   /** What recordings become before training. */
@@ -66,21 +71,21 @@ export interface Training {
   /** Batches that held-out losses are averaged over; empty: they are not measured. */
   heldOut: readonly Batch[];
   /** Takes a step; default: `network.step(batch, optimiser)`. For gradients that are weighed before the update. */
-  step?(network: Network, batch: Batch, optimiser: Optimiser): Promise<Losses>;
+  step?(network: TrainableNetwork, batch: Batch, optimiser: Optimiser): Promise<Losses>;
   /** Figures beside the held-out losses, whenever those are measured: kept in the run's log and drawn in its report. */
-  measure?(network: Network): Promise<Record<string, number>>;
+  measure?(network: TrainableNetwork): Promise<Record<string, number>>;
   /** What is wrong with a run that goes on, such as a codebook that collapsed; shown once for each code. */
   warnings?(measured: Readonly<Record<string, number>>, step: number): readonly Warning[];
   /** Every `steps` steps, and at the first, the step under way ends and `begin` is awaited before the next batch is drawn:
    * to make new training data with the network as it is. */
-  rounds?: { steps: number; begin(network: Network, round: number): Promise<void> };
+  rounds?: { steps: number; begin(network: TrainableNetwork, round: number): Promise<void> };
   /** What changes along the run besides the network (a replay pool, smoothed weights), as arrays for the checkpoint.
    * `getState` between two steps; `setState` before the first of a resumed run. */
   getState?(): Arrays;
   setState?(state: Arrays): void;
   /** After the last step: writes the model (and whatever belongs beside it) into the run's folder and says what came of
    * it. The network is as trained. */
-  finish(network: Network, run: FinishedRun): Promise<Finished>;
+  finish(network: TrainableNetwork, run: FinishedRun): Promise<Finished>;
 }
 
 export interface Warning {
@@ -104,4 +109,6 @@ export interface Finished {
   model: string;
   /** For the log, the command and the report. */
   results: Results;
+  /** More fields of run.json, for readers of this system's own. */
+  details?: Record<string, unknown>;
 }

@@ -2,9 +2,9 @@
 // the clock, so two runs that took the same steps have the same bytes.
 import type { Arrays, NetworkState } from '../engine/network.js';
 import type { Parameter } from '../graph/graph.js';
+import type { TrainableNetwork } from '../systems/trainable-network.js';
 import { Audio2VecError } from '../util/errors.js';
 import { readSafetensors, type Tensor, type TensorData, writeSafetensors } from '../util/safetensors.js';
-import type { TrainableNetwork } from './engine.js';
 import type { History } from './history.js';
 
 export interface Checkpoint {
@@ -15,6 +15,8 @@ export interface Checkpoint {
   /** Time taken, for a run that is given minutes instead of steps. */
   seconds?: number;
   state: NetworkState;
+  /** What changes along the run besides the network: see `Training.getState`. */
+  extra?: Arrays;
   history: History;
   /** What continues the run: configuration, corpus. Plain JSON. */
   run: Record<string, unknown>;
@@ -38,13 +40,20 @@ export async function saveCheckpoint(file: string, c: Checkpoint, parameters: re
       tensors.set(`${key}/${name}`, { shape: shapes.get(name) ?? [data.length], data });
     }
   }
+  for (const [name, data] of c.extra ?? []) tensors.set(`extra/${name}`, { shape: [data.length], data });
   for (const [name, values] of Object.entries(c.history.losses)) {
     tensors.set(`losses/${name}`, { shape: [values.length], data: Float64Array.from(values) });
   }
   await writeSafetensors(file, tensors, {
     format,
     version,
-    progress: JSON.stringify({ step: c.step, steps: c.steps, seconds: c.seconds, heldOut: c.history.heldOut }),
+    progress: JSON.stringify({
+      step: c.step,
+      steps: c.steps,
+      seconds: c.seconds,
+      ...(c.state.steps !== c.step && { optimiserSteps: c.state.steps }),
+      heldOut: c.history.heldOut,
+    }),
     run: JSON.stringify(c.run),
   });
 }
@@ -57,7 +66,10 @@ export async function loadCheckpoint(file: string): Promise<Checkpoint> {
   if (metadata.format !== format) throw bad(`its metadata does not say format "${format}"`);
   if (metadata.version !== version) throw bad(`it has version ${metadata.version}, this package reads ${version}`);
 
-  let progress: { step: number; steps?: number; seconds?: number; heldOut: History['heldOut'] };
+  let progress: Pick<Checkpoint, 'step' | 'steps' | 'seconds'> & {
+    optimiserSteps?: number;
+    heldOut: History['heldOut'];
+  };
   let run: Record<string, unknown>;
   try {
     progress = JSON.parse(metadata.progress ?? '');
@@ -65,10 +77,13 @@ export async function loadCheckpoint(file: string): Promise<Checkpoint> {
   } catch (error) {
     throw bad('its metadata is not JSON', error);
   }
-  const { step, steps, seconds, heldOut } = progress;
-  if (!Number.isSafeInteger(step) || step < 0 || !Array.isArray(heldOut)) throw bad('its progress is wrong');
+  const { step, steps, seconds, optimiserSteps = step, heldOut } = progress;
+  const counts = [step, optimiserSteps];
+  if (!counts.every((n) => Number.isSafeInteger(n) && n >= 0) || !Array.isArray(heldOut))
+    throw bad('its progress is wrong');
 
-  const state: NetworkState = { params: new Map(), m: new Map(), v: new Map(), steps: step };
+  const state: NetworkState = { params: new Map(), m: new Map(), v: new Map(), steps: optimiserSteps };
+  const extra: Arrays = new Map();
   const losses: History['losses'] = {};
   for (const [name, { data }] of tensors) {
     const slash = name.indexOf('/');
@@ -76,9 +91,11 @@ export async function loadCheckpoint(file: string): Promise<Checkpoint> {
     if (kind === 'losses' && data instanceof Float64Array && data.length === step) losses[rest] = Array.from(data);
     else if ((kind === 'params' || kind === 'm' || kind === 'v') && isReal(data)) {
       state[kind].set(rest, data);
+    } else if (kind === 'extra' && isReal(data)) {
+      extra.set(rest, data);
     } else throw bad(`the array ${name} does not belong in it`);
   }
-  return { step, steps, seconds, state, history: { losses, heldOut }, run };
+  return { step, steps, seconds, state, ...(extra.size > 0 && { extra }), history: { losses, heldOut }, run };
 }
 
 /** A network computes in single or in double precision. */

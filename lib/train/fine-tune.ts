@@ -7,16 +7,16 @@ import { Graph } from '../graph/graph.js';
 import { type EncoderConfig, encoder } from '../models/blocks.js';
 import { checkTrainable, type EncoderModel } from '../models/encoder-model.js';
 import { encoderWeights, initialParameters } from '../models/initial-weights.js';
+import { augments, drawAugmentation } from '../systems/audio2vec/augment.js';
+import { type TrainingConfig, type TrainingOptions, trainingConfig } from '../systems/audio2vec/config.js';
 import { slicesInput } from '../systems/audio2vec/training-graph.js';
+import { ClipDraw } from '../systems/clip-draw.js';
+import { padShortClips } from '../systems/pad-clips.js';
+import { type NetworkFactory, nativeNetwork, type TrainableNetwork } from '../systems/trainable-network.js';
 import { argumentError } from '../util/errors.js';
 import { Random } from '../util/random.js';
-import { augments, drawAugmentation } from './augment.js';
-import { ClipDraw } from './clip-draw.js';
-import { type TrainingConfig, type TrainingOptions, trainingConfig } from './config.js';
-import { type NetworkFactory, nativeNetwork, type TrainableNetwork } from './engine.js';
 import { emptyHistory } from './history.js';
 import { type Step, trainLoop } from './loop.js';
-import { padShortClips } from './pad-clips.js';
 
 export interface FineTuneOptions extends TrainingOptions {
   /** Labelled clips as log-mel. */
@@ -79,11 +79,11 @@ export async function* fineTune(options: FineTuneOptions): AsyncGenerator<Step, 
 
   const clips = Array.from(labels.keys()).filter((i) => labels[i]! >= 0);
   const progress = { step: 0, steps: config.steps, state: network.getState(), history: emptyHistory(), run: {} };
+  const batchAt = labelledBatches(store, labels, clips, config);
   yield* trainLoop({
     network,
     config,
-    batch: labelledBatches(store, labels, clips, config),
-    heldOut: [],
+    training: { batch: (step, _, used) => batchAt(step, used), heldOut: [] },
     progress,
     save: async () => {},
     saveEvery: Number.POSITIVE_INFINITY,

@@ -8,8 +8,13 @@ export interface History {
   heldOut: HeldOutPoint[];
 }
 
-export interface HeldOutPoint extends Losses {
+export interface HeldOutPoint {
   step: number;
+  /** Absent, with its parts, where nothing is held out. */
+  loss?: number;
+  parts: Record<string, number>;
+  /** What else the system measured. */
+  measured?: Record<string, number>;
 }
 
 export function emptyHistory(): History {

@@ -1,11 +1,12 @@
 // The training loop, the same for every task: take a step, measure now and then, save now and then, stop well.
 import type { Batch, Losses } from '../engine/network.js';
+import type { RunConfig } from '../systems/run-config.js';
 import { learningRate } from '../systems/schedule.js';
+import type { Training, Warning } from '../systems/system.js';
+import type { TrainableNetwork } from '../systems/trainable-network.js';
 import { Audio2VecError } from '../util/errors.js';
 import type { Checkpoint } from './checkpoint.js';
-import type { TrainingConfig } from './config.js';
-import type { TrainableNetwork } from './engine.js';
-import { record } from './history.js';
+import { type HeldOutPoint, record } from './history.js';
 
 /** What a training run yields after every step. */
 export interface Step extends Losses {
@@ -15,7 +16,9 @@ export interface Step extends Losses {
   steps?: number;
   learningRate: number;
   /** Losses on held-out clips, when they were measured after this step. */
-  heldOut?: Losses;
+  heldOut?: HeldOutPoint;
+  /** What is wrong with a run that goes on, each said once. */
+  warnings?: readonly Warning[];
   /** Averaged over the last steps. */
   stepsPerSecond: number;
   secondsLeft: number;
@@ -23,15 +26,13 @@ export interface Step extends Losses {
 
 export interface LoopOptions {
   network: TrainableNetwork;
-  config: TrainingConfig;
-  /** Batch by step, from 0: decided by the step alone, called one step ahead. `used` is an earlier batch of no more use,
-   * whose arrays may be filled again. */
-  batch(step: number, used?: Batch): Batch;
-  /** Batches that held-out losses are averaged over; empty: they are not measured. */
-  heldOut: readonly Batch[];
-  /** Where the run stands; updated in place after every step, `state` only for {@link LoopOptions.save}. */
+  config: RunConfig;
+  /** Where batches come from, and what else the run's system wants done on the way. */
+  training: Pick<Training, 'batch' | 'heldOut' | 'step' | 'measure' | 'warnings' | 'rounds' | 'getState'>;
+  /** Where the run stands; updated in place after every step, `state` and `extra` only for {@link LoopOptions.save}. */
   progress: Checkpoint;
-  /** Stores `progress`. Called every `saveEvery` seconds, and when the loop ends other than by an error. */
+  /** Stores `progress`. Called every `saveEvery` seconds, before a round begins, and when the loop ends other than by an
+   * error. */
   save(): Promise<void>;
   saveEvery: number;
   signal?: AbortSignal;
@@ -43,8 +44,9 @@ export interface LoopOptions {
  * `AbortError` that says how to resume is thrown; leaving the `for await` early saves as well. Throws `ERR_DIVERGED`
  * when a loss stops being finite; the last checkpoint stays as it was. */
 export async function* trainLoop(o: LoopOptions): AsyncGenerator<Step, void> {
-  const { network, config, progress, signal } = o;
+  const { network, config, training, progress, signal } = o;
   const speed = new Speedometer();
+  const warned = new Set<string>();
   const secondsBefore = progress.seconds ?? 0;
   let planned = progress.steps === undefined ? 0 : milestonesPassed(secondsBefore / (60 * (config.minutes ?? 1)));
   let savedAt = performance.now();
@@ -52,28 +54,45 @@ export async function* trainLoop(o: LoopOptions): AsyncGenerator<Step, void> {
   let failed = false;
   const save = async () => {
     progress.state = network.getState();
+    progress.extra = training.getState?.();
     await o.save();
     savedAt = performance.now();
     unsaved = false;
   };
+  const takeStep = training.step ?? ((of, batch, optimiser) => of.step(batch, optimiser));
+  const { rounds } = training;
+  const beginsRound = (step: number) => rounds !== undefined && step % rounds.steps === 0;
 
   try {
-    let next = o.batch(progress.step);
+    let next: Batch | undefined;
     let used: Batch | undefined;
     while (progress.step < (progress.steps ?? Number.POSITIVE_INFINITY)) {
       if (signal?.aborted) break;
-      const rate = learningRate(config.schedule, progress.step, progress.steps);
-      const batch = next;
-      const adam = { learningRate: rate, weightDecay: config.weightDecay };
+      const { step } = progress;
+      if (beginsRound(step)) {
+        if (unsaved) await save();
+        const interrupted = await rounds!.begin(network, step / rounds!.steps).then(
+          () => false,
+          (error) => {
+            if (!signal?.aborted) throw error;
+            return true;
+          },
+        );
+        if (interrupted) break;
+      }
+      const batch: Batch = next ?? (await training.batch(step, progress.steps, used));
+      const rate = learningRate(config.schedule, step, progress.steps);
       // The native step starts first; the following batch is drawn while it runs.
-      const running = network.step(batch, adam);
-      const drawing = Promise.resolve().then(() => o.batch(progress.step + 1, used));
+      const running = takeStep(network, batch, { learningRate: rate, weightDecay: config.weightDecay });
+      const drawing = Promise.resolve().then(() =>
+        beginsRound(step + 1) ? undefined : training.batch(step + 1, progress.steps, used),
+      );
       const [losses, following] = await Promise.all([running, drawing]);
       [next, used] = [following, batch];
       if (![losses.loss, ...Object.values(losses.parts)].every(Number.isFinite)) {
         throw new Audio2VecError(
           'ERR_DIVERGED',
-          `The loss became ${losses.loss} at step ${progress.step + 1}. Start again with a learning rate below ${config.schedule.peak}. ` +
+          `The loss became ${losses.loss} at step ${step + 1}. Start again with a learning rate below ${config.schedule.peak}. ` +
             'The last checkpoint, if there is one, is from before.',
         );
       }
@@ -86,10 +105,19 @@ export async function* trainLoop(o: LoopOptions): AsyncGenerator<Step, void> {
         planned = planSteps(config.minutes * 60, progress, speed.perSecond, planned);
       }
 
-      const heldOut = isDue(config, progress) ? await evaluateAll(network, o.heldOut) : undefined;
-      if (heldOut) progress.history.heldOut.push({ step: progress.step, ...heldOut });
+      const point = isDue(config, progress) ? await heldOutPoint(network, training, progress.step) : undefined;
+      if (point) progress.history.heldOut.push(point);
+      const found = (point?.measured && training.warnings?.(point.measured, progress.step)) ?? [];
+      const warnings = found.filter(({ code }) => !warned.has(code));
+      for (const { code } of warnings) warned.add(code);
       if (performance.now() - savedAt >= o.saveEvery * 1000) await save();
-      yield { ...losses, ...position(config, progress, speed), learningRate: rate, heldOut };
+      yield {
+        ...losses,
+        ...position(config, progress, speed),
+        learningRate: rate,
+        heldOut: point,
+        ...(warnings.length > 0 && { warnings }),
+      };
     }
   } catch (error) {
     failed = true; // the network may be anywhere between two steps: the last checkpoint is the better one
@@ -101,6 +129,17 @@ export async function* trainLoop(o: LoopOptions): AsyncGenerator<Step, void> {
     const message = `Interrupted after step ${progress.step}. ${o.whenInterrupted}`;
     throw Object.assign(new DOMException(message, 'AbortError'), { cause: signal?.reason });
   }
+}
+
+/** Held-out losses and what else the system measures; undefined if it measures nothing. */
+async function heldOutPoint(
+  network: TrainableNetwork,
+  { heldOut, measure }: LoopOptions['training'],
+  step: number,
+): Promise<HeldOutPoint | undefined> {
+  const losses = await evaluateAll(network, heldOut);
+  const measured = await measure?.(network);
+  return losses || measured ? { step, parts: {}, ...losses, ...(measured && { measured }) } : undefined;
 }
 
 /** Mean losses over batches; undefined if there are none. */
@@ -118,7 +157,7 @@ export async function evaluateAll(network: TrainableNetwork, batches: readonly B
 }
 
 /** Whether held-out losses are measured after this step: at regular steps and after the last. */
-function isDue(config: TrainingConfig, { step, steps }: Checkpoint): boolean {
+function isDue(config: RunConfig, { step, steps }: Checkpoint): boolean {
   if (step === steps) return true;
   const every = config.evaluateEvery ?? (steps && Math.ceil(steps / 40));
   return every !== undefined && step % every === 0;
@@ -141,7 +180,7 @@ function planSteps(wanted: number, progress: Checkpoint, stepsPerSecond: number,
   return passed;
 }
 
-function position(config: TrainingConfig, { step, steps, seconds }: Checkpoint, speed: Speedometer) {
+function position(config: RunConfig, { step, steps, seconds }: Checkpoint, speed: Speedometer) {
   const stepsPerSecond = speed.perSecond;
   const secondsLeft =
     steps === undefined ? (config.minutes ?? 0) * 60 - (seconds ?? 0) : (steps - step) / stepsPerSecond;

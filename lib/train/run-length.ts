@@ -1,7 +1,8 @@
 // Another length for a run that is continued.
+
+import type { RunConfig } from '../systems/run-config.js';
 import { argumentError } from '../util/errors.js';
 import type { Checkpoint } from './checkpoint.js';
-import type { TrainingConfig } from './config.js';
 
 export interface RunLength {
   /** Train up to so many steps in all instead of those the run began with, also when it has finished. Learning rates
@@ -14,7 +15,7 @@ export interface RunLength {
 }
 
 /** Gives a run another length; `ERR_ARGUMENT` if it is already longer. */
-export function extend(progress: Checkpoint, config: TrainingConfig, { steps, minutes, threads }: RunLength): void {
+export function extend(progress: Checkpoint, config: RunConfig, { steps, minutes, threads }: RunLength): void {
   const { step, seconds = 0 } = progress;
   if (threads !== undefined) {
     if (!Number.isInteger(threads) || threads < 1 || threads > 1024) {

@@ -5,8 +5,8 @@ import { readFileSync } from 'node:fs';
 import { link, open, readFile, rename, rm, stat, utimes } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { runFiles } from '../systems/run-files.js';
 import { Audio2VecError } from '../util/errors.js';
-import { runFiles } from './run-log.js';
 
 interface Holder {
   id: string;

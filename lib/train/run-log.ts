@@ -2,16 +2,21 @@
 // beside it is what continues the run; this file is what tells about it.
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { PretrainingConfig } from '../systems/audio2vec/config.js';
+import type { TaskReport } from '../systems/audio2vec/held-out.js';
+import type { Results } from '../systems/results.js';
+import type { RunConfig } from '../systems/run-config.js';
+import { runFiles } from '../systems/run-files.js';
 import { writeFileAtomic } from '../util/atomic-write.js';
 import { Audio2VecError } from '../util/errors.js';
-import type { PretrainingConfig } from './config.js';
 import type { CorpusFacts } from './corpus.js';
-import type { TaskReport } from './held-out.js';
 import type { HeldOutPoint } from './history.js';
 
-export interface RunLog {
+export interface RunLog<C extends RunConfig = PretrainingConfig> {
   status: 'running' | 'interrupted' | 'finished';
-  config: PretrainingConfig;
+  /** Absent: `audio2vec`. */
+  system?: string;
+  config: C;
   corpus: CorpusFacts;
   step: number;
   steps?: number;
@@ -20,21 +25,15 @@ export interface RunLog {
   /** Loss curves by name (`loss`, and every task): pairs of step and mean loss up to it. */
   losses: Record<string, [number, number][]>;
   heldOut: HeldOutPoint[];
-  /** How each task does on held-out clips, at the end. */
+  /** Name of the model file, at the end. */
+  model?: string;
+  /** What came of it. */
+  results?: Results;
+  /** How each pretext task does on held-out clips, at the end of an audio2vec run. */
   tasks?: TaskReport[];
 }
 
-/** Names of the files in a run's folder. */
-export const runFiles = {
-  checkpoint: 'checkpoint.safetensors',
-  log: 'run.json',
-  encoder: 'encoder.safetensors',
-  features: 'features.a2v',
-  reconstructions: 'reconstructions.safetensors',
-  lock: 'run.lock',
-} as const;
-
-export async function writeRunLog(folder: string, log: RunLog): Promise<void> {
+export async function writeRunLog(folder: string, log: RunLog<RunConfig>): Promise<void> {
   await writeFileAtomic(join(folder, runFiles.log), `${JSON.stringify(log, null, 1)}\n`);
 }
 

@@ -1,9 +1,9 @@
 // A stand-in for the native engine, to test the control flow around it: a bowl whose bottom moves with each batch.
 // Every parameter is pulled to a value computed from all frames of the batch, by a real Adam in float32, so that a
 // batch, a moment or a step count that went astray changes the bits.
-import type { AdamOptions, Arrays, Batch, Losses, NetworkState } from '../../lib/engine/network.js';
+import type { AdamOptions, Arrays, Batch, Losses, NetworkState, Optimiser } from '../../lib/engine/network.js';
 import { sizeOf } from '../../lib/graph/graph.js';
-import type { NetworkFactory, TrainableNetwork } from '../../lib/train/engine.js';
+import type { NetworkFactory, TrainableNetwork } from '../../lib/systems/trainable-network.js';
 
 export interface FakeNetworkOptions {
   /** Loss of this training step (from 1, counted by Adam's steps) is NaN. */
@@ -64,29 +64,29 @@ export function fakeNetworkFactory(options: FakeNetworkOptions = {}): NetworkFac
     }
 
     const copy = (map: Arrays) => new Map([...map].map(([name, a]) => [name, a.slice()]));
-    const network: TrainableNetwork = {
-      step: (batch, how) =>
+    const network = {
+      step: (batch: Batch, how: Optimiser) =>
         alone(() => {
           const before = lossOf(batch);
           adam(batch, how as AdamOptions);
           options.onStep?.(state.steps);
           return state.steps === options.divergeAt ? { loss: Number.NaN, parts: before.parts } : before;
         }),
-      evaluate: (batch) => alone(() => lossOf(batch)),
-      forward: (batch, name) =>
+      evaluate: (batch: Batch) => alone(() => lossOf(batch)),
+      forward: (batch: Batch, name: string) =>
         alone(() => {
           const node = nodes.find((n) => n.name === name)!;
           return new Float32Array(batch.examples * node.rows * sizeOf(node.shape)).map((_, i) => Math.sin(i));
         }),
       getState: () => ({ params: copy(state.params), m: copy(state.m), v: copy(state.v), steps: state.steps }),
-      setState: (s) => {
+      setState: (s: NetworkState) => {
         for (const key of ['params', 'm', 'v'] as const) {
           for (const [name, own] of state[key]) own.set(s[key].get(name)!);
         }
         state.steps = s.steps;
       },
     };
-    return network;
+    return network as Partial<TrainableNetwork> as TrainableNetwork;
   };
 }
 

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { Network } from '../../engine/network.js';
 import { Graph } from '../../graph/graph.js';
 import { defaultEncoder, encoder } from '../../models/blocks.js';
-import { chooseTasks } from '../../systems/audio2vec/index.js';
+import { chooseTasks } from '../../systems/audio2vec/tasks/index.js';
 import { trainingGraph } from '../../systems/audio2vec/training-graph.js';
 import { type BenchCase, peakMemory, rate, timeCalls } from '../case.js';
 import { threadCounts } from '../machine.js';

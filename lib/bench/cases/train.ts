@@ -1,7 +1,7 @@
 // One training step of each pretext task of the paper, on a ready batch in memory: forward, backward, Adam.
 import { Network } from '../../engine/network.js';
 import { defaultEncoder } from '../../models/blocks.js';
-import { chooseTasks } from '../../systems/audio2vec/index.js';
+import { chooseTasks } from '../../systems/audio2vec/tasks/index.js';
 import { trainingGraph } from '../../systems/audio2vec/training-graph.js';
 import { type BenchCase, peakMemory, rate, timeCalls } from '../case.js';
 import { threadCounts } from '../machine.js';

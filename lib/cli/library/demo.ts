@@ -1,6 +1,6 @@
 import { runDemo } from '../../demo/demo.js';
 import { renderComparison } from '../../evaluate/table.js';
-import { trivialPredictors } from '../../report/from-results.js';
+import { trivialPredictors } from '../../systems/audio2vec/results.js';
 import { textTable } from '../../util/text-table.js';
 import type { Operations } from '../operations.js';
 import { stepProgress } from '../progress.js';

@@ -2,7 +2,7 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Encoder } from '../../embed/encoder.js';
-import { runFiles } from '../../train/run-log.js';
+import { runFiles } from '../../systems/run-files.js';
 import { Audio2VecError } from '../../util/errors.js';
 
 /** The encoder that a command was given. */

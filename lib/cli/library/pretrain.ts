@@ -1,9 +1,10 @@
 import { join } from 'node:path';
-import { trivialPredictors } from '../../report/from-results.js';
+import { trivialPredictors } from '../../systems/audio2vec/results.js';
+import { runFiles } from '../../systems/run-files.js';
 import { resumePretraining, pretrain as start } from '../../train/pretrain.js';
-import { readRunLog, runFiles } from '../../train/run-log.js';
+import { readRunLog } from '../../train/run-log.js';
 import type { Operations, PretrainResult } from '../operations.js';
-import { warnSkipped } from './skipped.js';
+import { corpusMessages } from './corpus-messages.js';
 
 export const pretrain: Operations['pretrain'] = async (request, during, onStep): Promise<PretrainResult> => {
   const { corpus, output, resume, options, checkpointSeconds } = request;
@@ -12,15 +13,7 @@ export const pretrain: Operations['pretrain'] = async (request, during, onStep):
     out: output,
     checkpointSeconds,
     signal: during.signal,
-    onFile: ({ done, total }) => during.progress({ done, total, unit: 'recording', details: { now: 'log-mel' } }),
-    onCorpus: ({ store, reused }) => {
-      warnSkipped(during, store.bad);
-      const { hop, sampleRate } = store.frontEnd;
-      const minutes = (store.frames * hop) / sampleRate / 60;
-      const amount = minutes < 120 ? `${minutes.toFixed(1)} min` : `${(minutes / 60).toFixed(1)} h`;
-      const how = reused ? 'log-mel as it was' : 'log-mel computed';
-      during.note(`${store.clipNames.length} recordings, ${amount} (${how})`);
-    },
+    ...corpusMessages(during),
   };
   const { steps: total, minutes, task, threads } = options;
   const steps = resume

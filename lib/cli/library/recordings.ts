@@ -55,7 +55,7 @@ export async function* embedFiles(request: EmbedRequest, during: During): AsyncG
     return results;
   };
   const limit = request.timestamps ? 1 : TOGETHER.files;
-  for await (const { file, samples, error } of read(files, threads, during)) {
+  for await (const { file, samples, error } of readRecordings(files, threads, during)) {
     if (error) {
       yield* await flush(); // results come in the order of the files
       yield { file, error };
@@ -78,7 +78,7 @@ export async function writeFeatures(request: FeaturesRequest, during: During): P
   checkRate(frontEnd, request.model);
   const outputs = outputFiles(files, request.output);
   const written: FeaturesResult[] = [];
-  for await (const { file, samples, error } of read(files, request.threads, during)) {
+  for await (const { file, samples, error } of readRecordings(files, request.threads, during)) {
     if (error) continue;
     const output = outputs.get(file)!;
     const values = await features(samples, { frontEnd, signal, threads: request.threads });
@@ -99,7 +99,7 @@ interface Found {
 }
 
 /** Audio files as they are named, folders with all that they hold; each once. */
-async function findRecordings(inputs: readonly string[], signal: AbortSignal): Promise<Found[]> {
+export async function findRecordings(inputs: readonly string[], signal: AbortSignal): Promise<Found[]> {
   const found = new Map<string, Found>();
   for (const input of inputs) {
     const info = await stat(input).catch(() => undefined); // a missing file is told when it is read
@@ -114,7 +114,7 @@ async function findRecordings(inputs: readonly string[], signal: AbortSignal): P
 }
 
 /** Reads them in order, with progress and a warning for each that cannot be read. */
-async function* read(files: readonly Found[], threads: number | undefined, during: During) {
+export async function* readRecordings(files: readonly Found[], threads: number | undefined, during: During) {
   const started = performance.now();
   const options = { files: files.map((f) => f.path), signal: during.signal, concurrency: threads };
   let done = 0;
@@ -152,7 +152,7 @@ function hopFrames(seconds: number | undefined, { sampleRate, hop }: FrontEndCon
   return seconds === undefined ? undefined : Math.max(1, Math.round((seconds * sampleRate) / hop));
 }
 
-function checkRate({ sampleRate }: FrontEndConfig, model = 'the pretrained encoder'): void {
+export function checkRate({ sampleRate }: FrontEndConfig, model = 'the pretrained encoder'): void {
   if (sampleRate === SAMPLE_RATE) return;
   throw new Audio2VecError(
     'ERR_ARGUMENT',
@@ -160,6 +160,6 @@ function checkRate({ sampleRate }: FrontEndConfig, model = 'the pretrained encod
   );
 }
 
-function noneGood(files: number): Audio2VecError {
+export function noneGood(files: number): Audio2VecError {
   return new Audio2VecError('ERR_DATASET', `None of the ${files} recordings can be read (see the warnings).`);
 }

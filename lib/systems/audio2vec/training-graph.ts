@@ -3,8 +3,8 @@
 
 import { Graph, sizeOf } from '../../graph/graph.js';
 import { type EncoderConfig, encoder } from '../../models/blocks.js';
-import type { TaskChoice } from './index.js';
-import { checkHead } from './own-task.js';
+import type { TaskChoice } from './tasks/index.js';
+import { checkHead } from './tasks/own-task.js';
 
 /** Name of the input that holds the encoded slices of all tasks. */
 export const slicesInput = 'slices';

@@ -4,9 +4,9 @@
 import type { Batch } from '../../engine/network.js';
 import type { FeatureStore } from '../../features/feature-store.js';
 import { frontEndOf } from '../../features/front-ends.js';
-import { ClipDraw } from '../../train/clip-draw.js';
+import { ClipDraw } from '../clip-draw.js';
 import { Random } from '../../util/random.js';
-import { nodes, trainingInputs } from './graph.js';
+import { nodes, predictedAround, targetFrames, trainingInputs } from './graph.js';
 import { type CodesConfig, framesPerCode } from './options.js';
 
 /** Values of Gumbel noise that batches take stretches of. */
@@ -49,10 +49,10 @@ export class SegmentBatches {
     for (let e = 0; e < examples; e++) {
       const clip = this.draw.clip(this.draw.draw(rng));
       const first = clip.start + rng.int(clip.frames - framesPerCode * length + 1);
-      const frames = normalised(store.read(first, framesPerCode * length), store);
+      const frames = normalisedFrames(store, first, framesPerCode * length);
       const mask = drawMask(rng, length, config);
       x.set(frames, 2 * e * size);
-      target.set(frames, e * size);
+      writeTarget(frames, store.bands, target.subarray(e * length * targetFrames * store.bands));
       this.#alter(rng, frames, mask, x.subarray((2 * e + 1) * size, (2 * e + 2) * size));
       for (let t = 0; t < length; t++) {
         values(trainingInputs.masked)[e * length + t] = mask[t]!;
@@ -80,7 +80,7 @@ export class SegmentBatches {
       examples,
       inputs: {
         [nodes.input]: array(2 * frame),
-        [trainingInputs.target]: array(frame),
+        [trainingInputs.target]: array(targetFrames * store.bands),
         [trainingInputs.masked]: array(1),
         [trainingInputs.kept]: array(1),
         [trainingInputs.candidates]: array(1 + config.distractors),
@@ -110,9 +110,33 @@ export class SegmentBatches {
   }
 }
 
-function normalised(frames: Float32Array, { mean, std, bands }: FeatureStore): Float32Array {
+/** `count` frames from `first` on, (log-mel - mean) / std. */
+export function normalisedFrames(store: FeatureStore, first: number, count: number): Float32Array {
+  const { mean, std, bands } = store;
+  const frames = store.read(first, count);
   for (let i = 0; i < frames.length; i++) frames[i] = (frames[i]! - mean[i % bands]!) / std[i % bands]!;
   return frames;
+}
+
+/** For each code frame its log-mel frames and the means of the code frames around it; beyond the ends, of the last. */
+function writeTarget(frames: Float32Array, bands: number, out: Float32Array): void {
+  const length = frames.length / (framesPerCode * bands);
+  const means = new Float32Array(length * bands);
+  for (let i = 0; i < frames.length; i++) {
+    means[Math.floor(i / (framesPerCode * bands)) * bands + (i % bands)]! += frames[i]! / framesPerCode;
+  }
+  const own = framesPerCode * bands;
+  for (let t = 0; t < length; t++) {
+    let at = t * targetFrames * bands;
+    out.set(frames.subarray(t * own, (t + 1) * own), at);
+    at += own;
+    for (let k = -predictedAround; k <= predictedAround; k++) {
+      if (k === 0) continue;
+      const other = Math.min(length - 1, Math.max(0, t + k));
+      out.set(means.subarray(other * bands, (other + 1) * bands), at);
+      at += bands;
+    }
+  }
 }
 
 /** Where each band is taken from: between the band `below` and the next, by `share`. */

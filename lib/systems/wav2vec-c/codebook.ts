@@ -1,12 +1,12 @@
-// Codebooks between steps: codes that fell out of use are placed where latents are, and the centroids of k-means follow
-// the means of their latents.
+// Codebooks between steps: codes that fell out of use are placed where others crowd, and the centroids of k-means follow
+// the means of what they stand for.
 import type { Arrays } from '../../engine/network.js';
 import type { Random } from '../../util/random.js';
 import { type CodesShape, nodes } from './graph.js';
 
-/** Latents `[frames, width]` with the codes they have now, `[frames, books]`. */
-export interface CodedLatents {
-  latents: Float32Array;
+/** Points `[frames, books * dimension]` with the codes they have now, `[frames, books]`. */
+export interface CodedPoints {
+  points: Float32Array;
   codes: Int32Array;
 }
 
@@ -23,9 +23,10 @@ export function usage(codes: Int32Array, { books, codes: size }: Pick<CodesShape
 
 /** Of learnt scores: a code used less than `below` times an even use becomes a copy of one in use, chosen in proportion
  * to its use, a little apart from it: the frames of that one are then shared out. Returns how many did. */
-export function restartScores(weights: Arrays, found: CodedLatents, shape: CodesShape, below: number, rng: Random): number {
+export function restartScores(weights: Arrays, found: CodedPoints, shape: CodesShape, below: number, rng: Random): number {
   const [w, bias, vectors] = [scoreWeights, scoreBias, vectorWeights].map((name) => weights.get(name)!);
-  const { width, books, codes } = shape;
+  const { books, codes } = shape;
+  const width = books * shape.dimension;
   let restarted = 0;
   usage(found.codes, shape).forEach((counts, b) => {
     const total = found.codes.length / books;
@@ -45,17 +46,18 @@ export function restartScores(weights: Arrays, found: CodedLatents, shape: Codes
   return restarted;
 }
 
-/** Of k-means: every centroid moves by `rate` towards the mean of its latents, one used less than `below` times an even
- * use to a latent chosen at random. Returns how many of these there were. */
+/** Of k-means: every centroid moves by `rate` towards the mean of its points, one used less than `below` times an even
+ * use to a point chosen at random. Returns how many of these there were. */
 export function moveCentroids(
   weights: Arrays,
-  found: CodedLatents,
+  found: CodedPoints,
   shape: CodesShape,
   { below, rate }: { below: number; rate: number },
   rng: Random,
 ): number {
   const centroids = centroidsOf(weights, shape);
-  const { width, books, codes } = shape;
+  const { books, codes } = shape;
+  const width = books * shape.dimension;
   const part = width / books;
   const frames = found.codes.length / books;
   let restarted = 0;
@@ -63,7 +65,7 @@ export function moveCentroids(
     const sums = new Float64Array(codes * part);
     for (let t = 0; t < frames; t++) {
       const v = found.codes[t * books + b]!;
-      for (let i = 0; i < part; i++) sums[v * part + i]! += found.latents[t * width + b * part + i]!;
+      for (let i = 0; i < part; i++) sums[v * part + i]! += found.points[t * width + b * part + i]!;
     }
     const book = centroids[b]!;
     counts.forEach((count, v) => {
@@ -72,7 +74,7 @@ export function moveCentroids(
       const frame = restart ? rng.int(frames) : 0;
       for (let i = 0; i < part; i++) {
         const at = v * part + i;
-        if (restart) book[at] = found.latents[frame * width + b * part + i]!;
+        if (restart) book[at] = found.points[frame * width + b * part + i]!;
         else book[at] = book[at]! + rate * (sums[at]! / count - book[at]!);
       }
     });
@@ -81,38 +83,40 @@ export function moveCentroids(
   return restarted;
 }
 
-/** Centroids by k-means (Lloyd), begun at latents drawn at random. */
-export function placeCentroids(weights: Arrays, latents: Float32Array, shape: CodesShape, rng: Random, turns = 10): void {
-  const { width, books, codes } = shape;
+/** Centroids by k-means (Lloyd), begun at points drawn at random. */
+export function placeCentroids(weights: Arrays, points: Float32Array, shape: CodesShape, rng: Random, turns = 10): void {
+  const { books, codes } = shape;
+  const width = books * shape.dimension;
   const part = width / books;
-  const frames = latents.length / width;
+  const frames = points.length / width;
   const first = Array.from({ length: books }, (_, b) => {
     const book = new Float64Array(codes * part);
     for (let v = 0; v < codes; v++) {
       const t = rng.int(frames);
-      for (let i = 0; i < part; i++) book[v * part + i] = latents[t * width + b * part + i]!;
+      for (let i = 0; i < part; i++) book[v * part + i] = points[t * width + b * part + i]!;
     }
     return book;
   });
   setCentroids(weights, first, shape);
   for (let turn = 0; turn < turns; turn++) {
-    const codesNow = nearestCodes(weights, latents, shape);
-    moveCentroids(weights, { latents, codes: codesNow }, shape, { below: 0.05, rate: 1 }, rng);
+    const codesNow = nearestCodes(weights, points, shape);
+    moveCentroids(weights, { points, codes: codesNow }, shape, { below: 0.05, rate: 1 }, rng);
   }
 }
 
-function nearestCodes(weights: Arrays, latents: Float32Array, shape: CodesShape): Int32Array {
-  const { width, books, codes } = shape;
+function nearestCodes(weights: Arrays, points: Float32Array, shape: CodesShape): Int32Array {
+  const { books, codes } = shape;
+  const width = books * shape.dimension;
   const part = width / books;
   const centroids = centroidsOf(weights, shape);
-  const out = new Int32Array((latents.length / width) * books);
+  const out = new Int32Array((points.length / width) * books);
   for (let j = 0; j < out.length; j++) {
     const [t, b] = [Math.floor(j / books), j % books];
     let least = Number.POSITIVE_INFINITY;
     for (let v = 0; v < codes; v++) {
       let distance = 0;
       for (let i = 0; i < part; i++) {
-        distance += (latents[t * width + b * part + i]! - centroids[b]![v * part + i]!) ** 2;
+        distance += (points[t * width + b * part + i]! - centroids[b]![v * part + i]!) ** 2;
       }
       if (distance < least) [least, out[j]] = [distance, v];
     }
@@ -120,10 +124,9 @@ function nearestCodes(weights: Arrays, latents: Float32Array, shape: CodesShape)
   return out;
 }
 
-/** `[books][codes, width / books]` */
-function centroidsOf(weights: Arrays, { width, books, codes }: CodesShape): Float64Array[] {
+/** `[books][codes, dimension]` */
+function centroidsOf(weights: Arrays, { books, codes, dimension: part }: CodesShape): Float64Array[] {
   const vectors = weights.get(vectorWeights)!;
-  const part = width / books;
   return Array.from({ length: books }, (_, b) =>
     Float64Array.from({ length: codes * part }, (_, j) => {
       const [v, i] = [Math.floor(j / part), j % part];
@@ -133,7 +136,9 @@ function centroidsOf(weights: Arrays, { width, books, codes }: CodesShape): Floa
 }
 
 /** Vectors of codes are the centroids; a score is 2 z·e - e². */
-function setCentroids(weights: Arrays, centroids: readonly Float64Array[], { width, books, codes }: CodesShape): void {
+function setCentroids(weights: Arrays, centroids: readonly Float64Array[], shape: CodesShape): void {
+  const { books, codes } = shape;
+  const width = books * shape.dimension;
   const [w, bias, vectors] = [scoreWeights, scoreBias, vectorWeights].map((name) => weights.get(name)!.fill(0));
   const part = width / books;
   centroids.forEach((book, b) => {

@@ -4,7 +4,8 @@ import { Random } from '../../util/random.js';
 import type { Warning } from '../system.js';
 import type { TrainableNetwork } from '../trainable-network.js';
 import { usage } from './codebook.js';
-import { type CodesShape, nodes, trainingInputs } from './graph.js';
+import { type CodesShape, nodes, targetFrames, trainingInputs } from './graph.js';
+import { framesPerCode } from './options.js';
 
 /** Figures of held-out segments. Shares are from 0 to 1. */
 export interface CodeMeasures extends Record<string, number> {
@@ -45,7 +46,7 @@ export async function measureCodes(
     const ranks = firstOfCandidates(out[nodes.query], out[nodes.key], values(trainingInputs.candidates), length, batch.examples);
     found += ranks.found;
     asked += ranks.asked;
-    const target = values(trainingInputs.target);
+    const target = ownFrames(values(trainingInputs.target), shape.bands);
     for (let i = 0; i < target.length; i++) {
       error += (target[i]! - out[nodes.rebuilt][i]!) ** 2;
       total += target[i]!;
@@ -58,6 +59,14 @@ export async function measureCodes(
     contrastiveTop1: asked > 0 ? found / asked : 0,
     reconstructionR2: 1 - error / Math.max(1e-12, square - (total * total) / count),
   };
+}
+
+/** Of targets with the frames around them, the frames themselves: `[code frames, 3, bands]`. */
+export function ownFrames(target: Float32Array, bands: number): Float32Array {
+  const [own, all] = [framesPerCode * bands, targetFrames * bands];
+  const out = new Float32Array((target.length / all) * own);
+  for (let t = 0; t * all < target.length; t++) out.set(target.subarray(t * all, t * all + own), t * own);
+  return out;
 }
 
 /** Masked frames, and those whose first candidate is nearest. One as near counts as missed by chance would have it. */

@@ -28,6 +28,7 @@ const shapeSchema = z.object({
   bands: count.max(512),
   books: count.max(16),
   codes: count.max(1024),
+  dimension: count.max(1024),
   width: count.max(1024),
 });
 
@@ -37,10 +38,10 @@ export function codesParameters(shape: CodesShape): Parameter[] {
   return [...new Map(graphs.flatMap((g) => g.params).map((p) => [p.name, p])).values()];
 }
 
-/** The parameters that a model needs, out of all of a training network, rounded to half precision. */
-export function codesWeights(params: ReadonlyMap<string, Float32Array | Float64Array>, shape: CodesShape) {
+/** Weights as a model file holds them: those that a model needs, rounded to half precision. */
+export function codesWeights(params: ReadonlyMap<string, Float32Array>, shape: CodesShape): Map<string, Float32Array> {
   const names = codesParameters(shape).map((p) => p.name);
-  return new Map(names.map((name) => [name, Float32Array.from(params.get(name)!, (v) => halfValue(halfBits(v)))]));
+  return new Map(names.map((name) => [name, params.get(name)!.map((v) => halfValue(halfBits(v)))]));
 }
 
 /** Writes the model to `file` (safetensors, atomic). Throws `ERR_ARGUMENT` if it is not whole. */

@@ -1,24 +1,27 @@
 // What a run of this system is told: sizes, the quantiser, masks, loss weights, augmentation.
 import { argumentError } from '../../util/errors.js';
-import { type RunConfig, type RunDefaults, type RunOptions, runConfig } from '../run-config.js';
-import type { OptionSpec } from '../system.js';
+import { type RunConfig, type RunOptions, runConfig } from '../run-config.js';
+import { defaults, optionSpecs, runDefaults } from './description.js';
 
-export type Quantiser = 'gumbel' | 'k-means';
+export type { Quantiser } from './description.js';
 
 /** Options of `audio2vec train codes`; all have defaults. */
 export interface CodesOptions extends RunOptions {
   /** How latents become codes: the largest of learnt scores, trained through Gumbel noise, or the nearest centroid. */
-  quantiser?: Quantiser;
-  /** Codebooks; every code frame has a code of each. Default 2. */
+  quantiser?: 'gumbel' | 'k-means';
+  /** Codebooks; every code frame has a code of each. */
   books?: number;
-  /** Codes in a book. Default 64. */
+  /** Codes in a book. */
   codes?: number;
+  /** Values in the vector of a code. */
+  dimension?: number;
   /** Channels of the latents and of the context network. Default 128. */
   width?: number;
-  /** Weights of the losses. Defaults 1, 0.3 and 1; the commitment of `k-means` 0.25. */
+  /** Weights of the losses. */
   contrastive?: number;
   diversity?: number;
   consistency?: number;
+  prediction?: number;
   commitment?: number;
   /** What cosines of the contrastive loss are divided by. Default 0.1. */
   contrastiveTemperature?: number;
@@ -48,65 +51,15 @@ export type CodesConfig = RunConfig & Required<Omit<CodesOptions, keyof RunOptio
 /** Log-mel frames in a code frame. */
 export const framesPerCode = 3;
 
-const defaults = {
-  quantiser: 'gumbel' as Quantiser,
-  books: 2,
-  codes: 64,
-  width: 128,
-  contrastive: 1,
-  diversity: 0.3,
-  consistency: 1,
-  commitment: 0.25,
-  contrastiveTemperature: 0.1,
-  distractors: 25,
-  temperature: 2,
-  finalTemperature: 0.5,
-  maskShare: 0.08,
-  maskSpan: 8,
-  warp: 0.15,
-  colour: 0.3,
-  restartBelow: 0.05,
-  seconds: 4,
-  heldOut: 0.05,
-};
-
-export const runDefaults: RunDefaults = { batchSize: 8, steps: 10000, learningRate: 1e-3, warmUp: 300 };
-
-const number = (name: keyof typeof defaults, text: string): OptionSpec => ({
-  kind: 'number',
-  summary: `${text} (default: ${defaults[name]})`,
-});
-const integer = (name: keyof typeof defaults, text: string): OptionSpec => ({ ...number(name, text), kind: 'integer' });
-
-export const optionSpecs: Readonly<Record<keyof typeof defaults, OptionSpec>> = {
-  quantiser: { kind: { choices: ['gumbel', 'k-means'] }, summary: 'how latents become codes (default: gumbel)' },
-  books: integer('books', 'codebooks'),
-  codes: integer('codes', 'codes in a book'),
-  width: integer('width', 'channels of latents and context'),
-  contrastive: number('contrastive', 'weight of the contrastive loss'),
-  diversity: number('diversity', 'weight of the diversity loss, with gumbel'),
-  consistency: number('consistency', 'weight of rebuilding the input from the codes'),
-  commitment: number('commitment', 'weight of keeping latents near their centroids, with k-means'),
-  contrastiveTemperature: number('contrastiveTemperature', 'what cosines of the contrastive loss are divided by'),
-  distractors: integer('distractors', 'frames that a masked one must be told from'),
-  temperature: number('temperature', 'of the Gumbel softmax in the beginning'),
-  finalTemperature: number('finalTemperature', 'of the Gumbel softmax in the end'),
-  maskShare: number('maskShare', 'share of frames at which a masked span begins'),
-  maskSpan: integer('maskSpan', 'code frames in a masked span'),
-  warp: number('warp', 'how far the masked view is stretched along frequency, 0: not at all'),
-  colour: number('colour', 'how far the masked view is coloured, in standard deviations'),
-  restartBelow: number('restartBelow', 'a code used less than this share of an even use is placed anew'),
-  seconds: number('seconds', 'length of training segments'),
-  heldOut: number('heldOut', 'share of the recordings held out'),
-};
-
 const ranges: Readonly<Record<Exclude<keyof typeof defaults, 'quantiser'>, readonly [number, number]>> = {
   books: [1, 16],
   codes: [2, 1024],
+  dimension: [1, 1024],
   width: [8, 1024],
   contrastive: [0, 1e6],
   diversity: [0, 1e6],
   consistency: [0, 1e6],
+  prediction: [0, 1e6],
   commitment: [0, 1e6],
   contrastiveTemperature: [0.01, 10],
   distractors: [1, 1000],
@@ -136,8 +89,6 @@ export function codesConfig(options: CodesOptions): CodesConfig {
     if (typeof v === 'number' && v >= low && v <= high && (!integer || Number.isInteger(v))) continue;
     throw argumentError(name, `${integer ? 'an integer' : 'a number'} from ${low} to ${high}`, v);
   }
-  const { width, books, quantiser } = config;
-  if (quantiser === 'k-means' && width % books) throw argumentError('books', `a divisor of width, ${width}`, books);
   return config;
 }
 

@@ -5,7 +5,7 @@ import type { Results } from '../results.js';
 import type { TrainableNetwork } from '../trainable-network.js';
 import { usage } from './codebook.js';
 import { nodes, trainingInputs } from './graph.js';
-import { codesOf } from './measures.js';
+import { codesOf, ownFrames } from './measures.js';
 import { type CodesConfig, framesPerCode } from './options.js';
 import type { PreparedCodes } from './training.js';
 
@@ -26,7 +26,8 @@ export async function codesResults(
   const { codebookUse = 0, contrastiveTop1 = 0, reconstructionR2 = 0 } = measured;
   const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
   const values = await network.outputs(batch, [nodes.chosen, nodes.rebuilt]);
-  const target = (batch.inputs[trainingInputs.target] as { values: Float32Array }).values;
+  const around = (batch.inputs[trainingInputs.target] as { values: Float32Array }).values;
+  const target = ownFrames(around, shape.bands);
   const { bands, books, codes } = shape;
   const size = framesPerCode * length * bands;
   const count = Math.min(shown, batch.examples);

@@ -1,35 +1,37 @@
 // A run of Wav2vec-C made ready: graph, batches, the codebook's care between steps, measures.
 import type { Batch } from '../../engine/network.js';
-import { initialParameters } from '../../graph/initial-parameters.js';
-import { splitClips } from '../../train/split.js';
+import { splitClips } from '../split.js';
 import { Random } from '../../util/random.js';
 import type { Corpus, Training } from '../system.js';
 import type { TrainableNetwork } from '../trainable-network.js';
 import { SegmentBatches } from './batches.js';
 import { moveCentroids, placeCentroids, restartScores } from './codebook.js';
 import { type CodesShape, nodes, trainingGraph, trainingInputs } from './graph.js';
+import { initialWeights } from './initial.js';
 import { codesOf, codeWarnings, measureCodes } from './measures.js';
 import { type CodesConfig, framesPerCode, segmentLength } from './options.js';
 
 /** Batches that held-out losses and measures are taken over. */
 const heldOutBatches = 4;
 /** Steps from one look at the codebook to the next. */
-const codebookSteps = 25;
+const codebookSteps = 10;
 /** Of a look at the codebook. */
-const lookBatches = 2;
-/** How far a centroid moves to the mean of its latents at each look. */
+const lookBatches = 1;
+/** How far a centroid moves to the mean of its points at each look. */
 const centroidRate = 0.2;
 
 export interface PreparedCodes {
   training: Omit<Training, 'finish'>;
   shape: CodesShape;
   length: number;
+  /** Clips to train on. */
+  clips: Int32Array;
 }
 
-export function prepareCodes(config: CodesConfig, { store }: Corpus): PreparedCodes {
+export async function prepareCodes(config: CodesConfig, { store }: Corpus): Promise<PreparedCodes> {
   const { frontEnd, clipStarts } = store;
-  const { seed, books, codes, width, quantiser } = config;
-  const shape: CodesShape = { quantiser, bands: store.bands, books, codes, width };
+  const { seed, books, codes, dimension, width, quantiser } = config;
+  const shape: CodesShape = { quantiser, bands: store.bands, books, codes, dimension, width };
   const length = segmentLength(config, frontEnd.sampleRate / frontEnd.hop);
   const split = splitClips(clipStarts, framesPerCode * length, config.heldOut, seed);
   const train = new SegmentBatches(config, store, split.train, length);
@@ -39,7 +41,7 @@ export function prepareCodes(config: CodesConfig, { store }: Corpus): PreparedCo
   const look = new SegmentBatches(config, store, split.train, length, 'codebook');
   const training: PreparedCodes['training'] = {
     graph,
-    initial: initialParameters(graph, seed),
+    initial: await initialWeights(graph, config, shape, store),
     heldOut,
     batch(step, steps, used) {
       const batch = train.batch(step, used);
@@ -58,7 +60,7 @@ export function prepareCodes(config: CodesConfig, { store }: Corpus): PreparedCo
         if (quantiser === 'gumbel') {
           if (round === 0 || restartScores(weights, found, shape, config.restartBelow, rng) === 0) return;
         } else if (round === 0) {
-          placeCentroids(weights, found.latents, shape, rng);
+          placeCentroids(weights, found.points, shape, rng);
         } else {
           moveCentroids(weights, found, shape, { below: config.restartBelow, rate: centroidRate }, rng);
         }
@@ -66,7 +68,7 @@ export function prepareCodes(config: CodesConfig, { store }: Corpus): PreparedCo
       },
     },
   };
-  return { training, shape, length };
+  return { training, shape, length, clips: split.train };
 }
 
 /** From the first to the last by a constant factor, over the first two thirds of the run. */
@@ -85,17 +87,17 @@ function heldOutSegments(config: CodesConfig, store: Corpus['store'], clips: Int
   });
 }
 
-/** Latents of training segments, and their codes. */
+/** Points of training segments, and their codes. */
 async function lookAtCodes(network: TrainableNetwork, draw: SegmentBatches, round: number, shape: CodesShape) {
-  const latents: Float32Array[] = [];
+  const points: Float32Array[] = [];
   const codes: Int32Array[] = [];
   for (let i = 0; i < lookBatches; i++) {
     const batch = draw.batch(round * lookBatches + i);
-    const out = await network.outputs(batch, ['z', nodes.chosen]);
-    latents.push(out.z);
+    const out = await network.outputs(batch, [nodes.points, nodes.chosen]);
+    points.push(out[nodes.points]);
     codes.push(codesOf(out[nodes.chosen], shape));
   }
-  return { latents: joined(latents, Float32Array), codes: joined(codes, Int32Array) };
+  return { points: joined(points, Float32Array), codes: joined(codes, Int32Array) };
 }
 
 function joined<A extends Float32Array | Int32Array>(parts: readonly A[], kind: new (length: number) => A): A {

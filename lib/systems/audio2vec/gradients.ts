@@ -1,13 +1,13 @@
 // What a training step computes, without taking it: for those who average gradients elsewhere, such as a federated
 // client, and for checking against other implementations.
-import { type Arrays, type Batch, type Losses, Network } from '../engine/network.js';
-import type { FeatureStore } from '../features/feature-store.js';
-import type { Parameter } from '../graph/graph.js';
-import { checkEncoder, defaultEncoder, type EncoderConfig } from '../models/blocks.js';
-import { initialParameters } from '../models/initial-weights.js';
-import { chooseTasks, formatTasks, type TaskChoice, type Tasks } from '../systems/audio2vec/index.js';
-import { trainingGraph } from '../systems/audio2vec/training-graph.js';
-import { argumentError } from '../util/errors.js';
+import { type Arrays, type Batch, type Losses, Network } from '../../engine/network.js';
+import type { FeatureStore } from '../../features/feature-store.js';
+import type { Parameter } from '../../graph/graph.js';
+import { checkEncoder, defaultEncoder, type EncoderConfig } from '../../models/blocks.js';
+import { initialParameters } from '../../models/initial-weights.js';
+import { argumentError } from '../../util/errors.js';
+import { chooseTasks, formatTasks, type TaskChoice, type Tasks } from './tasks/index.js';
+import { trainingGraph } from './training-graph.js';
 
 export interface GradientOptions {
   /** Shape of the encoder; what is left out is as in {@link defaultEncoder}. */

@@ -2,12 +2,12 @@
 // What training tells clips apart by takes most of the variance otherwise, and distances and regularised classifiers
 // hardly see the rest, where much of what labels are about is.
 import { Matrix } from 'ml-matrix';
-import { Encoder } from '../embed/encoder.js';
-import type { FeatureStore } from '../features/feature-store.js';
-import { type EncoderModel, encoderGraph } from '../models/encoder-model.js';
-import { type PrincipalAxes, principalAxes } from '../util/principal-axes.js';
-import { Random } from '../util/random.js';
-import { ClipDraw } from './clip-draw.js';
+import { Encoder } from '../../embed/encoder.js';
+import type { FeatureStore } from '../../features/feature-store.js';
+import { type EncoderModel, encoderGraph } from '../../models/encoder-model.js';
+import { type PrincipalAxes, principalAxes } from '../../util/principal-axes.js';
+import { Random } from '../../util/random.js';
+import { ClipDraw } from '../clip-draw.js';
 
 /** Slices of the corpus that means and covariances are taken over. */
 const sampledSlices = 16384;

@@ -1,9 +1,9 @@
 // What a run remembers of tasks that are not of this package, and what it asks for when it is continued.
 import { resolve } from 'node:path';
-import { parseTasks, type TaskSpec, type Tasks, tasks } from '../systems/audio2vec/index.js';
-import type { Task } from '../systems/audio2vec/task.js';
-import { Audio2VecError } from '../util/errors.js';
+import { Audio2VecError } from '../../util/errors.js';
 import type { PretrainingConfig } from './config.js';
+import { parseTasks, type TaskSpec, type Tasks, tasks } from './tasks/index.js';
+import type { Task } from './tasks/task.js';
 
 /** Absolute paths of the modules that were given, by the names of the tasks that they export. */
 export function modulesOf(given: Tasks | undefined, loaded: readonly TaskSpec[]): Record<string, string> | undefined {

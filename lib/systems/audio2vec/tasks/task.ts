@@ -1,10 +1,10 @@
 // What a pretext task is. A task of this package is one file that declares an object of this type and one line in
 // index.ts; one of the user's own is an object given to `pretrain`, or a module (own-task.ts).
 
-import type { Graph, Ref } from '../../graph/graph.js';
-import type { EncoderConfig } from '../../models/blocks.js';
-import { argumentError } from '../../util/errors.js';
-import type { Random } from '../../util/random.js';
+import type { Graph, Ref } from '../../../graph/graph.js';
+import type { EncoderConfig } from '../../../models/blocks.js';
+import { argumentError } from '../../../util/errors.js';
+import type { Random } from '../../../util/random.js';
 
 /** The frames [start, start + frames) of a feature store that belong to one clip. */
 export interface Clip {

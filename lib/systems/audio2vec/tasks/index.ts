@@ -1,6 +1,6 @@
 // The registry of pretext tasks, and how a choice of them is written: "cbow", "cbow+contrastive:0.5",
 // "temporal-gap(maxFrames=720)", "cbow+./my-task.mjs:0.5".
-import { argumentError } from '../../util/errors.js';
+import { argumentError } from '../../../util/errors.js';
 import { autoencoder } from './autoencoder.js';
 import { cbow } from './cbow.js';
 import { contrastive } from './contrastive.js';

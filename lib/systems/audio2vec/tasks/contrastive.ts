@@ -1,7 +1,7 @@
 // Contrastive learning: of all slices of the batch, recognise the one that comes from the same clip. With a temperature,
 // as in SimCLR (Chen et al., 2020): cosine similarity, each slice against all others. Without, as in COLA (Saeed,
 // Grangier, Zeghidour, 2020): first slices against second ones, by a bilinear similarity (W z_a)·z_b.
-import { argumentError } from '../../util/errors.js';
+import { argumentError } from '../../../util/errors.js';
 import { checkPair, type PairOptions, pairSpan, samplePair } from './pair.js';
 import { checkInteger, type Task } from './task.js';
 

@@ -1,10 +1,10 @@
 // Random alterations of the slices an encoder sees (never of the slices a decoder must rebuild). Drawn here as plain
 // data, applied natively while slices are gathered.
-import type { Augmentation } from '../engine/augmentation.js';
-import type { EncoderConfig } from '../models/blocks.js';
-import { argumentError } from '../util/errors.js';
-import type { Random } from '../util/random.js';
-import type { ClipDraw } from './clip-draw.js';
+import type { Augmentation } from '../../engine/augmentation.js';
+import type { EncoderConfig } from '../../models/blocks.js';
+import { argumentError } from '../../util/errors.js';
+import type { Random } from '../../util/random.js';
+import type { ClipDraw } from '../clip-draw.js';
 
 /** Everything is off at 0. Each slice draws its own. */
 export interface AugmentationOptions {

@@ -2,10 +2,10 @@
 // decoder nor the corpus.
 import { join } from 'node:path';
 import { z } from 'zod';
-import { Audio2VecError } from '../util/errors.js';
-import { readSafetensors, type Tensor, writeSafetensors } from '../util/safetensors.js';
+import { Audio2VecError } from '../../util/errors.js';
+import { readSafetensors, type Tensor, writeSafetensors } from '../../util/safetensors.js';
+import { runFiles } from '../run-files.js';
 import type { Reconstruction } from './held-out.js';
-import { runFiles } from './run-log.js';
 
 const format = 'audio2vec-reconstructions';
 const namesSchema = z.array(z.object({ clip: z.string(), seconds: z.number() }));

@@ -1,12 +1,12 @@
 // Does a pretext task really learn? Its held-out loss beside what answers without any learning would get.
 
-import type { FeatureStore } from '../features/feature-store.js';
-import { sizeOf } from '../graph/graph.js';
-import type { Example } from '../systems/audio2vec/task.js';
-import type { TaskNodes, TrainingGraph } from '../systems/audio2vec/training-graph.js';
-import { type Interval, spearmanInterval } from '../util/metrics.js';
-import type { TrainableNetwork } from './engine.js';
+import type { FeatureStore } from '../../features/feature-store.js';
+import { sizeOf } from '../../graph/graph.js';
+import { type Interval, spearmanInterval } from '../../util/metrics.js';
+import type { TrainableNetwork } from '../trainable-network.js';
 import type { BatchSampler } from './sampler.js';
+import type { Example } from './tasks/task.js';
+import type { TaskNodes, TrainingGraph } from './training-graph.js';
 
 /** How one task does on held-out clips. */
 export interface TaskReport {

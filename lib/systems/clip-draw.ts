@@ -1,9 +1,9 @@
 // Draws clips. A clip's chance is the number of places where an example can begin in it, so that every such place of
 // the corpus is equally likely: an hour of recording counts as an hour, however it is cut into files.
 
-import type { Clip } from '../systems/audio2vec/task.js';
 import { Audio2VecError } from '../util/errors.js';
 import type { Random } from '../util/random.js';
+import type { Clip } from './audio2vec/tasks/task.js';
 
 export class ClipDraw {
   /** Number of clips that are long enough. */

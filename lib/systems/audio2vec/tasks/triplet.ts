@@ -1,6 +1,6 @@
 // The Triplet baseline (Tagliasacchi et al., 2019): an anchor must be nearer to a slice close to it in time than to a
 // slice of another clip, by a margin: [‖z_a - z_p‖² - ‖z_a - z_n‖² + margin]_+.
-import { argumentError } from '../../util/errors.js';
+import { argumentError } from '../../../util/errors.js';
 import { checkPair, type PairOptions, pairSpan, samplePair } from './pair.js';
 import type { Task } from './task.js';
 

@@ -2,7 +2,7 @@
 // they are. The distance Δ is uniform on 0 … maxFrames - frames and δ = Δ / (maxFrames - frames) is the target of a
 // cross entropy. Because the targets are soft, the best possible loss is their mean entropy, 0.5 nats, and the constant
 // answer 1/2 costs ln 2 = 0.693: the useful range is narrow.
-import { argumentError } from '../../util/errors.js';
+import { argumentError } from '../../../util/errors.js';
 import { checkInteger, maxDistanceFrames, type Task } from './task.js';
 
 export interface TemporalGapOptions {

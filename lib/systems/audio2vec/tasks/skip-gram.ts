@@ -1,6 +1,6 @@
 // Audio2Vec, skip-gram (Tagliasacchi et al., 2019): the middle slice is encoded, and its embedding is decoded into all
 // slices around it at once, one decoder output channel for each.
-import { decoder } from '../../models/blocks.js';
+import { decoder } from '../../../models/blocks.js';
 import { type ContextOptions, checkContext, contextDefaults, contextSpan, sampleContext } from './context.js';
 import { type Task, targetSlices } from './task.js';
 

@@ -1,8 +1,11 @@
+// What training uses of a network, so that tests can put another in its place.
 import { Network, type NetworkOptions } from '../engine/network.js';
 import type { Graph } from '../graph/graph.js';
 
-/** What training uses of a network. */
-export type TrainableNetwork = Pick<Network, 'step' | 'evaluate' | 'forward' | 'getState' | 'setState'>;
+export type TrainableNetwork = Pick<
+  Network,
+  'step' | 'evaluate' | 'forward' | 'outputs' | 'lossAndGradients' | 'update' | 'getState' | 'setState'
+>;
 
 /** Makes a graph runnable. */
 export type NetworkFactory = (graph: Graph, options: NetworkOptions) => TrainableNetwork;

@@ -1,6 +1,6 @@
 // Audio2Vec, continuous bag of words (Tagliasacchi et al., 2019): the slices around the middle one are encoded, and
 // their embeddings, side by side in time order, are decoded into the middle slice.
-import { decoder } from '../../models/blocks.js';
+import { decoder } from '../../../models/blocks.js';
 import { type ContextOptions, checkContext, contextDefaults, contextSpan, sampleContext } from './context.js';
 import { type Task, targetSlices } from './task.js';
 

@@ -4,8 +4,8 @@
 import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import type { Graph, Ref } from '../../graph/graph.js';
-import { Audio2VecError, argumentError } from '../../util/errors.js';
+import type { Graph, Ref } from '../../../graph/graph.js';
+import { Audio2VecError, argumentError } from '../../../util/errors.js';
 import type { Example, Task } from './task.js';
 
 /** Members of a task, and what each must be. */

@@ -1,12 +1,12 @@
 // Training batches. Batch k is a function of the seed and k alone: there is no state that a checkpoint would have to
 // store, and sampling ahead while a step runs changes nothing.
-import type { Batch, BatchInput } from '../engine/network.js';
-import { checkExample } from '../systems/audio2vec/own-task.js';
-import type { Example } from '../systems/audio2vec/task.js';
-import { slicesInput, type TaskNodes, type TrainingGraph } from '../systems/audio2vec/training-graph.js';
-import { Random } from '../util/random.js';
+import type { Batch, BatchInput } from '../../engine/network.js';
+import { Random } from '../../util/random.js';
+import { ClipDraw } from '../clip-draw.js';
 import { type AugmentationOptions, augments, drawAugmentation, noAugmentation } from './augment.js';
-import { ClipDraw } from './clip-draw.js';
+import { checkExample } from './tasks/own-task.js';
+import type { Example } from './tasks/task.js';
+import { slicesInput, type TaskNodes, type TrainingGraph } from './training-graph.js';
 
 export interface SamplerOptions {
   clipStarts: Float64Array;

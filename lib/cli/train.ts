@@ -1,0 +1,108 @@
+// `audio2vec train SYSTEM`: a command for each system, its flags made from what the system says of its options.
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import type { OptionSpec, SystemDescription } from '../systems/system.js';
+import { systems } from '../systems/systems.js';
+import type { Operations } from './operations.js';
+import { finish, integer, isGiven, nonNegative, positive, quote, type Runner, resumable } from './options.js';
+import { stepProgress } from './progress.js';
+import { resultsText } from './results-text.js';
+import type { Session } from './session.js';
+
+interface Flags extends Record<string, unknown> {
+  output: string;
+  resume?: boolean;
+  checkpointSeconds?: number;
+  steps?: number;
+  minutes?: number;
+}
+
+export function addTrain(program: Command, operations: Operations, run: Runner): void {
+  const command = program
+    .command('train')
+    .summary('train one of the other systems on a folder of unlabelled recordings')
+    .description('Trains on recordings without labels and writes a run folder with the model. What can be trained:');
+  for (const system of systems) addSystem(command, system, operations, run);
+}
+
+function addSystem(parent: Command, system: SystemDescription, operations: Operations, run: Runner): void {
+  const { batchSize = 64, steps = 5000, learningRate = 1e-3, warmUp = 100, weightDecay = 0 } = system.runDefaults ?? {};
+  const command = parent
+    .command(system.name)
+    .summary(system.summary)
+    .description(
+      `Trains ${system.summary}, without labels, and writes a run folder: the model, run.json (losses), ` +
+        'checkpoint.safetensors. Ctrl-C saves; --resume continues with the same bits as if nothing had happened.',
+    )
+    .argument('<corpus>', 'folder of recordings, searched with its subfolders')
+    .option('-o, --output <folder>', 'folder of the run', 'run')
+    .option('--resume', 'continue the run in the output folder, with the options it began with; --steps extends it')
+    .option('--checkpoint-seconds <number>', 'time between checkpoints (default: 60)', positive())
+    .optionsGroup('Training:')
+    .option('--steps <number>', `training steps (default: ${steps})`, integer(1))
+    .option('--minutes <number>', 'train for so long instead of a number of steps', positive())
+    .option('--batch-size <number>', `examples in a batch (default: ${batchSize})`, integer(1))
+    .option('--evaluate-every <steps>', 'how often progress is measured (default: 40 times a run)', integer(1))
+    .option('--learning-rate <number>', `peak learning rate of Adam (default: ${learningRate})`, positive(10))
+    .option('--warm-up <steps>', `steps until the peak is reached (default: ${warmUp})`, integer(0))
+    .addOption(new Option('--decay <kind>', 'after the peak (default: cosine)').choices(['cosine', 'constant']))
+    .option('--weight-decay <number>', `decoupled, as in AdamW (default: ${weightDecay})`, nonNegative(0.99))
+    .optionsGroup(`Of ${system.name}:`);
+  for (const [name, spec] of Object.entries(system.options)) command.addOption(optionOf(name, spec));
+  command.optionsGroup('Options:');
+
+  const examples = [
+    `train ${system.name} recordings/ --minutes 30 -o run`,
+    `train ${system.name} recordings/ --resume -o run`,
+  ];
+  finish<Flags>(command, run, examples, async (session, [corpus], flags) => {
+    const { output, resume = false, checkpointSeconds } = flags;
+    if (flags.steps !== undefined && flags.minutes !== undefined) {
+      command.error('error: give --steps or --minutes, not both');
+    }
+    const fixed = resume ? command.options.filter((o) => isGiven(command, o) && !resumable.includes(o.long!)) : [];
+    if (fixed.length > 0) {
+      const names = fixed.map((o) => o.long).join(', ');
+      command.error(`error: a run keeps the options it began with: leave out ${names} with --resume`);
+    }
+    const options = optionsOf(system, flags, session);
+    const again = `Continue with: audio2vec train ${system.name} ${quote(corpus!)} --resume -o ${quote(output)}`;
+    let heldOut: number | undefined;
+    const request = { system: system.name, corpus: corpus!, output, resume, checkpointSeconds, options };
+    const result = await operations.train(request, session, (step) => {
+      session.onInterrupt = again; // before the first step there is nothing to continue
+      heldOut = step.heldOut ?? heldOut;
+      for (const { code, message } of step.warnings ?? []) session.warn(`[${code}] ${message}`);
+      session.progress(stepProgress(step, heldOut));
+    });
+    session.signal.throwIfAborted();
+    session.result(result, resultsText(`${result.model}: ${result.step} steps`, result.results));
+  });
+}
+
+/** Flags of a run that its system takes as options of the same name. */
+const runFlags = [
+  ...['steps', 'minutes', 'batchSize', 'evaluateEvery'],
+  ...['learningRate', 'warmUp', 'decay', 'weightDecay'],
+];
+
+function optionOf(name: string, { kind, summary }: OptionSpec): Option {
+  const flag = `--${name.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)}`;
+  if (kind === 'flag') return new Option(flag, summary);
+  if (kind === 'text') return new Option(`${flag} <text>`, summary);
+  if (typeof kind === 'object') return new Option(`${flag} <kind>`, summary).choices(kind.choices);
+  const option = new Option(`${flag} <number>`, summary);
+  return option.argParser(kind === 'integer' ? integer(Number.MIN_SAFE_INTEGER) : number);
+}
+
+function number(text: string): number {
+  const value = Number(text);
+  if (text.trim() === '' || !Number.isFinite(value)) throw new InvalidArgumentError('It must be a number.');
+  return value;
+}
+
+/** Flags → options of the system. What was not given is left to its defaults. */
+function optionsOf(system: SystemDescription, flags: Flags, { common }: Session): Record<string, unknown> {
+  const names = [...runFlags, ...Object.keys(system.options)];
+  const given = names.flatMap((name) => (flags[name] === undefined ? [] : [[name, flags[name]] as const]));
+  return { ...common, ...Object.fromEntries(given) };
+}

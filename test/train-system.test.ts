@@ -1,0 +1,151 @@
+// A system of one's own: everything around it (run folder, resume, rounds, warnings, results, report) comes from the
+// package.
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { Batch } from '../lib/engine/network.js';
+import { Graph } from '../lib/graph/graph.js';
+import { renderReport } from '../lib/report/report.js';
+import { runReport } from '../lib/report/run-report.js';
+import { type RunConfig, type RunOptions, runConfig } from '../lib/systems/run-config.js';
+import type { System } from '../lib/systems/system.js';
+import { loadCheckpoint } from '../lib/train/checkpoint.js';
+import { readRunLog } from '../lib/train/run-log.js';
+import { resumeTraining, train } from '../lib/train/train.js';
+import { Random } from '../lib/util/random.js';
+import { readSafetensors, writeSafetensors } from '../lib/util/safetensors.js';
+import { memoryStore } from './helpers/memory-store.js';
+
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'audio2vec-system-'));
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+interface Config extends RunConfig {
+  width: number;
+}
+
+/** Rebuilds frames through a narrow layer; every round makes new noise from what the network is then. */
+const squeeze: System<RunOptions & { width?: number }, Config> = {
+  name: 'squeeze',
+  summary: 'a narrow network that rebuilds frames',
+  options: { width: { kind: 'integer', summary: 'width of the narrow layer (default: 3)' } },
+  configure: (o) => ({ ...runConfig(o, { batchSize: 8, steps: 12 }), width: o.width ?? 3 }),
+  features: () => ({ frontEnd: {} }),
+  prepare({ batchSize, seed, width }, { store }) {
+    const { bands, mean, std } = store;
+    const graph = new Graph();
+    const x = graph.input('x', [1, bands, 1]);
+    const noise = graph.input('noise', [1, bands, 1]);
+    const flat = graph.reshape('flat', graph.add('noisy', x, noise), [bands], 1);
+    const rebuilt = graph.dense('rebuilt', graph.dense('narrow', flat, width), bands);
+    graph.loss('error', 'mse', [graph.reshape('map', rebuilt, [1, bands, 1], 1), x]);
+    let pool = new Float32Array(bands);
+    const rounds: number[] = [];
+    const batch = (step: number, _?: number): Batch => {
+      const rng = new Random(seed).fork(step);
+      const frames = Float64Array.from({ length: batchSize }, () => rng.int(store.frames));
+      const values = Float32Array.from({ length: batchSize * bands }, (_, i) => pool[i % bands]! * rng.normal());
+      return { examples: batchSize, inputs: { x: { frames }, noise: { values } } };
+    };
+    return {
+      graph,
+      network: { store, mean, std },
+      batch,
+      heldOut: [],
+      measure: async (network) => ({ size: Math.hypot(...network.getState().params.get('narrow.bias')!) }),
+      warnings: ({ size }, step) => (step > 5 ? [{ code: 'TOO_LATE', message: `size ${size}` }] : []),
+      rounds: {
+        steps: 5,
+        begin: async (network, round) => {
+          rounds.push(round);
+          const weights = network.getState().params.get('narrow.weight')!;
+          pool = pool.map((p, i) => 0.5 * p + Math.abs(weights[i]!));
+        },
+      },
+      getState: () => new Map([['pool', pool.slice()]]),
+      setState: (state) => {
+        pool = Float32Array.from(state.get('pool')!);
+      },
+      finish: async (network, { out, provenance }) => {
+        const data = Float32Array.from(network.getState().params.get('narrow.weight')!);
+        const shape = [width, bands];
+        await writeSafetensors(join(out, 'squeeze.safetensors'), new Map([['weight', { shape, data }]]), {
+          provenance: JSON.stringify(provenance),
+        });
+        return {
+          model: 'squeeze.safetensors',
+          results: {
+            headline: `It has <${width}> numbers in the middle.`,
+            tables: [
+              { title: 'widths', columns: [{ title: 'layer' }, { title: 'width' }], rows: [['narrow', `${width}`]] },
+            ],
+            charts: [
+              {
+                title: 'nothing',
+                x: 'x',
+                y: 'y',
+                series: [
+                  {
+                    name: 'zero',
+                    points: [
+                      [0, 0],
+                      [1, 0],
+                    ],
+                  },
+                ],
+              },
+            ],
+            pictures: [{ title: 'weights', file: 'squeeze.safetensors', array: 'weight' }],
+          },
+        };
+      },
+    };
+  },
+};
+
+const corpus = memoryStore(Array(6).fill(40), 8);
+const start = (out: string, options = {}) =>
+  train({ system: squeeze, corpus, out: join(folder, out), checkpointSeconds: 0, options: { threads: 1, ...options } });
+
+test('interrupted in the middle of a round and continued, a run has the bits of an undisturbed one', async () => {
+  const whole = [];
+  for await (const step of start('whole')) whole.push(step);
+  expect(whole.length).toBe(12);
+  expect(whole.flatMap((s) => s.warnings ?? []).map((w) => w.code)).toEqual(['TOO_LATE']);
+  for (const stopAt of [1, 4, 5, 7, 10, 11]) {
+    const out = `stopped-${stopAt}`;
+    for await (const { step } of start(out)) if (step === stopAt) break;
+    const again = { system: squeeze, corpus, out: join(folder, out), checkpointSeconds: 0 };
+    for await (const _ of resumeTraining(again)) void _;
+    for (const file of ['squeeze.safetensors', 'checkpoint.safetensors']) {
+      const [a, b] = await Promise.all(['whole', out].map((o) => readFile(join(folder, o, file))));
+      expect(a!.equals(b!), `${file} after a stop at ${stopAt}`).toBe(true);
+    }
+  }
+});
+
+test('its state, results and measurements are in the run folder, and its report shows them', async () => {
+  const out = join(folder, 'whole');
+  expect((await loadCheckpoint(join(out, 'checkpoint.safetensors'))).extra!.get('pool')!.length).toBe(8);
+  const log = await readRunLog(out);
+  expect([log.system, log.status, log.model]).toEqual(['squeeze', 'finished', 'squeeze.safetensors']);
+  expect(log.heldOut.at(-1)!.measured!.size).toBeGreaterThan(0);
+  const { metadata } = await readSafetensors(join(out, 'squeeze.safetensors'));
+  expect(JSON.parse(metadata.provenance!)).toMatchObject({ system: 'squeeze', width: 3, steps: 12 });
+  const page = renderReport(await runReport(out));
+  expect(page).toContain('It has &#60;3&#62; numbers in the middle.');
+  for (const part of ['<figcaption>widths', 'size, along the run', 'class="picture"']) expect(page).toContain(part);
+});
+
+test('what is wrong is told by name', async () => {
+  const out = join(folder, 'wrong');
+  const run = (options: object) => train({ corpus, out, ...options } as Parameters<typeof train>[0]).next();
+  await expect(run({ system: 'nothing' })).rejects.toThrow(/system must be one of/);
+  await expect(run({ system: squeeze, options: { steps: 0 } })).rejects.toThrow(/steps must be an integer/);
+  await expect(run({ system: squeeze, out: join(folder, 'whole') })).rejects.toThrow(/a folder without a run in it/);
+  const resume = resumeTraining({ corpus, out: join(folder, 'whole') }).next();
+  await expect(resume).rejects.toThrow(/system must be/);
+});
