@@ -43,6 +43,7 @@ export { labelSubset, stratifiedFolds, stratifiedSplit } from './evaluate/splits
 export { renderComparison, renderConfusion } from './evaluate/table.js';
 export { shiftInTime } from './evaluate/time-shift.js';
 export { type FolderSelection, type WeighFolderOptions, weighFolder } from './evaluate/weigh-folder.js';
+export type { Classifier } from './export/deployed-encoder.js';
 export { type ExportEncoderOptions, exportEncoder } from './export/export-encoder.js';
 export {
   defaultLimits,
@@ -53,7 +54,6 @@ export {
 } from './export/export-onnx.js';
 export { type ExportPackedOptions, exportPacked } from './export/export-packed.js';
 export { type ExportTfliteOptions, exportTflite } from './export/export-tflite.js';
-export type { Classifier } from './export/onnx.js';
 export type { Parity, ParityCase, ParityLimits } from './export/parity.js';
 export { type ProofOptions, proofCases } from './export/proof.js';
 export {

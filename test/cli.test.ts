@@ -10,12 +10,14 @@ import { version } from '../lib/cli/version.js';
 import { layerTable } from '../lib/graph/layer-table.js';
 import { defaultEncoder } from '../lib/models/blocks.js';
 import { encoderGraph } from '../lib/models/encoder-model.js';
+import { systems } from '../lib/systems/systems.js';
 import { Audio2VecError } from '../lib/util/errors.js';
 import { readNpy } from '../lib/util/npy.js';
 
 const commands = [
   'features',
   'pretrain',
+  'train',
   'embed',
   'evaluate',
   'weigh',
@@ -73,8 +75,9 @@ describe('help and usage', () => {
     for (const exit of Object.values(exitCodes)) expect(stdout).toMatch(new RegExp(`^  ${exit}  +\\w`, 'm'));
   });
 
-  it.each(commands)('%s --help has examples and the common options', async (command) => {
-    const { code, stdout } = await cli([command, '--help']);
+  const withFlags = [...commands.filter((c) => c !== 'train'), ...systems.map(({ name }) => `train ${name}`)];
+  it.each(withFlags)('%s --help has examples and the common options', async (command) => {
+    const { code, stdout } = await cli([...command.split(' '), '--help']);
     expect(code).toBe(exitCodes.ok);
     expect(stdout).toContain(`$ audio2vec ${command}`);
     for (const flag of ['--json', '--quiet', '--seed', '--threads']) expect(stdout).toContain(flag);
@@ -87,7 +90,7 @@ describe('help and usage', () => {
 
   it.each([
     ['no command', []],
-    ['an unknown command', ['train']],
+    ['an unknown command', ['trian']],
     ['an unknown flag', ['info', '--fast']],
     ['a missing argument', ['evaluate']],
     ['a number that is none', ['pretrain', 'c', '--steps', 'many']],

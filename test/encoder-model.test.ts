@@ -81,7 +81,7 @@ describe('inference layers', () => {
     const layers = inferenceLayers(encoderGraph(model.config).graph.nodes, model.weights);
     const count = (op: string) => layers.filter((l) => l.op === op).length;
     expect(['conv', 'add', 'max-pool', 'global-max-pool', 'dense'].map(count)).toEqual([15, 5, 4, 1, 1]);
-    expect(count('affine') + count('relu')).toBe(0);
+    expect(count('batch-norm') + count('relu')).toBe(0);
     expect(layers.every((l) => l.op !== 'conv' || l.relu)).toBe(true);
   });
 
@@ -90,7 +90,7 @@ describe('inference layers', () => {
     const conv = g.conv('c', g.input('x', [2, 2, 1]), [1, 1], 3, true);
     g.add('sum', g.batchNorm('n', conv, true), conv);
     const weights = new Map(g.params.map((p) => [p.name, new Float32Array(3).fill(1)]));
-    expect(inferenceLayers(g.nodes, weights).map((l) => l.op)).toEqual(['input', 'conv', 'affine', 'add']);
+    expect(inferenceLayers(g.nodes, weights).map((l) => l.op)).toEqual(['input', 'conv', 'batch-norm', 'add']);
   });
 
   it('refuse losses and missing weights', () => {

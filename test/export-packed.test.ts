@@ -59,12 +59,13 @@ describe('of the pretrained encoder', () => {
 
   it('has each weight within half a step of its channel or clipped, and biases to the last bit', () => {
     const wanted = layersOf(float.model);
-    for (const [i, { name, weight, bias }] of layersOf(packed.model).entries()) {
-      expect(bias).toEqual(wanted[i]!.bias);
+    for (const [i, { name, arrays }] of layersOf(packed.model).entries()) {
+      const { weight, bias } = arrays;
+      expect(bias).toEqual(wanted[i]!.arrays.bias);
       const perChannel = weight.length / bias.length;
       for (const channel of bias.keys()) {
         const part = (of: Float32Array) => of.subarray(channel * perChannel, (channel + 1) * perChannel);
-        const [got, float] = [part(weight), part(wanted[i]!.weight)];
+        const [got, float] = [part(weight), part(wanted[i]!.arrays.weight)];
         const largest = Math.max(...got.map(Math.abs));
         const error = Math.max(
           ...got.map((w, k) => Math.abs(w - Math.sign(w) * Math.min(largest, Math.abs(float[k]!)))),

@@ -60,7 +60,9 @@ export function paperGrid(taskNames: readonly string[], { seeds, only = [] }: Gr
   for (const seed of each) {
     cells.push(features('table', untrainedRow, { kind: 'untrained' }, 1, seed));
     cells.push(features('table', recipeRow, { kind: 'pretrained' }, 1, seed));
-    for (const { name } of tasks) cells.push(features('table', name, { kind: 'pretrained', task: name }, 1, seed));
+    for (const { name, label } of tasks) {
+      if (!label) cells.push(features('table', name, { kind: 'pretrained', task: name }, 1, seed));
+    }
     for (const task of taskNames) cells.push(onLabels('table', task, undefined, 'scratch', seed));
   }
   for (const seed of each) {

@@ -39,6 +39,8 @@ export interface FeaturesResult {
 
 export interface PretrainRequest {
   corpus: string;
+  /** Labelled recordings that decide the task, which is then `auto`. */
+  labels?: string;
   /** Folder of the run. */
   output: string;
   /** Continue the run in `output`, with the options it began with. */

@@ -22,6 +22,7 @@ interface Flags {
   resume?: boolean;
   checkpointSeconds?: number;
   task: string;
+  labels?: string;
   steps?: number;
   minutes?: number;
   batchSize?: number;
@@ -59,9 +60,11 @@ export function addPretrain(program: Command, operations: Operations, run: Runne
     .option(
       '--task <tasks>',
       'pretext task or a weighted sum of them, such as "cbow+contrastive:0.5"; one of your own by its module, as in ' +
-        '"contrastive+./my-task.mjs:0.5" (to be given again with --resume)',
+        '"contrastive+./my-task.mjs:0.5" (to be given again with --resume); "auto" adds pseudo-labels to contrastive as ' +
+        'weigh chooses them for the folder of --labels',
       'contrastive',
     )
+    .option('--labels <folder>', 'with --task auto: a few labelled recordings of what the encoder is for')
     .option('--steps <number>', 'training steps (default: 5000)', integer(1))
     .option('--minutes <number>', 'train for so long instead of a number of steps', positive())
     .option('--batch-size <number>', 'examples in a batch (default: 64)', integer(1))
@@ -87,6 +90,7 @@ export function addPretrain(program: Command, operations: Operations, run: Runne
     'pretrain recordings/ --minutes 30 -o run',
     'pretrain recordings/ --task temporal-gap --steps 20000 --seed 7 -o gap',
     'pretrain recordings/ --task ./my-task.mjs -o mine',
+    'pretrain recordings/ --task auto --labels labelled/ -o suited',
     'pretrain recordings/ --resume -o run',
   ];
   finish<Flags>(command, run, examples, async (session, [corpus], flags) => {
@@ -94,7 +98,17 @@ export function addPretrain(program: Command, operations: Operations, run: Runne
     if (flags.steps !== undefined && flags.minutes !== undefined) {
       program.error('error: give --steps or --minutes, not both');
     }
-    const request = { corpus, output, resume, checkpointSeconds, options: pretrainingOptions(flags, session) };
+    if ((flags.task === 'auto') !== (flags.labels !== undefined) && !resume) {
+      program.error('error: --task auto and --labels belong together: give both or neither');
+    }
+    const request = {
+      labels: flags.labels,
+      corpus,
+      output,
+      resume,
+      checkpointSeconds,
+      options: pretrainingOptions(flags, session),
+    };
     // A run does not load modules by itself.
     const { taskModules } = await import('../systems/audio2vec/tasks/index.js');
     const modules = taskModules(flags.task).length > 0;

@@ -6,10 +6,11 @@ import { softmaxRow } from '../evaluate/softmax-regression.js';
 import type { EncoderModel } from '../models/encoder-model.js';
 import { Audio2VecError, argumentError } from '../util/errors.js';
 import { timesTransposed } from '../util/matrix.js';
+import type { Classifier } from './deployed-encoder.js';
 import { type Exported, exportOnnx, type Precision } from './export-onnx.js';
 import { exportPacked } from './export-packed.js';
 import { exportTflite } from './export-tflite.js';
-import { buildOnnx, type Classifier } from './onnx.js';
+import { buildOnnx } from './onnx.js';
 import { proofCases, syntheticClips } from './proof.js';
 
 export interface ExportEncoderOptions {

@@ -43,7 +43,10 @@ function packedTensors(model: EncoderModel): Map<string, Tensor> {
   const shapes = new Map(params.map(({ name, shape }) => [name, shape]));
   for (const layer of inferenceLayers(nodes, model.weights)) {
     if (layer.op !== 'conv' && layer.op !== 'dense') continue;
-    const { name, weight, bias } = layer;
+    const {
+      name,
+      arrays: { weight, bias },
+    } = layer;
     const { values, scales } = quantizeWeight(weight, bias.length);
     tensors.set(`${name}.weight`, { shape: shapes.get(`${name}.weight`)!, data: values });
     tensors.set(`${name}.weight.scale`, { shape: [bias.length], data: scales });

@@ -14,6 +14,7 @@ import {
   type ValueInfoProto,
   ValueInfoProtoSchema,
 } from './gen/onnx_pb.js';
+import { UniqueNames } from './unique-names.js';
 
 /** The newest operator set used: old enough for every mobile runtime of the last years. */
 const opset = 13n;
@@ -33,8 +34,22 @@ export class OnnxBuilder {
   readonly constants: TensorProto[] = [];
   private readonly inputs: ValueInfoProto[] = [];
   private readonly outputs: ValueInfoProto[] = [];
+  private readonly names = new UniqueNames();
+  private readonly constantsByName = new Map<string, TensorProto>();
+  private readonly renamed = new Map<string, string>();
+
+  /** Keeps a name for an output; other values get another one. */
+  reserve(name: string): void {
+    this.names.take(name);
+  }
+
+  /** Leaves a reserved name to the next value that wants it. */
+  release(name: string): void {
+    this.names.release(name);
+  }
 
   input(name: string, dims: readonly Dim[]): string {
+    this.names.take(name);
     this.inputs.push(valueInfo(name, dims));
     return name;
   }
@@ -44,9 +59,33 @@ export class OnnxBuilder {
     this.outputs.push(valueInfo(name, dims));
   }
 
+  /** Makes a value an output under this name, which was reserved for it. */
+  outputAs(name: string, value: string, dims: readonly Dim[]): void {
+    const node = this.nodes.find((n) => n.output[0] === value);
+    const isFree = node && !this.outputs.some((o) => o.name === value);
+    if (!isFree) this.nodes.push(makeNode('Identity', name, [value]));
+    else if (name !== value) {
+      this.renamed.set(value, name);
+      node.output = [name];
+      for (const reader of this.nodes) reader.input = reader.input.map((input) => (input === value ? name : input));
+    }
+    this.output(name, dims);
+  }
+
+  /** What a value is called now. */
+  nameInFile(value: string): string {
+    return this.renamed.get(value) ?? value;
+  }
+
+  /** The same constant under the same name is there once; another one gets another name. */
   constant(name: string, data: Constant | HalfBits, dims: readonly number[] = [lengthOf(data)]): string {
-    if (!this.constants.some((c) => c.name === name)) this.constants.push(tensor(name, data, dims));
-    return name;
+    const made = tensor(name, data, dims);
+    const known = this.constantsByName.get(name);
+    if (known && Buffer.compare(known.rawData, made.rawData) === 0) return known.name;
+    made.name = this.names.take(name);
+    if (!known) this.constantsByName.set(name, made);
+    this.constants.push(made);
+    return made.name;
   }
 
   /** One whole number (or several) as a 1-D int64 constant, named by its value. */
@@ -54,10 +93,11 @@ export class OnnxBuilder {
     return this.constant(`ints_${values.join('_')}`, BigInt64Array.from(values, BigInt));
   }
 
-  /** Appends a node whose one output has the node's name. */
+  /** Appends a node whose one output has the node's name: this one, or one made of it if that is taken. */
   node(opType: string, name: string, inputs: readonly string[], attributes: Attributes = {}): string {
-    this.nodes.push(makeNode(opType, name, inputs, attributes));
-    return name;
+    const output = this.names.take(name);
+    this.nodes.push(makeNode(opType, output, inputs, attributes));
+    return output;
   }
 
   build(name: string, metadata: Readonly<Record<string, string>>): ModelProto {

@@ -1,153 +1,146 @@
-// An encoder model → an ONNX graph.
-
-import { checkHop, samplesOf } from '../features/slices.js';
-import { inferenceLayers } from '../graph/inference.js';
-import { checkEncoderModel, type EncoderModel, encoderGraph } from '../models/encoder-model.js';
+// Models → ONNX graphs: any deployed model, and the encoder with its classifier.
+import { checkHop } from '../features/slices.js';
+import type { Emitted } from '../graph/emission.js';
+import type { DeployedModel } from '../models/deployed-model.js';
+import type { EncoderModel } from '../models/encoder-model.js';
 import { argumentError } from '../util/errors.js';
+import {
+  type FileInput,
+  type FileOutput,
+  type ModelInput,
+  type PreparedModel,
+  prepareModel,
+  releaseOwnNames,
+} from './deployed.js';
+import { type Classifier, deployedWithClassifier } from './deployed-encoder.js';
+import { emitLayers, shortName } from './emit-layers.js';
 import { emitFrontEnd, onnxFrontEndWriter } from './front-end.js';
 import type { ModelProto } from './gen/onnx_pb.js';
 import { type Dim, OnnxBuilder } from './onnx-builder.js';
-import { emitLayers } from './onnx-layers.js';
-import { emitWindows, toTheEnd } from './onnx-windows.js';
+import { emitFillUp, emitSlices } from './onnx-slices.js';
+import { OnnxWriter } from './onnx-writer.js';
 
-/** A linear classifier of embeddings: logits = weights · embedding + bias. From a linear probe
- * `{ labels, ...probe.raw() }`, from a fine-tuned model `{ labels: tuned.classes, weights: tuned.weight, bias: tuned.bias }`. */
-export interface Classifier {
-  labels: readonly string[];
-  /** `[classes, embedding]`, C order. */
-  weights: Float32Array | Float64Array;
-  bias: Float32Array | Float64Array;
-}
-
-export interface OnnxOptions {
-  /** `log-mel` (default): input `log_mel` `[N, T, F]`, as {@link EncoderModel.frontEnd} says, not normalised.
-   * `waveform`: input `waveform`, samples in [-1, 1] at the model's rate; the front end is in the graph. */
-  input?: 'log-mel' | 'waveform';
+export interface ModelOnnxOptions {
+  /** `features` (default): inputs `[N, T, width]`, as the model's front end gives them, not normalised. `waveform`: samples
+   * in [-1, 1] at the front end's rate; the front end is in the graph. */
+  input?: ModelInput;
   /** N: a fixed number (accelerators of phones want that) or `dynamic` (default). */
   batch?: number | 'dynamic';
-  /** Waveform only. `slice` (default): each row of `waveform` `[N, samples]` is exactly one slice. `any`: `waveform` is
-   * one recording `[1, samples]` of any length, and the output `[slices, E]` is what `Encoder.timestampEmbeddings`
-   * gives, which says how a recording is cut. */
+  /** Waveform only. `slice` (default): each row of `waveform` `[N, samples]` is exactly as long as the model's input.
+   * `any`: `waveform` is one recording `[1, samples]` of any length, cut into slices as `Encoder.timestampEmbeddings`
+   * says; the outputs are `[slices, …]`. */
   samples?: 'slice' | 'any';
   /** For `samples: 'any'`: frames from slice to slice; default: half a slice. */
   hop?: number;
+}
+
+export interface OnnxOptions extends Omit<ModelOnnxOptions, 'input'> {
+  /** `log-mel` (default): input `log_mel` `[N, T, F]`, as {@link EncoderModel.frontEnd} says, not normalised.
+   * `waveform`: input `waveform`, samples in [-1, 1] at the model's rate; the front end is in the graph. */
+  input?: 'log-mel' | 'waveform';
   /** Adds the output `probabilities` `[N, classes]`; the metadata holds the labels. */
   classifier?: Classifier;
 }
 
-/** Builds the graph: outputs `embedding` `[N, E]` (and `probabilities`); normalisation inside, batch norm folded.
- * Metadata tell the encoder's shape, front end, normalisation and how the encoder was made. Throws `ERR_ARGUMENT`. */
+/** Builds the encoder's graph: outputs `embedding` `[N, E]` (and `probabilities`); normalisation inside, batch norm
+ * folded. Metadata tell the encoder's shape, front end, normalisation and how the encoder was made. Throws
+ * `ERR_ARGUMENT`. */
 export function buildOnnx(model: EncoderModel, options: OnnxOptions = {}): ModelProto {
-  checkEncoderModel(model);
-  const { config } = model;
-  const { graph, input } = encoderGraph(config);
-  const b = new OnnxBuilder();
-  const { logMel, rows } = emitInput(b, model, options);
-
-  const centred = b.node('Sub', 'centred', [logMel, b.constant('normalization.mean', model.mean)]);
-  const normalised = b.node('Div', 'normalized', [centred, b.constant('normalization.std', model.std)]);
-  const slices = b.node('Unsqueeze', 'slices', [normalised, b.ints(1)]);
-  const layers = inferenceLayers(graph.nodes, model.weights);
-  const embedding = emitLayers(b, layers, new Map([[input.name, slices]]));
-  b.nodes.at(-1)!.output = ['embedding'];
-  if (embedding !== b.nodes.at(-1)!.name) throw new Error('the last layer must be one node');
-  b.output('embedding', [rows, config.embedding]);
-  if (options.classifier) emitClassifier(b, options.classifier, config.embedding, rows);
-
-  return b.build('audio2vec_encoder', modelMetadata(model, options.classifier));
+  const { input, classifier, ...rest } = options;
+  return buildModelOnnx(deployedWithClassifier(model, classifier), { ...rest, input: featuresOr(input) }).model;
 }
 
-/** What a user of the file has to know, as JSON texts by key. */
-export function modelMetadata(model: EncoderModel, classifier?: Classifier): Record<string, string> {
+/** What encoders call `log-mel` is `features` of models in general. */
+export function featuresOr(input: 'log-mel' | 'waveform' | undefined): ModelInput | undefined {
+  if (input === undefined || input === 'log-mel') return 'features';
+  if (input !== 'waveform') throw argumentError('input', '"log-mel" or "waveform"', input);
+  return input;
+}
+
+/** A graph with the model's outputs under their names; `ranged` has the values whose ranges computing in 8 bits needs,
+ * by the names their layers gave them and as they are called in the file. Throws `ERR_ARGUMENT`. */
+export function buildModelOnnx(
+  deployed: DeployedModel,
+  options: ModelOnnxOptions = {},
+): { model: ModelProto; ranged: ReadonlyMap<string, string> } {
+  const prepared = prepareModel(deployed, options.input);
+  const { inputs, outputs, layers } = prepared;
+  const b = new OnnxBuilder();
+  const writer = new OnnxWriter(b);
+  for (const { name } of outputs) b.reserve(name);
+  const { rows, features } = emitInputs(b, prepared, options);
+  releaseOwnNames(b, outputs);
+  const laidOut = new Map(inputs.map((input, i) => [input.node, emitLayout(b, input, features[i]!)]));
+  const values = emitLayers(writer, layers, laidOut);
+  for (const output of outputs) emitOutput(b, output, values.get(output.node)!, rows);
+  const metadata = Object.entries(deployed.metadata).map(([key, text]) => [`audio2vec.${key}`, text]);
   return {
-    'audio2vec.encoder': JSON.stringify(model.config),
-    'audio2vec.front_end': JSON.stringify(model.frontEnd),
-    'audio2vec.normalization': JSON.stringify({ mean: shortest(model.mean), std: shortest(model.std) }),
-    'audio2vec.provenance': JSON.stringify(model.provenance),
-    ...(classifier && { 'audio2vec.labels': JSON.stringify(classifier.labels) }),
+    model: b.build(`audio2vec_${deployed.kind}`, Object.fromEntries(metadata)),
+    ranged: new Map([...writer.ranged].map((name) => [name, b.nameInFile(name)])),
   };
 }
 
-/** The shortest decimals that give back the same float32 values. */
-function shortest(values: Float32Array): number[] {
-  return Array.from(values, (v) => {
-    for (let digits = 6; digits < 9; digits++)
-      if (Math.fround(Number(v.toPrecision(digits))) === v) return Number(v.toPrecision(digits));
-    return v;
-  });
-}
-
-/** The inputs up to log-mel slices `[rows, T, F]`. */
-function emitInput(b: OnnxBuilder, { config, frontEnd }: EncoderModel, options: OnnxOptions) {
-  const { input = 'log-mel', batch = 'dynamic', samples = 'slice' } = options;
+/** The inputs up to their features, normalised: `[N · rows, T, width]` or `[N · rows, C]`. */
+function emitInputs(b: OnnxBuilder, { inputs }: PreparedModel, options: ModelOnnxOptions) {
+  const { input: kind = 'features', batch = 'dynamic', samples = 'slice' } = options;
   if (batch !== 'dynamic' && !(Number.isInteger(batch) && batch > 0)) {
     throw argumentError('batch', 'a positive integer or "dynamic"', batch);
   }
-  const rows: Dim = batch === 'dynamic' ? 'N' : batch;
-  const { frames, bands } = config;
   if (options.hop !== undefined && samples !== 'any')
     throw argumentError('hop', 'left out unless samples is "any"', options.hop);
-  if (input === 'log-mel' && samples === 'any') throw argumentError('samples', '"slice" for log-mel input', samples);
-  if (input === 'log-mel') return { logMel: b.input('log_mel', [rows, frames, bands]), rows };
-  if (input !== 'waveform') throw argumentError('input', '"log-mel" or "waveform"', input);
+  if (samples !== 'slice' && samples !== 'any') throw argumentError('samples', '"slice" or "any"', samples);
+  if (samples === 'any') return { rows: 'slices', features: [emitRecording(b, inputs, kind, options)] };
+  const rows: Dim = batch === 'dynamic' ? 'N' : batch;
+  const features = inputs.map((input) => {
+    let x = b.input(input.name, [rows, ...(input.rows > 1 ? [input.rows] : []), ...input.sizes]);
+    if (input.rows > 1) x = b.node('Reshape', `${input.name}.rows`, [x, b.ints(-1, ...input.sizes)]);
+    if (input.waveform) x = emitFrontEnd(onnxFrontEndWriter(b), x, input.sizes[0]!, input.waveform);
+    return emitNormalized(b, input, x);
+  });
+  return { rows, features };
+}
 
-  const sliceSamples = samplesOf(frames, frontEnd);
-  const writer = onnxFrontEndWriter(b);
-  if (samples === 'slice') {
-    const waveform = b.input('waveform', [rows, sliceSamples]);
-    return { logMel: emitFrontEnd(writer, waveform, sliceSamples, frontEnd), rows };
+/** One recording of any length, whose slices are the examples. */
+function emitRecording(b: OnnxBuilder, inputs: readonly FileInput[], kind: ModelInput, options: ModelOnnxOptions) {
+  const [input, second] = inputs as [FileInput, FileInput?];
+  if (kind !== 'waveform') throw argumentError('samples', '"slice" for input that is not a waveform', 'any');
+  if (second || !input.waveform || input.rows > 1) {
+    throw argumentError('samples', '"slice" for a model that takes more than one waveform', 'any');
   }
-  if (samples !== 'any') throw argumentError('samples', '"slice" or "any"', samples);
-  if (options.batch !== undefined && batch !== 1) throw argumentError('batch', '1 with samples "any"', batch);
+  const { batch } = options;
+  if (batch !== undefined && batch !== 1) throw argumentError('batch', '1 with samples "any"', batch);
+  const [frames, width] = input.frames!;
   const hop = checkHop(options.hop, frames);
-
-  const filled = emitFillUp(b, b.input('waveform', [1, 'samples']), sliceSamples);
-  const all = emitFrontEnd(writer, filled, 'any', frontEnd);
-  const windows = emitWindows(b, 'windows', all, { count: 'any', length: frames, hop, inner: bands });
-  const whole = b.node('Reshape', 'whole_slices', [windows, b.ints(-1, frames, bands)]);
-  return { logMel: hop <= frames ? emitLastSlice(b, all, whole, { frames, hop }) : whole, rows: 'slices' };
+  const filled = emitFillUp(b, b.input(input.name, [1, 'samples']), input.sizes[0]!);
+  const all = emitFrontEnd(onnxFrontEndWriter(b), filled, 'any', input.waveform);
+  return emitNormalized(b, input, emitSlices(b, all, { frames, width, hop }));
 }
 
-/** Appends the last `frames` frames of `all` `[1, T, F]` to the slices, unless the last slice ends there already. */
-function emitLastSlice(b: OnnxBuilder, all: string, slices: string, { frames, hop }: { frames: number; hop: number }) {
-  const sizeOf = (x: string, axis: number) =>
-    b.node('Gather', `${x}.count`, [b.node('Shape', `${x}.shape`, [x]), b.ints(axis)], { axis: 0 });
-  const last = b.node('Slice', 'last_slice', [all, b.ints(-frames), b.ints(toTheEnd), b.ints(1)]);
-  const both = b.node('Concat', 'slices_and_last', [slices, last], { axis: 0 });
-  // Covered: (count - 1) · hop + frames.
-  const count = sizeOf(slices, 0);
-  const covered = b.node('Add', 'covered', [b.node('Mul', 'hops', [count, b.ints(hop)]), b.ints(frames - hop)]);
-  const left = b.node('Sub', 'frames_left', [sizeOf(all, 1), covered]);
-  const more = b.node('Min', 'one_if_left', [left, b.ints(1)]);
-  return b.node('Slice', 'log_mel_slices', [both, b.ints(0), b.node('Add', 'slice_count', [count, more]), b.ints(0)]);
+function emitNormalized(b: OnnxBuilder, { mean, std }: FileInput, x: string): string {
+  if (!mean || !std) return x;
+  const centred = b.node('Sub', 'centred', [x, b.constant('normalization.mean', mean)]);
+  return b.node('Div', 'normalized', [centred, b.constant('normalization.std', std)]);
 }
 
-/** Appends silence to `[1, samples]` until it has at least `least` samples. */
-function emitFillUp(b: OnnxBuilder, x: string, least: number): string {
-  const size = b.node('Gather', 'waveform.size', [b.node('Shape', 'waveform.shape', [x]), b.ints(1)], { axis: 0 });
-  const missing = b.node('Max', 'silence', [b.node('Sub', 'silence.missing', [b.ints(least), size]), b.ints(0)]);
-  const pads = b.node('Concat', 'silence.pads', [b.ints(0, 0, 0), missing], { axis: 0 });
-  return b.node('Pad', 'waveform.filled', [x, pads]);
+/** Features as the value of the input node, in ONNX's layout. */
+function emitLayout(b: OnnxBuilder, { node, shape, rows }: FileInput, x: string): Emitted {
+  const name = shortName(node);
+  if (shape.length === 1) return { name: x, shape, rows };
+  const [t, f, c] = shape;
+  if (c === 1) return { name: b.node('Unsqueeze', name, [x, b.ints(1)]), shape, rows };
+  const map = b.node('Reshape', `${name}.map`, [x, b.ints(-1, t, f, c)]);
+  return { name: b.node('Transpose', name, [map], { perm: [0, 3, 1, 2] }), shape, rows };
 }
 
-function emitClassifier(b: OnnxBuilder, classifier: Classifier, embedding: number, rows: Dim): void {
-  const { classes, weights, bias } = checkClassifier(classifier, embedding);
-  const w = b.constant('classifier.weight', weights, [classes, embedding]);
-  const logits = b.node('Gemm', 'classifier', ['embedding', w, b.constant('classifier.bias', bias)], { transB: 1 });
-  b.node('Softmax', 'probabilities', [logits], { axis: 1 });
-  b.output('probabilities', [rows, classes]);
-}
-
-/** The classifier in float32, if it fits the embedding and all is finite. */
-export function checkClassifier({ labels, weights, bias }: Classifier, embedding: number) {
-  const classes = labels?.length;
-  if (!(classes >= 2)) throw argumentError('classifier.labels', 'at least two labels', classes ?? 'none');
-  if (weights?.length !== classes * embedding || bias?.length !== classes) {
-    const expected = `[${classes}, ${embedding}] and [${classes}]`;
-    const got = `${weights?.length} and ${bias?.length}`;
-    throw argumentError('classifier', `weights and bias of shape ${expected}`, got);
+function emitOutput(b: OnnxBuilder, { name, shape, rows, sizes }: FileOutput, x: Emitted, batch: Dim): void {
+  let value = x.name;
+  if (shape.length === 3) {
+    const [t, f, c] = shape;
+    // Channels last; where one of the two has size 1, the order of values is the same.
+    if (c > 1 && t * f > 1) value = b.node('Transpose', `${name}.channels_last`, [value], { perm: [0, 2, 3, 1] });
+    if (f === 1 && rows === 1) value = b.node('Reshape', `${name}.sequence`, [value, b.ints(-1, ...sizes)]);
+    else if (c === 1 || t * f === 1) value = b.node('Reshape', `${name}.map`, [value, b.ints(-1, t, f, c)]);
   }
-  const wrong = [...weights, ...bias].find((x) => !Number.isFinite(Math.fround(x)));
-  if (wrong !== undefined) throw argumentError('classifier', 'weights and bias that are finite', wrong);
-  return { classes, weights: Float32Array.from(weights), bias: Float32Array.from(bias) };
+  if (rows > 1) value = b.node('Reshape', `${name}.rows`, [value, b.ints(-1, ...sizes)]);
+  b.outputAs(name, value, [batch, ...sizes]);
 }

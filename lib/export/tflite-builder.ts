@@ -1,26 +1,44 @@
 // Puts LiteRT (TensorFlow Lite) models together: a flatbuffer of the public schema
 // (tensorflow/lite/schema/schema.fbs, version 3). Fields are written by their number in the schema.
 import { Builder, type Offset } from 'flatbuffers';
+import { UniqueNames } from './unique-names.js';
 
 /** Built-in operators: code, and number of their options in the union BuiltinOptions (0: none needed). */
 const operators = {
   ADD: [0, 11],
+  AVERAGE_POOL_2D: [1, 5],
   CONCATENATION: [2, 10],
   CONV_2D: [3, 1],
+  DEPTHWISE_CONV_2D: [4, 2],
   DEQUANTIZE: [6, 0],
   FULLY_CONNECTED: [9, 8],
+  LOGISTIC: [14, 0],
   MAX_POOL_2D: [17, 5],
   MUL: [18, 21],
   RELU: [19, 0],
   RESHAPE: [22, 17],
   SOFTMAX: [25, 9],
+  TANH: [28, 0],
   PAD: [34, 22],
   GATHER: [36, 23],
+  TRANSPOSE: [39, 26],
+  MEAN: [40, 27],
   SUB: [41, 28],
   DIV: [42, 29],
+  EXP: [47, 33],
+  CAST: [53, 37],
+  MAXIMUM: [55, 39],
+  ARG_MAX: [56, 40],
+  MINIMUM: [57, 39],
+  PADV2: [60, 43],
   SLICE: [65, 48],
   LOG: [73, 0],
+  SUM: [74, 27],
   SQRT: [75, 0],
+  ONE_HOT: [85, 61],
+  RESIZE_NEAREST_NEIGHBOR: [97, 74],
+  LEAKY_RELU: [98, 75],
+  ABS: [101, 78],
   QUANTIZE: [114, 0],
 } as const satisfies Record<string, readonly [number, number]>;
 
@@ -31,6 +49,8 @@ export const tensorType = { FLOAT32: 0, INT32: 2, INT8: 9 } as const;
 export interface Quantization {
   scales: Float32Array;
   zero: number;
+  /** Which axis has a scale for each index; default the first. */
+  axis?: number;
 }
 
 interface TfliteTensor {
@@ -52,6 +72,15 @@ interface Operation {
   inputs: readonly string[];
   output: string;
   options: readonly Field[];
+  /** The least that knows what it does. */
+  version: number;
+}
+
+interface How {
+  options?: readonly Field[];
+  quantization?: Quantization;
+  type?: number;
+  version?: number;
 }
 
 export class TfliteBuilder {
@@ -61,15 +90,28 @@ export class TfliteBuilder {
   private readonly operations: Operation[] = [];
   private readonly inputs: string[] = [];
   private readonly outputs: string[] = [];
+  private readonly names = new UniqueNames();
+  /** Constants by the name they were first asked for. */
+  private readonly constants = new Map<string, string>();
 
   constructor(
     private readonly description: string,
     private readonly metadata: Readonly<Record<string, string>>,
   ) {}
 
+  /** Keeps a name for an output; other values get another one. */
+  reserve(name: string): void {
+    this.names.take(name);
+  }
+
+  /** Leaves a reserved name to the next value that wants it. */
+  release(name: string): void {
+    this.names.release(name);
+  }
+
   input(name: string, shape: readonly number[]): string {
     this.inputs.push(name);
-    return this.tensor(name, shape);
+    return this.tensor(name, shape, tensorType.FLOAT32);
   }
 
   output(name: string): void {
@@ -84,34 +126,40 @@ export class TfliteBuilder {
     return this.tensors.get(name)!.quantization;
   }
 
+  /** The same constant under the same name is there once; another one gets another name. */
   constant(name: string, data: ConstantData, shape: readonly number[], quantization?: Quantization): string {
-    if (this.tensors.has(name)) return name;
-    this.buffers.push(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+    const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+    const known = this.tensors.get(this.constants.get(name) ?? '');
+    if (known && Buffer.compare(this.buffers[known.buffer]!, bytes) === 0) return known.name;
     const type = data instanceof Float32Array ? 'FLOAT32' : data instanceof Int32Array ? 'INT32' : 'INT8';
-    const buffer = this.buffers.length - 1;
-    this.tensors.set(name, { name, shape, type: tensorType[type], buffer, quantization });
-    return name;
+    const made = this.tensor(name, shape, tensorType[type], quantization, this.buffers.push(bytes) - 1);
+    if (!known) this.constants.set(name, made);
+    return made;
   }
 
   ints(...values: number[]): string {
     return this.constant(`ints_${values.join('_')}`, Int32Array.from(values), [values.length]);
   }
 
-  /** Appends an operation; its output is float32, or int8 if quantised. */
-  add(
-    operator: Operator,
-    output: string,
-    inputs: readonly string[],
-    shape: readonly number[],
-    { options = [], quantization }: { options?: readonly Field[]; quantization?: Quantization } = {},
-  ): string {
-    this.operations.push({ operator, inputs, output, options });
-    return this.tensor(output, shape, quantization);
+  /** Appends an operation; its output is float32, or int8 if quantised, or of the type that is given. Its name is this one,
+   * or one made of it if that is taken. */
+  add(operator: Operator, output: string, inputs: readonly string[], shape: readonly number[], how: How = {}): string {
+    const { options = [], quantization, version = 1 } = how;
+    const type = how.type ?? (quantization ? tensorType.INT8 : tensorType.FLOAT32);
+    const name = this.tensor(output, shape, type, quantization);
+    this.operations.push({ operator, inputs, output: name, options, version });
+    return name;
   }
 
-  private tensor(name: string, shape: readonly number[], quantization?: Quantization): string {
-    const type = quantization ? tensorType.INT8 : tensorType.FLOAT32;
-    this.tensors.set(name, { name, shape, type, buffer: 0, quantization });
+  private tensor(
+    wanted: string,
+    shape: readonly number[],
+    type: number,
+    quantization?: Quantization,
+    buffer = 0,
+  ): string {
+    const name = this.names.take(wanted);
+    this.tensors.set(name, { name, shape, type, buffer, quantization });
     return name;
   }
 
@@ -158,7 +206,9 @@ export class TfliteBuilder {
     // All codes are below 127, where the old 8-bit field and the new one agree.
     const codes = used.map((operator) => {
       const code = operators[operator][0];
-      return w.table([{ i8: code }, undefined, { i32: versionOf(operator, this.isQuantized) }, { i32: code }]);
+      const asked = this.operations.filter((o) => o.operator === operator).map((o) => o.version);
+      const version = Math.max(versionOf(operator, this.isQuantized), ...asked);
+      return w.table([{ i8: code }, undefined, { i32: version }, { i32: code }]);
     });
     const named = (names: readonly string[]) =>
       w.tables(names.map((name) => w.table([{ at: w.string(name) }, { i32: index.get(name)! }])));
@@ -190,14 +240,16 @@ export class TfliteBuilder {
 /** Runtimes check that they know this version of an operator: the first that has int8 or what else is used. */
 function versionOf(operator: Operator, quantized: boolean): number {
   if (operator === 'FULLY_CONNECTED') return 5; // keep_num_dims
-  if (operator === 'CONV_2D') return quantized ? 3 : 1;
-  if (operator === 'MAX_POOL_2D' || operator === 'ADD' || operator === 'DEQUANTIZE') return quantized ? 2 : 1;
+  if (operator === 'CONV_2D' || operator === 'DEPTHWISE_CONV_2D') return quantized ? 3 : 1;
+  if (operator === 'PAD' || operator === 'MAX_POOL_2D' || operator === 'ADD' || operator === 'DEQUANTIZE')
+    return quantized ? 2 : 1;
   return 1;
 }
 
-function quantizationTable(w: Writer, { scales, zero }: Quantization): Offset {
-  // Fields 0 and 1 (min, max) and 4 and 5 (details) are unused; field 6, the axis of the scales, is 0, the default.
-  return w.table([undefined, undefined, { at: w.floats(scales) }, { at: w.longs(scales.length, zero) }]);
+function quantizationTable(w: Writer, { scales, zero, axis }: Quantization): Offset {
+  // Fields 0 and 1 (min, max) and 4 and 5 (details) are unused; field 6, the axis of the scales, is 0 by default.
+  const values = [{ at: w.floats(scales) }, { at: w.longs(scales.length, zero) }];
+  return w.table([undefined, undefined, ...values, ...(axis ? [undefined, undefined, { i32: axis }] : [])]);
 }
 
 /** Flatbuffers by field number. Children are written before their parents. */

@@ -1,83 +1,104 @@
 // The graph as it is used after training: batch norm disappears into the layer before it, the weights sit in the
 // layers. Every export starts from this list; the native engine folds in the same way when it packs its weights.
 import { Audio2VecError, argumentError } from '../util/errors.js';
-import { type Node, type Parameter, type Shape, sizeOf } from './graph.js';
+import { type Graph, type Node, type Scalar, sizeOf } from './graph.js';
 
 export const batchNormEpsilon = 1e-5;
 
-/** A layer of a trained network. Weights have the layout of {@link Parameter}: conv `[Cout, Cin, kT, kF]`, dense
- * `[out, in]`. `affine` is a batch norm that has no convolution or dense layer of its own to disappear into. */
-export type LayerOp =
-  | { op: 'input' | 'relu' | 'add' | 'max-pool' | 'global-max-pool' | 'upsample' | 'reshape' }
-  | { op: 'conv'; kernel: readonly [number, number]; weight: Float32Array; bias: Float32Array; relu: boolean }
-  | { op: 'dense'; weight: Float32Array; bias: Float32Array; relu: boolean }
-  | { op: 'affine'; scale: Float32Array; shift: Float32Array; relu: boolean };
+/** Weights have the layout of a node's parameters: conv `[Cout, Cin, kT, kF]`, dense `[out, in]`, with a bias always. A
+ * batch norm that had no layer to disappear into is weight · x + bias, by channel. */
+export interface LayerArrays {
+  weight: Float32Array;
+  bias: Float32Array;
+}
 
-export type Layer = LayerOp & { name: string; inputs: readonly string[]; shape: Shape; rows: number };
+/** A node of a trained network with its weights. */
+export type Layer<N extends Node = Node> = N & {
+  arrays: LayerArrays;
+  /** Whether it ends in one. */
+  relu?: boolean;
+  /** The node whose value it gives: itself, or a batch norm that disappeared into it. */
+  result: string;
+};
 
-/** Layers in the order they are computed. Throws `ERR_ARGUMENT` for a graph with a loss or without all its weights. */
-export function inferenceLayers(nodes: readonly Node[], weights: ReadonlyMap<string, Float32Array>): Layer[] {
-  const consumers = new Map<string, number>();
-  for (const input of nodes.flatMap((n) => n.inputs)) consumers.set(input, (consumers.get(input) ?? 0) + 1);
+const noArrays: LayerArrays = { weight: new Float32Array(), bias: new Float32Array() };
+
+/** Layers in the order they are computed: those that `outputs` need, or all. Run-time scalars have their default value.
+ * Throws `ERR_ARGUMENT` for a graph with a loss or without all its weights. */
+export function inferenceLayers(
+  graph: Pick<Graph, 'nodes' | 'scalars'> | readonly Node[],
+  weights: ReadonlyMap<string, Float32Array>,
+  outputs: readonly string[] = [],
+): Layer[] {
+  const [all, scalars] = 'nodes' in graph ? [graph.nodes, graph.scalars] : [graph, []];
+  const nodes = outputs.length > 0 ? needed(all, outputs) : all;
+  const readers = new Map<string, number>();
+  for (const name of [...nodes.flatMap((n) => n.inputs), ...outputs]) readers.set(name, (readers.get(name) ?? 0) + 1);
+  /** By the node whose value they give. */
   const layers = new Map<string, Layer>();
-  /** Names of nodes that live on in another layer. */
-  const renamed = new Map<string, string>();
 
   for (const node of nodes) {
     const array = (key: string) => arrayOf(node, key, weights);
-    const inputs = node.inputs.map((name) => renamed.get(name) ?? name);
-    const base = { name: node.name, inputs, shape: node.shape, rows: node.rows };
-    const channels = node.shape[node.shape.length - 1]!;
-    switch (node.op) {
+    /** The layer before, if nothing else reads it. */
+    const before = readers.get(node.inputs[0]!) === 1 ? layers.get(node.inputs[0]!) : undefined;
+    const layer: Layer = { ...node, arrays: noArrays, result: node.name };
+    switch (layer.op) {
+      case 'loss':
+        throw argumentError('graph', 'one of inference operators only', `a loss (${node.name})`);
+      case 'scale':
+        layer.factor *= scalarValue(layer.scalar, scalars);
+        break;
       case 'conv':
       case 'dense': {
-        const bias = node.bias ? array('bias') : new Float32Array(channels);
-        const common = { ...base, weight: array('weight'), bias, relu: false };
-        layers.set(
-          node.name,
-          node.op === 'conv' ? { ...common, op: 'conv', kernel: node.kernel } : { ...common, op: 'dense' },
-        );
+        const bias = layer.bias ? array('bias') : new Float32Array(layer.shape[layer.shape.length - 1]!);
+        layer.arrays = { weight: array('weight'), bias };
         break;
       }
       case 'batch-norm': {
         const { scale, shift } = affine(array('weight'), array('bias'), array('running_mean'), array('running_var'));
-        const before = layers.get(inputs[0]!);
-        const foldable = (before?.op === 'conv' || before?.op === 'dense') && !before.relu;
-        if (foldable && consumers.get(node.inputs[0]!) === 1) {
-          layers.set(before.name, { ...before, ...scaled(before, scale, shift), relu: node.relu });
-          renamed.set(node.name, before.name);
-        } else {
-          const [a, b] = [Float32Array.from(scale), Float32Array.from(shift)];
-          layers.set(node.name, { ...base, op: 'affine', scale: a, shift: b, relu: node.relu });
+        if ((before?.op === 'conv' || before?.op === 'dense') && !before.relu) {
+          layers.delete(before.result);
+          const arrays = scaled(before.arrays, scale, shift);
+          layers.set(node.name, { ...before, arrays, relu: layer.relu, result: node.name });
+          continue;
+        }
+        layer.arrays = { weight: Float32Array.from(scale), bias: Float32Array.from(shift) };
+        break;
+      }
+      case 'global-max-pool':
+        // The maximum of all maxima: pooling just before changes nothing.
+        if (before?.op === 'max-pool') {
+          layers.delete(before.result);
+          layer.inputs = before.inputs;
         }
         break;
-      }
-      case 'global-max-pool': {
-        // The maximum of all maxima: pooling just before changes nothing.
-        const before = layers.get(inputs[0]!);
-        if (before?.op === 'max-pool' && consumers.get(node.inputs[0]!) === 1) {
-          layers.delete(before.name);
-          layers.set(node.name, { ...base, op: node.op, inputs: before.inputs });
-        } else layers.set(node.name, { ...base, op: node.op });
-        break;
-      }
-      case 'input':
-      case 'relu':
-      case 'add':
-      case 'max-pool':
-      case 'upsample':
-      case 'reshape':
-        layers.set(node.name, { ...base, op: node.op });
-        break;
-      default:
-        throw argumentError('graph', 'one of inference operators only', `${node.op} (${node.name})`);
     }
+    layers.set(node.name, layer);
   }
   return [...layers.values()];
 }
 
+/** The nodes that these are computed from, and they themselves. */
+function needed(nodes: readonly Node[], outputs: readonly string[]): Node[] {
+  const wanted = new Set(outputs);
+  for (const name of wanted) {
+    if (!nodes.some((n) => n.name === name)) throw argumentError('output', 'a node of the graph', name);
+  }
+  // From the end: whatever reads a node stands behind it.
+  for (const node of [...nodes].reverse()) if (wanted.has(node.name)) for (const name of node.inputs) wanted.add(name);
+  return nodes.filter((n) => wanted.has(n.name));
+}
+
+function scalarValue(scalar: string | undefined, scalars: readonly Scalar[]): number {
+  if (scalar === undefined) return 1;
+  const found = scalars.find((s) => s.scalar === scalar);
+  if (!found) throw argumentError('graph', 'given whole: a list of nodes has no run-time scalars', scalar);
+  return found.value;
+}
+
 function arrayOf(node: Node, key: string, weights: ReadonlyMap<string, Float32Array>): Float32Array {
-  const parameter = node.params.find((p: Parameter) => p.name === `${node.name}.${key}`);
+  // Its own, or those of the layer that it shares weights with.
+  const parameter = node.params.find(({ name }) => name.endsWith(`.${key}`));
   const array = parameter && weights.get(parameter.name);
   if (!array || array.length !== sizeOf(parameter.shape)) {
     const wanted = `an array of ${parameter ? sizeOf(parameter.shape) : 'some'} values`;
@@ -93,7 +114,7 @@ function affine(weight: Float32Array, bias: Float32Array, mean: Float32Array, va
   return { scale, shift };
 }
 
-function scaled(layer: { weight: Float32Array; bias: Float32Array }, scale: Float64Array, shift: Float64Array) {
+function scaled(layer: LayerArrays, scale: Float64Array, shift: Float64Array): LayerArrays {
   const perOutput = layer.weight.length / scale.length;
   return {
     weight: layer.weight.map((w, i) => w * scale[Math.floor(i / perOutput)]!),

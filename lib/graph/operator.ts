@@ -1,6 +1,8 @@
 // What an operator is: everything that is true of it, in one entry. Operators that are computed value by value or unit
 // by unit say here which native steps they are made of, and the engine plans them without knowing them; convolutions,
 // norms and losses have planners of their own (lib/engine/planners).
+import type { Emitted, GraphWriter } from './emission.js';
+import type { Layer } from './inference.js';
 import type { Node } from './node.js';
 
 /** What a step reads: the value of input number i, the operator's own value, or the gradient of that. */
@@ -18,8 +20,14 @@ export interface StepUse {
   scalar?: string;
 }
 
-export interface Operator<N extends Node = Node> {
+/** What every operator that can be exported has. */
+export interface ExportedOperator<N extends Node = Node> {
   op: N['op'];
+  /** What it is made of in an exported file. */
+  emit(writer: GraphWriter, layer: Layer<N>, inputs: readonly Emitted[]): Emitted;
+}
+
+export interface Operator<N extends Node = Node> extends ExportedOperator<N> {
   /** What it computes, in a line. */
   summary: string;
   /** The steps that write its value, one after the other. */

@@ -13,6 +13,20 @@ export interface Window {
   padding: Axes;
 }
 
+/** That of a convolution whose node names none: every position, with zeros at both ends. */
+export function unitWindow(kernel: Axes): Window {
+  return { stride: [1, 1], dilation: [1, 1], padding: [(kernel[0] - 1) / 2, (kernel[1] - 1) / 2] };
+}
+
+/** Zeros after the last value that the last window reads, for an axis of `size` values. */
+export function paddingBehind(kernel: Axes, window: Window, size: Axes, outputs: Axes): Axes {
+  const along = (i: 0 | 1) => {
+    const reach = (kernel[i] - 1) * window.dilation[i] + 1;
+    return Math.max(0, (outputs[i] - 1) * window.stride[i] + reach - window.padding[i] - size[i]);
+  };
+  return [along(0), along(1)];
+}
+
 /** A kernel of more taps along an axis would be slow and is hardly meant. */
 const MOST_TAPS = 15;
 const MOST_STEP = 4096;

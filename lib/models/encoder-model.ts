@@ -7,6 +7,7 @@ import { Audio2VecError, argumentError } from '../util/errors.js';
 import { readWholeFile } from '../util/read-file.js';
 import { parseSafetensors, type Tensor, writeSafetensors } from '../util/safetensors.js';
 import { checkEncoder, type EncoderConfig, encoder } from './blocks.js';
+import { type DeployedModel, inputMetadata } from './deployed-model.js';
 import { unpackWeights } from './packed-weights.js';
 import { TensorReader } from './tensor-reader.js';
 
@@ -31,6 +32,24 @@ export function encoderGraph(config: EncoderConfig): { graph: Graph; input: Ref;
   const graph = new Graph();
   const input = graph.input('slices', [config.frames, config.bands, 1]);
   return { graph, input, output: encoder(graph, input, config) };
+}
+
+/** What of it runs elsewhere: log-mel slices (or a waveform) in, `embedding` out. */
+export function deployedEncoder(model: EncoderModel): DeployedModel {
+  const { config, frontEnd, mean, std, weights, provenance } = model;
+  const { graph, input, output } = encoderGraph(config);
+  const slices = { node: input.name, name: 'log_mel', frontEnd, mean, std };
+  return {
+    kind: 'encoder',
+    ...{ graph, weights },
+    inputs: [slices],
+    outputs: [{ name: 'embedding', node: output.name }],
+    metadata: {
+      encoder: JSON.stringify(config),
+      ...inputMetadata(slices),
+      provenance: JSON.stringify(provenance),
+    },
+  };
 }
 
 const format = 'audio2vec-encoder';

@@ -1,6 +1,7 @@
 // A feature store in memory: clips of smoothly varying "log-mel", decided by the seed.
-import type { FeatureStore } from '../../lib/features/feature-store.js';
+import type { FeatureColumn, FeatureStore } from '../../lib/features/feature-store.js';
 import { defaultFrontEnd } from '../../lib/features/front-end-config.js';
+import { pseudoLabelNames } from '../../lib/features/pseudo-labels.js';
 import { Random } from '../../lib/util/random.js';
 
 /** @param lengths frames of each clip */
@@ -43,5 +44,19 @@ export function memoryStore(lengths: readonly number[], bands = 64, seed = 1): F
     std,
     native: data,
     read: (start, count) => data.slice(start * bands, (start + count) * bands),
+    column: (name) => labelColumn(name, data, frames, bands),
   };
+}
+
+/** "Pseudo-labels" of the frames: label k is band k, one after the other. */
+function labelColumn(name: string, data: Float32Array, frames: number, bands: number): FeatureColumn {
+  const width = pseudoLabelNames.length;
+  const at = (t: number, k: number) => data[t * bands + (k % bands)]!;
+  const all = Array.from({ length: frames }, (_, t) => t);
+  const mean = Float32Array.from({ length: width }, (_, k) => all.reduce((sum, t) => sum + at(t, k), 0) / frames);
+  const variance = (k: number) => all.reduce((sum, t) => sum + (at(t, k) - mean[k]!) ** 2, 0) / frames;
+  const std = Float32Array.from({ length: width }, (_, k) => Math.sqrt(variance(k)));
+  const read = (start: number, count: number) =>
+    Float32Array.from({ length: count * width }, (_, i) => at(start + Math.floor(i / width), i % width));
+  return { name, frames, width, mean, std, read, native: data };
 }

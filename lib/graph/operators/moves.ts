@@ -7,6 +7,7 @@ export const concat: Operator<Node & { op: 'concat' }> = {
   summary: 'channels of several values side by side',
   forward: ({ firsts }) => firsts.map((first, i) => ({ step: 'concat', x: i, fields: { first } })),
   backward: ({ firsts }, i) => ({ step: 'concat_backward', x: 'gradient', fields: { first: firsts[i]! } }),
+  emit: (w, { name }, inputs) => w.concat(name, inputs),
 };
 
 export const channelRange: Operator<Node & { op: 'channels' }> = {
@@ -18,6 +19,7 @@ export const channelRange: Operator<Node & { op: 'channels' }> = {
     x: 'gradient',
     fields: { first, count: shape[shape.length - 1]! },
   }),
+  emit: (w, { name, first, shape }, [x]) => w.channels(name, x!, first, shape[shape.length - 1]!),
 };
 
 export const gather: Operator<Node & { op: 'gather' }> = {
@@ -25,6 +27,10 @@ export const gather: Operator<Node & { op: 'gather' }> = {
   summary: 'the frames of a that the indices b name',
   forward: () => [{ step: 'gather', x: 0, b: 1 }],
   backward: (_, i) => (i === 0 ? { step: 'gather_backward', x: 'gradient', b: 1 } : undefined),
+  emit(w, { name }, [x, index]) {
+    const least = w.binary('Max', `${name}.from_first`, index!, 0);
+    return w.gather(name, x!, w.binary('Min', `${name}.to_last`, least, x!.shape[0] - 1));
+  },
 };
 
 export const upsample: Operator<Node & { op: 'upsample' }> = {
@@ -32,6 +38,7 @@ export const upsample: Operator<Node & { op: 'upsample' }> = {
   summary: 'every value repeated along frames and bands (nearest neighbour)',
   forward: (node) => [{ ...steps(node, ''), x: 0 }],
   backward: (node) => ({ ...steps(node, '_backward'), x: 'gradient' }),
+  emit: (w, { name, factors }, [x]) => w.upsample(name, x!, factors),
 };
 
 /** By 2 × 2 there is a faster step. */

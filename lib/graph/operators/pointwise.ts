@@ -1,4 +1,5 @@
 // Operators that treat every value, or every position, alone.
+import type { Emitted, GraphWriter } from '../emission.js';
 import type { Node } from '../node.js';
 import type { Operator, StepUse } from '../operator.js';
 import { pointwiseFunctions } from '../pointwise-functions.js';
@@ -15,6 +16,7 @@ export const pointwise: Operator<Pointwise> = {
     b: 'gradient',
     fields: { number: constant },
   }),
+  emit: (w, { name, fn, constant }, [x]) => pointwiseFunctions[fn].emit(w, name, x!, constant),
 };
 
 export const relu: Operator<Node & { op: 'relu' }> = {
@@ -22,6 +24,7 @@ export const relu: Operator<Node & { op: 'relu' }> = {
   summary: 'max(0, x)',
   forward: () => [{ step: 'relu', x: 0 }],
   backward: () => ({ step: 'relu_backward', x: 0, b: 'gradient' }),
+  emit: (w, { name }, [x]) => w.unary('Relu', name, x!),
 };
 
 export const scale: Operator<Node & { op: 'scale' }> = {
@@ -29,9 +32,12 @@ export const scale: Operator<Node & { op: 'scale' }> = {
   summary: 'x times a constant, a run-time scalar or both',
   forward: ({ factor, scalar }) => [{ step: 'scale', x: 0, fields: { number: factor }, scalar }],
   backward: ({ factor, scalar }) => ({ step: 'scale', x: 'gradient', fields: { number: factor }, scalar }),
+  emit: (w, { name, factor }, [x]) => w.binary('Mul', name, x!, factor),
 };
 
 type Binary = Node & { op: 'sub' | 'mul' | 'div' };
+
+const functions = { sub: 'Sub', mul: 'Mul', div: 'Div' } as const;
 
 function binary(op: Binary['op'], summary: string, gradients: readonly [StepUse, StepUse]): Operator<Binary> {
   return {
@@ -39,6 +45,7 @@ function binary(op: Binary['op'], summary: string, gradients: readonly [StepUse,
     summary,
     forward: () => [{ step: op, x: 0, b: 1 }],
     backward: (_, i) => gradients[i],
+    emit: (w, { name }, [a, b]) => w.binary(functions[op], name, a!, b!),
   };
 }
 
@@ -60,6 +67,7 @@ export const gate: Operator<Node & { op: 'gate' }> = {
   forward: () => [{ step: 'gate', x: 0, b: 1 }],
   backward: (_, i) =>
     i === 0 ? { step: 'gate', x: 'gradient', b: 1 } : { step: 'gate_backward', x: 0, b: 'gradient' },
+  emit: (w, { name }, [x, factor]) => w.binary('Mul', name, x!, factor!),
 };
 
 export const dot: Operator<Node & { op: 'dot' }> = {
@@ -67,13 +75,18 @@ export const dot: Operator<Node & { op: 'dot' }> = {
   summary: 'Σ over channels of a · b',
   forward: () => [{ step: 'dot', x: 0, b: 1 }],
   backward: (_, i) => ({ step: 'gate', x: 1 - i, b: 'gradient' }),
+  emit: (w, { name }, [a, b]) => w.reduce('sum', name, w.binary('Mul', `${name}.products`, a!, b!), 'channels'),
 };
+
+/** In a file there is nothing to it. */
+const emitInput = (_: GraphWriter, __: unknown, [x]: readonly Emitted[]) => x!;
 
 export const stopGradient: Operator<Node & { op: 'stop-gradient' }> = {
   op: 'stop-gradient',
   summary: 'the value, as if it were constant',
   forward: () => [{ step: 'scale', x: 0, fields: { number: 1 } }],
   backward: () => undefined,
+  emit: emitInput,
   trainingOnly: true,
 };
 
@@ -82,6 +95,7 @@ export const straightThrough: Operator<Node & { op: 'straight-through' }> = {
   summary: 'the value of a, with the gradient going to b as if it were b (Bengio et al. 2013)',
   forward: () => [{ step: 'scale', x: 0, fields: { number: 1 } }],
   backward: (_, i) => (i === 1 ? passed : undefined),
+  emit: emitInput,
   trainingOnly: true,
 };
 
@@ -97,5 +111,6 @@ export const dropout: Operator<Node & { op: 'dropout' }> = {
     fields: { number: probability, first: layer },
     scalar,
   }),
+  emit: emitInput,
   trainingOnly: true,
 };

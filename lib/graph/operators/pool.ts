@@ -1,5 +1,6 @@
 // Pooling over windows of any size, and over whole axes.
-import type { Node } from '../node.js';
+import type { Emitted, GraphWriter } from '../emission.js';
+import type { Node, Shape } from '../node.js';
 import type { Operator } from '../operator.js';
 
 /** Added to a variance before its root, so that the derivative stays finite. */
@@ -10,7 +11,33 @@ export const pool: Operator<Node & { op: 'pool' }> = {
   summary: 'the maximum, mean or standard deviation of each window, of the values that lie inside the map',
   forward: (node) => [{ step: `window_${node.mode}`, x: 0, fields: fields(node) }],
   backward: (node) => ({ step: `window_${node.mode}_backward`, x: 0, b: 'gradient', fields: fields(node) }),
+  emit(w, { name, mode, kernel, window, shape }, [x]) {
+    // A vector is the pool of a whole map, without its axes.
+    const result: Shape = shape.length === 3 ? shape : [1, 1, shape[0]];
+    const end = shape.length === 3 ? name : `${name}.${mode}`;
+    const pooled = (label: string, of: Emitted, by: 'max' | 'mean') =>
+      w.pool(label, of, { mode: by, kernel, window, shape: result });
+    const value =
+      mode === 'std' ? deviation(w, name, end, x!, (label, of) => pooled(label, of, 'mean')) : pooled(end, x!, mode);
+    return shape.length === 3 ? value : w.reshape(name, value, shape, value.rows);
+  },
 };
+
+/** √(mean(x²) - mean(x)²), of values less their channel's mean over the map, so that float32 suffices. */
+function deviation(
+  w: GraphWriter,
+  name: string,
+  end: string,
+  x: Emitted,
+  mean: (label: string, of: Emitted) => Emitted,
+): Emitted {
+  const near = w.binary('Sub', `${name}.centred`, x, w.reduce('mean', `${name}.centre`, x, 'positions'));
+  const squares = mean(`${name}.squares`, w.binary('Mul', `${name}.square`, near, near));
+  const offset = mean(`${name}.mean`, near);
+  const variance = w.binary('Sub', `${name}.variance`, squares, w.binary('Mul', `${name}.offset`, offset, offset));
+  const positive = w.unary('Relu', `${name}.positive`, variance);
+  return w.unary('Sqrt', end, w.binary('Add', `${name}.above_0`, positive, deviationEpsilon));
+}
 
 function fields({ kernel, window }: Node & { op: 'pool' }): Record<string, number> {
   const { stride, padding } = window;

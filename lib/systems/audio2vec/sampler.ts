@@ -1,9 +1,12 @@
 // Training batches. Batch k is a function of the seed and k alone: there is no state that a checkpoint would have to
 // store, and sampling ahead while a step runs changes nothing.
 import type { Batch, BatchInput } from '../../engine/network.js';
+import type { PseudoLabelName } from '../../features/pseudo-labels.js';
+import { argumentError } from '../../util/errors.js';
 import { Random } from '../../util/random.js';
 import { ClipDraw } from '../clip-draw.js';
 import { type AugmentationOptions, augments, drawAugmentation, noAugmentation } from './augment.js';
+import type { SliceLabels } from './slice-labels.js';
 import { checkExample } from './tasks/own-task.js';
 import type { Example } from './tasks/task.js';
 import { slicesInput, type TaskNodes, type TrainingGraph } from './training-graph.js';
@@ -18,6 +21,8 @@ export interface SamplerOptions {
   /** Keeps the batches of different purposes apart; default `train`. */
   label?: string;
   augmentation?: AugmentationOptions;
+  /** Needed for tasks that predict pseudo-labels. */
+  labels?: SliceLabels;
 }
 
 export class BatchSampler {
@@ -60,10 +65,18 @@ export class BatchSampler {
       const clip = distinct ? draw.drawExcept(rng, taken) : draw.draw(rng);
       if (distinct) taken.add(clip);
       const other = () => draw.clip(draw.drawExcept(rng, new Set([clip])));
-      const example = choice.task.sample(rng, draw.clip(clip), choice.options, frames, other);
+      const drawn = choice.task.sample(rng, draw.clip(clip), choice.options, frames, other);
+      const { label } = choice.task;
+      const example = label ? { ...drawn, target: drawn.slices.map((at) => this.labelOf(label, at)) } : drawn;
       checkExample(choice.task, example, nodes);
       return example;
     });
+  }
+
+  private labelOf(label: PseudoLabelName, start: number): number {
+    const { labels } = this.options;
+    if (!labels) throw argumentError('labels', 'given for tasks that predict pseudo-labels', 'none');
+    return labels.of(label, start);
   }
 
   /** Batch `index`, counted from 0.

@@ -1,5 +1,6 @@
 // The system of this name: an encoder of log-mel slices, trained on pretext tasks.
 import { join } from 'node:path';
+import { pseudoLabelColumn, pseudoLabelColumnName } from '../../features/pseudo-label-column.js';
 import { type EncoderModel, saveEncoderModel } from '../../models/encoder-model.js';
 import { encoderWeights } from '../../models/initial-weights.js';
 import { argumentError } from '../../util/errors.js';
@@ -12,6 +13,7 @@ import { type HeldOutOptions, rebuilds, reconstruct, reportHeldOut } from './hel
 import { saveReconstructions } from './reconstructions.js';
 import { heldOutResults } from './results.js';
 import { BatchSampler } from './sampler.js';
+import { SliceLabels } from './slice-labels.js';
 import { chooseTasks } from './tasks/index.js';
 import type { Task } from './tasks/task.js';
 import { type TrainingGraph, trainingGraph } from './training-graph.js';
@@ -31,7 +33,10 @@ export function audio2vec(own: readonly Task[] = []): System<PretrainingOptions,
     summary: 'an encoder of log-mel slices, by pretext tasks',
     options: {},
     configure: pretrainingConfig,
-    features: () => ({ frontEnd: {} }),
+    features: ({ task, encoder }) => {
+      const labels = chooseTasks(task, encoder.frames, own).some((choice) => choice.task.label);
+      return { frontEnd: {}, ...(labels && { columns: { [pseudoLabelColumnName]: pseudoLabelColumn } }) };
+    },
     prepare: (config, corpus) => prepare(config, corpus, own),
   };
 }
@@ -58,7 +63,8 @@ function prepare(config: PretrainingConfig, corpus: Corpus, own: readonly Task[]
   const { clipStarts, mean, std } = store;
   const span = Math.max(...choices.map(({ task, options }) => task.span(options, encoder.frames)));
   const split = splitClips(clipStarts, span, config.heldOut, seed);
-  const shared = { clipStarts, batchSize, seed };
+  const labels = choices.some(({ task }) => task.label) ? new SliceLabels(store, encoder.frames) : undefined;
+  const shared = { clipStarts, batchSize, seed, labels };
   const train = new BatchSampler(graph, { ...shared, clips: split.train, augmentation });
   const canHoldOut = split.heldOut.length > 0 && heldOutSuffices(choices, split.heldOut, clipStarts, span);
   const heldOut = canHoldOut

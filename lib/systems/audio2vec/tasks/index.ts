@@ -4,6 +4,7 @@ import { argumentError } from '../../../util/errors.js';
 import { autoencoder } from './autoencoder.js';
 import { cbow } from './cbow.js';
 import { contrastive } from './contrastive.js';
+import { labelTasks } from './label.js';
 import { checkOptions, checkTask, importTask } from './own-task.js';
 import { skipGram } from './skip-gram.js';
 import type { Task } from './task.js';
@@ -11,7 +12,7 @@ import { temporalGap } from './temporal-gap.js';
 import { triplet } from './triplet.js';
 
 /** Every pretext task, in the order `--help` lists them. To add one: write its file, add it here. */
-export const tasks = [cbow, skipGram, temporalGap, autoencoder, triplet, contrastive] as readonly Task[];
+export const tasks = [cbow, skipGram, temporalGap, autoencoder, triplet, contrastive, ...labelTasks] as readonly Task[];
 
 /** A task with its weight and options decided. Plain data but for `task`, which is found again by its name. */
 export interface TaskChoice {

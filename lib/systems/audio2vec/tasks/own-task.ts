@@ -4,6 +4,7 @@
 import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { pseudoLabelNames } from '../../../features/pseudo-labels.js';
 import type { Graph, Ref } from '../../../graph/graph.js';
 import { Audio2VecError, argumentError } from '../../../util/errors.js';
 import type { Example, Task } from './task.js';
@@ -16,6 +17,7 @@ const members: readonly [key: keyof Task, wanted: string, fits: (value: unknown)
     (key) => [key, 'a function', isFunction] as [keyof Task, string, typeof isFunction],
   ),
   ['target', '"slices", "values" or "none"', (v) => v === 'slices' || v === 'values' || v === 'none'],
+  ['label', `a pseudo-label (${pseudoLabelNames.join(', ')}) or absent`, (v) => v === undefined || isLabel(v)],
   ['augmented', 'true or absent', (v) => v === undefined || v === true],
   ['negatives', '"batch", "example" or absent', (v) => v === undefined || v === 'batch' || v === 'example'],
   ['nearest', 'a function or absent', (v) => v === undefined || isFunction(v)],
@@ -25,6 +27,10 @@ const namePattern = /^[a-z][a-z0-9]*(-[a-z0-9]+)*$/;
 
 /** They have a meaning of their own beside names of tasks: in loss curves and in the training graph. */
 const reserved = new Set(['loss', 'slices', 'target', 'encoder']);
+
+function isLabel(value: unknown): boolean {
+  return (pseudoLabelNames as readonly unknown[]).includes(value);
+}
 
 function isFunction(value: unknown): boolean {
   return typeof value === 'function';

@@ -1,6 +1,7 @@
 // What a pretext task is. A task of this package is one file that declares an object of this type and one line in
 // index.ts; one of the user's own is an object given to `pretrain`, or a module (own-task.ts).
 
+import type { PseudoLabelName } from '../../../features/pseudo-labels.js';
 import type { Graph, Ref } from '../../../graph/graph.js';
 import type { EncoderConfig } from '../../../models/blocks.js';
 import { argumentError } from '../../../util/errors.js';
@@ -48,6 +49,8 @@ export interface Task<O extends object = object> {
   span(options: O, frames: number): number;
   /** What the input node `target` holds: slices gathered from the store, plain values, or there is none. */
   target: 'slices' | 'values' | 'none';
+  /** Set, the targets are not drawn: they are this pseudo-label of each encoded slice (slice-labels.ts). */
+  label?: PseudoLabelName;
   /** Whether slices are altered by default, because without it the task is too easy to teach much. */
   augmented?: true;
   /** Where a task that contrasts clips finds the others: in the rest of the `batch`, whose examples then come from
