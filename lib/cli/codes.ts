@@ -24,7 +24,9 @@ export function addCodes(program: Command, operations: Operations, run: Runner):
     .argument('<inputs...>', 'audio files, or folders of them')
     .option('-o, --output <file>', 'a .npy (with an index in .json) or .jsonl file; default: JSON lines on stdout')
     .option('--model <file>', 'codes.safetensors, or a run; default: the pretrained codes of the package')
-    .addOption(new Option('--give <what>', 'codes, vectors or both').choices(['codes', 'vectors', 'both']).default('codes'))
+    .addOption(
+      new Option('--give <what>', 'codes, vectors or both').choices(['codes', 'vectors', 'both']).default('codes'),
+    )
     .addOption(
       new Option('--vectors <kind>', 'latents, which codes are made of, or context, which know what is said around')
         .choices(['latents', 'context'])

@@ -4,8 +4,8 @@
 import type { Batch } from '../../engine/network.js';
 import type { FeatureStore } from '../../features/feature-store.js';
 import { frontEndOf } from '../../features/front-ends.js';
-import { ClipDraw } from '../clip-draw.js';
 import { Random } from '../../util/random.js';
+import { ClipDraw } from '../clip-draw.js';
 import { nodes, predictedAround, targetFrames, trainingInputs } from './graph.js';
 import { type CodesConfig, framesPerCode } from './options.js';
 
@@ -59,7 +59,11 @@ export class SegmentBatches {
         values(trainingInputs.kept)[e * length + t] = 1 - mask[t]!;
       }
       const width = 1 + config.distractors;
-      drawCandidates(rng, mask, values(trainingInputs.candidates).subarray(e * length * width, (e + 1) * length * width));
+      drawCandidates(
+        rng,
+        mask,
+        values(trainingInputs.candidates).subarray(e * length * width, (e + 1) * length * width),
+      );
     }
     if (this.noise) {
       const noise = values(trainingInputs.noise);

@@ -23,7 +23,13 @@ export function usage(codes: Int32Array, { books, codes: size }: Pick<CodesShape
 
 /** Of learnt scores: a code used less than `below` times an even use becomes a copy of one in use, chosen in proportion
  * to its use, a little apart from it: the frames of that one are then shared out. Returns how many did. */
-export function restartScores(weights: Arrays, found: CodedPoints, shape: CodesShape, below: number, rng: Random): number {
+export function restartScores(
+  weights: Arrays,
+  found: CodedPoints,
+  shape: CodesShape,
+  below: number,
+  rng: Random,
+): number {
   const [w, bias, vectors] = [scoreWeights, scoreBias, vectorWeights].map((name) => weights.get(name)!);
   const { books, codes } = shape;
   const width = books * shape.dimension;
@@ -84,7 +90,13 @@ export function moveCentroids(
 }
 
 /** Centroids by k-means (Lloyd), begun at points drawn at random. */
-export function placeCentroids(weights: Arrays, points: Float32Array, shape: CodesShape, rng: Random, turns = 10): void {
+export function placeCentroids(
+  weights: Arrays,
+  points: Float32Array,
+  shape: CodesShape,
+  rng: Random,
+  turns = 10,
+): void {
   const { books, codes } = shape;
   const width = books * shape.dimension;
   const part = width / books;
@@ -161,6 +173,9 @@ function drawIn(rng: Random, counts: Float64Array): number {
   const total = counts.reduce((a, b) => a + b, 0);
   if (!(total > 0)) return rng.int(counts.length);
   let left = rng.uniform(0, total);
-  const found = counts.findIndex((count) => (left -= count) < 0);
-  return found < 0 ? counts.length - 1 : found;
+  for (let i = 0; i < counts.length; i++) {
+    left -= counts[i]!;
+    if (left < 0) return i;
+  }
+  return counts.length - 1;
 }

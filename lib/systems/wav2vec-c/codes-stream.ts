@@ -9,7 +9,15 @@ import { argumentError } from '../../util/errors.js';
 import { nodes } from './graph.js';
 import type { CodesModel } from './model.js';
 import { framesPerCode } from './options.js';
-import { codeWindows, contextWindows, fillWithMean, type Vectors, type WindowKind, windowFrames, writeCodes } from './windows.js';
+import {
+  codeWindows,
+  contextWindows,
+  fillWithMean,
+  type Vectors,
+  type WindowKind,
+  windowFrames,
+  writeCodes,
+} from './windows.js';
 
 export interface CodesStreamOptions {
   /** What comes beside the codes, as in `SpeechCodes.encode`; with context vectors all comes later. */
@@ -177,35 +185,51 @@ export class CodesStream {
     const store = { frames: this.#frames.length / bands, native: this.#frames };
     const bind = (kind: WindowKind, start: number) => {
       const length = kind.block + 2 * kind.reach;
-      const values = kind.read.map((name) => new Float32Array(length * (name === nodes.chosen ? books * codes : width)));
+      const values = kind.read.map(
+        (name) => new Float32Array(length * (name === nodes.chosen ? books * codes : width)),
+      );
       const frames = Float64Array.of(start);
-      const run = network(kind).bindForward({ examples: 1, inputs: { [nodes.input]: { frames, store } } }, kind.read, values);
+      const run = network(kind).bindForward(
+        { examples: 1, inputs: { [nodes.input]: { frames, store } } },
+        kind.read,
+        values,
+      );
       return { run, frames, values };
     };
     if (this.#vectors !== 'context') {
       const { run, values } = bind(codeWindows, 0);
       const from = codeWindows.reach;
-      return [{ run: (count, results) => {
-        run();
-        results.putCodes(values[0]!.subarray(from * books * codes), codes, 0, count);
-        if (this.#vectors) results.putVectors(values[1]!.subarray(from * width, (from + count) * width));
-      } }];
+      return [
+        {
+          run: (count, results) => {
+            run();
+            results.putCodes(values[0]!.subarray(from * books * codes), codes, 0, count);
+            if (this.#vectors) results.putVectors(values[1]!.subarray(from * width, (from + count) * width));
+          },
+        },
+      ];
     }
     // Codes come of windows of their own kind, several in a block of context vectors.
     const steps = contextWindows.block / codeWindows.block;
     const code = bind(codeWindows, 0);
     const context = bind(contextWindows, 0);
-    return [{ run: (count, results) => {
-      for (let i = 0; i < steps && i * codeWindows.block < count; i++) {
-        code.frames[0] = framesPerCode * (contextWindows.reach - codeWindows.reach + i * codeWindows.block);
-        code.run();
-        const done = i * codeWindows.block;
-        const part = Math.min(codeWindows.block, count - done);
-        results.putCodes(code.values[0]!.subarray(codeWindows.reach * books * codes), codes, done, part);
-      }
-      context.run();
-      results.putVectors(context.values[0]!.subarray(contextWindows.reach * width, (contextWindows.reach + count) * width));
-    } }];
+    return [
+      {
+        run: (count, results) => {
+          for (let i = 0; i < steps && i * codeWindows.block < count; i++) {
+            code.frames[0] = framesPerCode * (contextWindows.reach - codeWindows.reach + i * codeWindows.block);
+            code.run();
+            const done = i * codeWindows.block;
+            const part = Math.min(codeWindows.block, count - done);
+            results.putCodes(code.values[0]!.subarray(codeWindows.reach * books * codes), codes, done, part);
+          }
+          context.run();
+          results.putVectors(
+            context.values[0]!.subarray(contextWindows.reach * width, (contextWindows.reach + count) * width),
+          );
+        },
+      },
+    ];
   }
 }
 

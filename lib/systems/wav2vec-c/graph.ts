@@ -113,7 +113,13 @@ export interface TrainingWeights {
 export const pointsOf = { frame: 'quantiser.frame', latents: 'quantiser.latents' } as const;
 
 /** Inputs of the training graph besides the log-mel. */
-export const trainingInputs = { masked: 'masked', kept: 'kept', target: 'target', noise: 'noise', candidates: 'candidates' } as const;
+export const trainingInputs = {
+  masked: 'masked',
+  kept: 'kept',
+  target: 'target',
+  noise: 'noise',
+  candidates: 'candidates',
+} as const;
 
 /** All of it with its losses. The input has two rows: what codes are made of, and what the context network hears. */
 export function trainingGraph(shape: CodesShape, length: number, weights: TrainingWeights): Graph {
@@ -142,7 +148,12 @@ export function trainingGraph(shape: CodesShape, length: number, weights: Traini
   g.loss('consistency', 'mse', [decoderR(g, q, shape), target], weights.consistency);
   if (weights.prediction > 0) {
     for (const [name, value] of Object.entries({ prediction: c, latent_prediction: z })) {
-      g.loss(name, 'mse', [g.conv(`${name}.log_mel`, value, [1, 1], targetFrames * bands, true), around], weights.prediction);
+      g.loss(
+        name,
+        'mse',
+        [g.conv(`${name}.log_mel`, value, [1, 1], targetFrames * bands, true), around],
+        weights.prediction,
+      );
     }
   }
   return g;
@@ -158,7 +169,13 @@ function gumbel(g: Graph, s: Ref, shape: CodesShape, weights: TrainingWeights): 
   const sharp = g.scale('quantiser.sharp', noisy, g.scalar('inverseTemperature', 0.5));
   const soft = byBook(g, 'quantiser.soft', sharp, shape);
   // Σ p̄ ln p̄ / (G V) times V / ln V: from -1, all codes used alike, to 0.
-  g.loss('diversity', 'diversity', [byBook(g, 'quantiser.mean', s, shape)], (weights.diversity * codes) / Math.log(codes), codes);
+  g.loss(
+    'diversity',
+    'diversity',
+    [byBook(g, 'quantiser.mean', s, shape)],
+    (weights.diversity * codes) / Math.log(codes),
+    codes,
+  );
   return codeVectors(g, g.straightThrough('quantiser.through', drawn, soft), shape);
 }
 

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import type { Arrays } from '../../engine/network.js';
 import type { FinishedRun, System } from '../system.js';
 import type { TrainableNetwork } from '../trainable-network.js';
-import { codesWeights, saveCodesModel } from './model.js';
 import { codesDescription } from './description.js';
+import { codesWeights, saveCodesModel } from './model.js';
 import { type CodesConfig, type CodesOptions, codesConfig } from './options.js';
 import { codesResults } from './results.js';
 import { prepareCodes } from './training.js';
@@ -54,4 +54,4 @@ function singles(params: Arrays): Map<string, Float32Array> {
 
 export type { CodesModel } from './model.js';
 export type { CodesConfig, CodesOptions } from './options.js';
-export { SpeechCodes, pretrainedCodesFile } from './speech-codes.js';
+export { pretrainedCodesFile, SpeechCodes } from './speech-codes.js';

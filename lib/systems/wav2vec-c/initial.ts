@@ -3,8 +3,8 @@
 import { inverse, Matrix } from 'ml-matrix';
 import type { Arrays } from '../../engine/network.js';
 import type { FeatureStore } from '../../features/feature-store.js';
-import { initialParameters } from '../../graph/initial-parameters.js';
 import type { Graph } from '../../graph/graph.js';
+import { initialParameters } from '../../graph/initial-parameters.js';
 import { principalAxes } from '../../util/principal-axes.js';
 import { Random } from '../../util/random.js';
 import { normalisedFrames } from './batches.js';
@@ -14,7 +14,12 @@ import { type CodesConfig, framesPerCode } from './options.js';
 /** Code frames that the components are found from. */
 const sampled = 8192;
 
-export async function initialWeights(graph: Graph, config: CodesConfig, shape: CodesShape, store: FeatureStore): Promise<Arrays> {
+export async function initialWeights(
+  graph: Graph,
+  config: CodesConfig,
+  shape: CodesShape,
+  store: FeatureStore,
+): Promise<Arrays> {
   const weights = initialParameters(graph, config.seed);
   weights.get(`${pointsOf.latents}.weight`)!.fill(0);
   const { bands, books, dimension } = shape;
@@ -31,7 +36,10 @@ export async function initialWeights(graph: Graph, config: CodesConfig, shape: C
     const component = components[(i % dimension) * books + Math.floor(i / dimension)]!;
     b[i] = -component.reduce((sum, l, j) => sum + l * mean[j]!, 0);
     for (let p = 0; p < patches; p++) {
-      const part = Array.from({ length: size }, (_, j) => component[Math.floor(j / patch) * bands + p * patch + (j % patch)]!);
+      const part = Array.from(
+        { length: size },
+        (_, j) => component[Math.floor(j / patch) * bands + p * patch + (j % patch)]!,
+      );
       const row = Matrix.rowVector(part).mmul(back);
       for (let c = 0; c < patchChannels; c++) w[(i * patchChannels + c) * patches + p] = row.get(0, c);
       b[i]! -= row.mmul(bias).get(0, 0);
@@ -41,7 +49,11 @@ export async function initialWeights(graph: Graph, config: CodesConfig, shape: C
 }
 
 /** Components of the largest variance, each `[3 · bands]`, the first ones first. */
-async function principalComponents({ seed }: CodesConfig, { bands, books, dimension }: CodesShape, store: FeatureStore) {
+async function principalComponents(
+  { seed }: CodesConfig,
+  { bands, books, dimension }: CodesShape,
+  store: FeatureStore,
+) {
   const width = framesPerCode * bands;
   const rng = new Random(seed).fork('components');
   const frames = new Float64Array(sampled * width);

@@ -43,7 +43,13 @@ export async function measureCodes(
     const out = await network.outputs(batch, read);
     all.push(codesOf(out[nodes.chosen], shape));
     const values = (name: string) => (batch.inputs[name] as { values: Float32Array }).values;
-    const ranks = firstOfCandidates(out[nodes.query], out[nodes.key], values(trainingInputs.candidates), length, batch.examples);
+    const ranks = firstOfCandidates(
+      out[nodes.query],
+      out[nodes.key],
+      values(trainingInputs.candidates),
+      length,
+      batch.examples,
+    );
     found += ranks.found;
     asked += ranks.asked;
     const target = ownFrames(values(trainingInputs.target), shape.bands);
@@ -70,7 +76,13 @@ export function ownFrames(target: Float32Array, bands: number): Float32Array {
 }
 
 /** Masked frames, and those whose first candidate is nearest. One as near counts as missed by chance would have it. */
-function firstOfCandidates(query: Float32Array, key: Float32Array, list: Float32Array, length: number, examples: number) {
+function firstOfCandidates(
+  query: Float32Array,
+  key: Float32Array,
+  list: Float32Array,
+  length: number,
+  examples: number,
+) {
   const width = query.length / (examples * length);
   const candidates = list.length / (examples * length);
   let [found, asked] = [0, 0];
@@ -96,14 +108,24 @@ function firstOfCandidates(query: Float32Array, key: Float32Array, list: Float32
   return { found, asked };
 }
 
-/** @param segments codes of each batch, `[segments, length, books]` */
-function codeStatistics(segments: readonly Int32Array[], shape: CodesShape, length: number) {
+/** Use of the books and what codes know of their place. @param segments codes of each batch, `[segments, length, books]` */
+export function codeStatistics(
+  segments: readonly Int32Array[],
+  shape: Pick<CodesShape, 'books' | 'codes'>,
+  length: number,
+) {
   const { books, codes } = shape;
   const flat = Int32Array.from(segments.flatMap((s) => Array.from(s)));
   const counts = usage(flat, shape);
   const frames = flat.length / books;
   const use = counts.map((c) => Math.exp(entropy(c)) / codes);
-  const top = counts.map((c) => Array.from(c).sort((a, b) => b - a).slice(0, 2).reduce((a, b) => a + b, 0) / frames);
+  const top = counts.map(
+    (c) =>
+      Array.from(c)
+        .sort((a, b) => b - a)
+        .slice(0, 2)
+        .reduce((a, b) => a + b, 0) / frames,
+  );
   const tied = counts.map((c, b) => {
     const book = Int32Array.from({ length: frames }, (_, t) => flat[t * books + b]!);
     return positionInformation(book, codes, length) / Math.max(1e-9, entropy(c));

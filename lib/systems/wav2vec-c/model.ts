@@ -69,7 +69,9 @@ export async function saveCodesModel(file: string, model: CodesModel): Promise<v
 export async function loadCodesModel(file: string): Promise<CodesModel> {
   const { tensors, metadata } = await readSafetensors(file);
   const bad = (reason: string, cause?: unknown) =>
-    new Audio2VecError('ERR_MODEL_FORMAT', `${file} is not a model of speech codes of this version: ${reason}.`, { cause });
+    new Audio2VecError('ERR_MODEL_FORMAT', `${file} is not a model of speech codes of this version: ${reason}.`, {
+      cause,
+    });
   if (metadata.format !== format) throw bad(`its metadata does not say format "${format}"`);
   if (metadata.version !== version) throw bad(`it has version ${metadata.version}, this package reads ${version}`);
   try {
@@ -103,5 +105,10 @@ export function checkCodesModel(model: CodesModel): void {
   };
   check('normalization.mean', mean, shape.bands);
   check('normalization.std', std, shape.bands, true);
-  for (const p of codesParameters(shape)) check(p.name, weights.get(p.name), p.shape.reduce((a, b) => a * b, 1));
+  for (const p of codesParameters(shape))
+    check(
+      p.name,
+      weights.get(p.name),
+      p.shape.reduce((a, b) => a * b, 1),
+    );
 }

@@ -227,7 +227,9 @@ export class SpeechCodes {
     const { bands } = this.model.shape;
     const network = this.#network(kind);
     const windows = Math.ceil(count / block);
-    const logMel = new Float32Array((windowFrames(kind) + (Math.min(BATCH, windows) - 1) * block * framesPerCode) * bands);
+    const logMel = new Float32Array(
+      (windowFrames(kind) + (Math.min(BATCH, windows) - 1) * block * framesPerCode) * bands,
+    );
     for (let first = 0; first < windows; first += BATCH) {
       const examples = Math.min(BATCH, windows - first);
       await this.#logMel(logMel, (first * block - reach) * framesPerCode, count * framesPerCode, samples, signal);

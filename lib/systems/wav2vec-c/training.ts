@@ -1,7 +1,7 @@
 // A run of Wav2vec-C made ready: graph, batches, the codebook's care between steps, measures.
 import type { Batch } from '../../engine/network.js';
-import { splitClips } from '../split.js';
 import { Random } from '../../util/random.js';
+import { splitClips } from '../split.js';
 import type { Corpus, Training } from '../system.js';
 import type { TrainableNetwork } from '../trainable-network.js';
 import { SegmentBatches } from './batches.js';
@@ -14,7 +14,7 @@ import { type CodesConfig, framesPerCode, segmentLength } from './options.js';
 /** Batches that held-out losses and measures are taken over. */
 const heldOutBatches = 4;
 /** Steps from one look at the codebook to the next. */
-const codebookSteps = 10;
+const codebookSteps = 20;
 /** Of a look at the codebook. */
 const lookBatches = 1;
 /** How far a centroid moves to the mean of its points at each look. */

@@ -68,7 +68,10 @@ async function randomVectors(weights: Weights, shape: CodesShape, options: White
       const clip = draw.clip(draw.draw(rng));
       return clip.start + rng.int(clip.frames - framesPerCode * length + 1);
     });
-    const out = await network.outputs({ examples: together, inputs: { [nodes.input]: { frames } } }, [nodes.z, nodes.c]);
+    const out = await network.outputs({ examples: together, inputs: { [nodes.input]: { frames } } }, [
+      nodes.z,
+      nodes.c,
+    ]);
     for (let e = 0; e < together; e++) {
       const rows = (values: Float32Array, reach: number) => {
         return Array.from(
