@@ -110,6 +110,18 @@ export type * from './report/data.js';
 export { type ReportOptions, renderReport, writeReport } from './report/report.js';
 export { type RunReportOptions, runReport } from './report/run-report.js';
 export * from './systems/articulation/index.js';
+export { deployedCodes } from './systems/wav2vec-c/deployed.js';
+export {
+  type CodedSpeech,
+  type CodesModel,
+  type CodesOptions,
+  CodesStream,
+  type CodesStreamOptions,
+  type DueCodes,
+  type EncodeOptions,
+  SpeechCodes,
+  type SpeechCodesOptions,
+} from './systems/wav2vec-c/index.js';
 export * from './train/index.js';
 export * from './util/errors.js';
 export * from './util/metrics.js';

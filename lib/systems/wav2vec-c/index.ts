@@ -52,6 +52,13 @@ function singles(params: Arrays): Map<string, Float32Array> {
   return new Map([...params].map(([name, values]) => [name, Float32Array.from(values)]));
 }
 
+export { CodesStream, type CodesStreamOptions, type DueCodes } from './codes-stream.js';
 export type { CodesModel } from './model.js';
 export type { CodesConfig, CodesOptions } from './options.js';
-export { pretrainedCodesFile, SpeechCodes } from './speech-codes.js';
+export {
+  type CodedSpeech,
+  type EncodeOptions,
+  pretrainedCodesFile,
+  SpeechCodes,
+  type SpeechCodesOptions,
+} from './speech-codes.js';
