@@ -1,6 +1,7 @@
 // PCM of any kind → mono float32 at 16 kHz, natively and off the event loop.
 
 import { native } from '../native/addon.js';
+import { withCancel } from '../util/cancel.js';
 import { Audio2VecError, argumentError } from '../util/errors.js';
 
 /** Every encoder of this package hears audio at this rate, in Hz. */
@@ -40,7 +41,6 @@ export interface ConvertOptions {
 }
 
 const NO_TABLE = new Float32Array(256);
-const CANCELLED = -2;
 
 /** Throws `ERR_AUDIO_FORMAT` unless the rate is one that we take. */
 export function checkRate(rate: number, name: string): void {
@@ -79,14 +79,8 @@ export async function convert(
 ): Promise<Float32Array<ArrayBuffer>> {
   signal?.throwIfAborted();
   const output = new Float32Array(to - from);
-  const cancel = new Int32Array(1);
-  const onAbort = () => Atomics.store(cancel, 0, 1);
-  signal?.addEventListener('abort', onAbort, { once: true });
   const layout = { bigEndian: false, expanded: NO_TABLE, blockBytes: 0, ...pcm, encoding: encodings[pcm.encoding] };
-  const badFrame = await native
-    .toMono16k(layout, rate, output, cancel, from)
-    .finally(() => signal?.removeEventListener('abort', onAbort));
-  if (badFrame === CANCELLED) throw signal?.reason;
+  const badFrame = await withCancel(signal, (cancel) => native.toMono16k(layout, rate, output, cancel, from));
   if (badFrame >= 0) {
     throw new Audio2VecError(
       'ERR_AUDIO_FORMAT',
@@ -101,60 +95,78 @@ export async function* convertPieces(
   pieces: AsyncIterable<{ samples: Float32Array; rate: number }>,
   options: ConvertOptions,
 ): AsyncGenerator<Float32Array<ArrayBuffer>, void, undefined> {
-  let resampler: Resampler | undefined;
+  let converter: PieceConverter | undefined;
   for await (const { samples, rate } of pieces) {
-    if (resampler && rate !== resampler.rate) {
-      yield* resampler.rest();
-      resampler = undefined;
+    if (converter && rate !== converter.rate) {
+      yield* some(await converter.rest());
+      converter = undefined;
     }
-    resampler ??= new Resampler(rate, options);
-    yield* resampler.next(samples);
+    converter ??= new PieceConverter({ encoding: 'f32', channels: 1 }, rate, options);
+    yield* some(await converter.next(bytesOf(samples)));
   }
-  if (resampler) yield* resampler.rest();
+  if (converter) yield* some(await converter.rest());
 }
 
-/** Keeps of the input what the next outputs depend on. */
-class Resampler {
-  private held = new Float32Array(0);
-  /** The frame that `held` begins with, */
-  private first = 0;
-  /** and how many outputs there were. */
-  private outputs = 0;
-  private readonly reach: number;
+const some = (piece: Float32Array<ArrayBuffer>) => (piece.length > 0 ? [piece] : []);
 
+/** A recording in pieces → mono at 16 kHz, the same bits as {@link convert} of the whole. Keeps of the input what the next
+ * outputs depend on. */
+export class PieceConverter {
+  #held = new Uint8Array(0);
+  /** The frame that `#held` begins with, */
+  #first = 0;
+  /** and how many outputs there were. */
+  #outputs = 0;
+  readonly #reach: number;
+  readonly #frameBytes: number;
+
+  /** @param layout with frames of a fixed size: not `imaAdpcm` */
   constructor(
+    readonly layout: PcmLayout,
     readonly rate: number,
     private readonly options: ConvertOptions,
   ) {
     checkRate(rate, options.name);
-    this.reach = native.resampleReach(rate);
+    this.#reach = native.resampleReach(rate);
+    this.#frameBytes = sampleBytes[layout.encoding] * layout.channels;
   }
 
-  async *next(samples: Float32Array) {
-    const held = new Float32Array(this.held.length + samples.length);
-    held.set(this.held);
-    held.set(samples, this.held.length);
-    this.held = held;
-    const whole = this.first + held.length - this.reach - 1;
-    yield* this.upTo(Math.floor((whole * SAMPLE_RATE) / this.rate));
+  /** What the bytes so far decide, often nothing. They are copied and may end within a frame. */
+  next(bytes: Uint8Array): Promise<Float32Array<ArrayBuffer>> {
+    const held = new Uint8Array(this.#held.length + bytes.length);
+    held.set(this.#held);
+    held.set(bytes, this.#held.length);
+    this.#held = held;
+    return this.#upTo(Math.floor(((this.#end - this.#reach - 1) * SAMPLE_RATE) / this.rate));
   }
 
-  async *rest() {
-    yield* this.upTo(outputLength(this.first + this.held.length, this.rate));
+  /** Ends the recording: the outputs that are left. */
+  rest(): Promise<Float32Array<ArrayBuffer>> {
+    return this.#upTo(outputLength(this.#end, this.rate));
   }
 
-  private async *upTo(end: number) {
-    if (end <= this.outputs) return;
-    const pcm = { ...monoPcm(this.held), first: this.first };
-    const output = await convert(pcm, this.rate, [this.outputs, end], this.options);
-    this.outputs = end;
+  get #heldFrames(): number {
+    return Math.floor(this.#held.length / this.#frameBytes);
+  }
+  get #end(): number {
+    return this.#first + this.#heldFrames;
+  }
+
+  #upTo(end: number): Promise<Float32Array<ArrayBuffer>> {
+    if (end <= this.#outputs) return Promise.resolve(new Float32Array(0));
+    const pcm = { ...this.layout, bytes: this.#held, first: this.#first, frames: this.#heldFrames };
+    const output = convert(pcm, this.rate, [this.#outputs, end], this.options);
+    this.#outputs = end;
     const [needed] = inputRange(end, end + 1, this.rate);
-    const drop = Math.min(Math.max(0, needed - this.first), this.held.length);
-    this.held = this.held.slice(drop);
-    this.first += drop;
-    yield output;
+    const drop = Math.min(Math.max(0, needed - this.#first), this.#heldFrames);
+    this.#held = this.#held.slice(drop * this.#frameBytes);
+    this.#first += drop;
+    return output;
   }
 }
+
+/** Bytes of a sample; IMA ADPCM has blocks instead. */
+const sampleBytes = { u8: 1, s16: 2, s24: 3, s32: 4, f32: 4, f64: 8, companded: 1, imaAdpcm: Number.NaN } as const;
 
 /**
  * Resamples mono float32 audio from `rate` to 16 kHz: `max(1, round(length · 16000 / rate))` samples; see
@@ -178,6 +190,10 @@ export async function resample(
 
 /** Mono float32 samples as {@link Pcm}. */
 function monoPcm(samples: Float32Array): Pcm {
-  const bytes = new Uint8Array(samples.buffer, samples.byteOffset, samples.byteLength);
-  return { bytes, encoding: 'f32', channels: 1, first: 0, frames: samples.length };
+  return { bytes: bytesOf(samples), encoding: 'f32', channels: 1, first: 0, frames: samples.length };
+}
+
+/** The memory of an array, as it is. */
+export function bytesOf(values: ArrayBufferView): Uint8Array {
+  return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
 }

@@ -1,10 +1,12 @@
 // What the commands ask of the library: one function for each, with plain requests and results. Commands read flags and
 // print; these do the work. Tests of the commands pass their own.
 
+import type { PcmFormat } from '../audio/pcm-stream.js';
 import type { LayerTable } from '../graph/layer-table.js';
 import type { Capabilities } from '../native/types.js';
 import type { PretrainingOptions } from '../systems/audio2vec/config.js';
 import type { Results } from '../systems/results.js';
+import type { RunOptions } from '../systems/run-config.js';
 import type { Audio2VecError } from '../util/errors.js';
 import type { Progress } from './session.js';
 
@@ -21,13 +23,23 @@ interface Common {
   threads?: number;
 }
 
+/** Live audio: PCM as it comes. */
+export interface LiveInput {
+  source: AsyncIterable<Uint8Array>;
+  rate: number;
+  channels: number;
+  format: PcmFormat;
+}
+
 export interface FeaturesRequest extends Common {
   /** Audio files, or folders of them. */
   inputs: string[];
-  /** A `.npy` file for one recording, otherwise a folder: `sub/clip.wav` becomes `sub/clip.wav.npy` in it. */
+  /** A `.npy` (or `.csv`) file for one recording, otherwise a folder: `sub/clip.wav` becomes `sub/clip.wav.npy` in it. */
   output: string;
   /** Use this model's front end instead of the default one. */
   model?: string;
+  /** `.csv` instead of `.npy`. */
+  csv: boolean;
 }
 
 export interface FeaturesResult {
@@ -116,6 +128,16 @@ export interface FailedFile {
   error: Audio2VecError;
 }
 
+export interface EmbedLiveRequest extends Pick<EmbedRequest, 'model' | 'hopSeconds'> {
+  input: LiveInput;
+}
+
+/** One slice of live audio; `seconds` is its middle. */
+export interface LiveSlice {
+  seconds: number;
+  embedding: Float32Array;
+}
+
 export type EmbedResult = EmbeddedFile | FailedFile;
 
 export interface CodesRequest extends Common {
@@ -174,10 +196,72 @@ export interface WeighResult extends EvaluateResult {
   picture: string;
 }
 
+/** How a classifier is made of labelled recordings. */
+export interface FitRequest extends Common {
+  folder: string;
+  /** File for the classifier with its encoder. */
+  output: string;
+  /** Encoder; default: the pretrained one of the package. */
+  model?: string;
+  none?: string;
+  keep?: number;
+  background?: string;
+  falseAlarmsPerHour?: number;
+  refractorySeconds?: number;
+}
+
+export interface FinetuneRequest extends Omit<FitRequest, 'model'> {
+  /** `pretrained`, a run, a model file, or `none`. */
+  from: string;
+  augment: boolean;
+  options: RunOptions;
+}
+
+export interface FinetuneStep extends TrainingStep {
+  /** On held-out recordings, where it was measured after this step. */
+  accuracy?: number;
+}
+
+/** What of a classifier's settings is to be otherwise. */
+export interface ListenRequest extends Common {
+  classifier: string;
+  threshold?: number;
+  smoothSeconds?: number;
+  refractorySeconds?: number;
+}
+
+/** A recording, or a time of one or of live sound (`seconds`, `begins`). */
+export interface ClassifiedSound {
+  file?: string;
+  error?: Audio2VecError;
+  seconds?: number;
+  begins?: boolean;
+  /** undefined: none of the labels. */
+  label?: string;
+  score?: number;
+  probabilities?: Record<string, number>;
+}
+
+export interface SuggestRequest extends Common {
+  folder: string;
+  model?: string;
+  unlabelled?: string;
+  number: number;
+}
+
+export interface SuggestResult {
+  text: string;
+  data: {
+    doubtful: { file: string; label: string; suggested: string; probability: number }[];
+    toLabel: { file: string; suggested: string; probability: number }[];
+  };
+}
+
 export interface ExportRequest extends Common {
   model?: string;
   output: string;
-  input: 'log-mel' | 'waveform';
+  /** `log-mel` is what encoders' features are called. */
+  input: 'features' | 'log-mel' | 'waveform';
   /** Of a waveform: exactly a slice in each row, or one recording of any length. */
   samples: 'slice' | 'any';
   batch: number | 'dynamic';
@@ -194,16 +278,25 @@ export interface ExportResult {
   bytes: number;
   /** What the export was verified on. */
   proof: string;
-  parity: {
-    runtime: string;
-    maxAbsError: number;
-    meanAbsError: number;
-    meanCosine: number;
-    minCosine: number;
-    embeddings: number;
-    /** With a classifier. */
-    maxProbabilityError?: number;
-  };
+  parity: EncoderParity | { runtime: string; outputs: Readonly<Record<string, OutputParity>> };
+}
+
+interface OutputParity {
+  examples: number;
+  maxAbsError: number;
+  relativeError: number;
+  agreement: number;
+}
+
+interface EncoderParity {
+  runtime: string;
+  maxAbsError: number;
+  meanAbsError: number;
+  meanCosine: number;
+  minCosine: number;
+  embeddings: number;
+  /** With a classifier. */
+  maxProbabilityError?: number;
 }
 
 export interface ModelInfo {
@@ -215,9 +308,15 @@ export interface ModelInfo {
 }
 
 export interface InfoRequest {
+  /** Default: the encoder of the package. */
   model?: string;
   /** One line for each node instead of one for each block. */
   nodes: boolean;
+}
+
+export interface Trainable {
+  tasks: { name: string; summary: string; options: Record<string, number> }[];
+  systems: { name: string; summary: string }[];
 }
 
 export interface ReportRequest extends Common {
@@ -295,13 +394,25 @@ export interface Operations {
   train(request: TrainRequest, during: During, onStep: (step: TrainingStep) => void): Promise<TrainResult>;
   embed(request: EmbedRequest, during: During): AsyncIterable<EmbedResult>;
   codes(request: CodesRequest, during: During): AsyncIterable<CodesResult>;
+  embedLive(request: EmbedLiveRequest, during: During): AsyncIterable<LiveSlice>;
+  fitClassifier(request: FitRequest, during: During): Promise<EvaluateResult>;
+  finetune(request: FinetuneRequest, during: During, onStep: (step: FinetuneStep) => void): Promise<EvaluateResult>;
+  classify(request: ListenRequest & { inputs: string[] }, during: During): AsyncIterable<ClassifiedSound>;
+  /** Live sound, or recordings listened to as if they were. */
+  listen(
+    request: ListenRequest & ({ inputs: string[]; input?: undefined } | { input: LiveInput }),
+    during: During,
+  ): AsyncIterable<ClassifiedSound>;
+  suggest(request: SuggestRequest, during: During): Promise<SuggestResult>;
   evaluate(request: EvaluateRequest, during: During): Promise<EvaluateResult>;
   weigh(request: WeighRequest, during: During): Promise<WeighResult>;
   export(request: ExportRequest, during: During): Promise<ExportResult>;
   synthesize(request: SynthesizeRequest, during: During): Promise<SynthesizeResult>;
   processParameters(process: string): Promise<ParameterList>;
   capabilities(): Promise<Capabilities>;
-  info(request: InfoRequest & { model: string }): Promise<ModelInfo>;
+  info(request: InfoRequest): Promise<ModelInfo>;
+  /** What can be trained: the tasks of `pretrain --task`, and the systems of `train`. */
+  trainable(): Promise<Trainable>;
   report(request: ReportRequest, during: During): Promise<{ output: string; bytes: number }>;
   demo(request: DemoRequest, during: During): Promise<DemoResult>;
   bench(request: BenchRequest, during: During): Promise<{ text: string; data: unknown }>;

@@ -2,18 +2,21 @@
 import { Command, CommanderError } from 'commander';
 import { Audio2VecError } from '../util/errors.js';
 import { addBench } from './bench.js';
+import { addClassify } from './classify.js';
 import { addCodes } from './codes.js';
 import { addDemo } from './demo.js';
 import { addEmbed } from './embed.js';
 import { addEvaluate } from './evaluate.js';
 import { addExport } from './export.js';
 import { addFeatures } from './features.js';
+import { addFinetune } from './finetune.js';
 import { addInfo } from './info.js';
 import type { Operations } from './operations.js';
 import type { Runner } from './options.js';
 import { addPretrain } from './pretrain.js';
 import { addReport } from './report.js';
 import { type Io, Session } from './session.js';
+import { addSuggest } from './suggest.js';
 import { addSynthesize } from './synthesize.js';
 import { addTrain } from './train.js';
 import { version } from './version.js';
@@ -77,7 +80,8 @@ function buildProgram(io: Io, operations: Operations, run: Runner): Command {
     })
     .addHelpText('after', exitCodeHelp);
   const commands = [
-    ...[addFeatures, addPretrain, addTrain, addEmbed, addCodes, addEvaluate, addWeigh],
+    ...[addFeatures, addPretrain, addTrain, addEmbed, addCodes, addEvaluate],
+    ...[addClassify, addFinetune, addSuggest, addWeigh],
     ...[addExport, addSynthesize, addInfo, addReport, addDemo, addBench],
   ];
   for (const add of commands) add(program, operations, run);

@@ -1,4 +1,5 @@
 // What every command gets: where to print, how to show progress, when to stop.
+import { addAbortSignal, Readable } from 'node:stream';
 import { SingleBar } from 'cli-progress';
 
 /** Where a command prints. In tests these are buffers. */
@@ -6,6 +7,7 @@ export interface Io {
   stdout: NodeJS.WritableStream;
   stderr: NodeJS.WritableStream & { isTTY?: boolean; columns?: number };
   env: NodeJS.ProcessEnv;
+  stdin?: Readable;
 }
 
 /** Options that all commands share. */
@@ -46,6 +48,11 @@ export class Session {
     return { seed: this.options.seed, threads: this.options.threads };
   }
 
+  /** Standard input, until it ends or the command is to stop. */
+  get stdin(): Readable {
+    return addAbortSignal(this.signal, this.io.stdin ?? Readable.from([]));
+  }
+
   /** The command's result: `value` with `--json`, otherwise `text`. */
   result(value: unknown, text: string): void {
     this.clearBar();
@@ -56,6 +63,12 @@ export class Session {
   line(value: unknown): void {
     this.clearBar();
     this.io.stdout.write(`${JSON.stringify(value)}\n`);
+  }
+
+  /** One of many results as it is, such as a line of CSV. */
+  text(line: string): void {
+    this.clearBar();
+    this.io.stdout.write(`${line}\n`);
   }
 
   /** Something to know that is not the result. Silent with `--quiet`. */

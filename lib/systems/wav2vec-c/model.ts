@@ -5,7 +5,8 @@ import type { Graph, Parameter } from '../../graph/graph.js';
 import { TensorReader } from '../../models/tensor-reader.js';
 import { Audio2VecError, argumentError } from '../../util/errors.js';
 import { halfBits, halfValue } from '../../util/half.js';
-import { readSafetensors, type Tensor, writeSafetensors } from '../../util/safetensors.js';
+import { readWholeFile } from '../../util/read-file.js';
+import { parseSafetensors, type Tensor, writeSafetensors } from '../../util/safetensors.js';
 import { type CodesShape, decoderGraph, inferenceGraph } from './graph.js';
 
 export interface CodesModel {
@@ -20,7 +21,7 @@ export interface CodesModel {
   provenance: Record<string, unknown>;
 }
 
-const format = 'audio2vec-codes';
+export const codesFormat = 'audio2vec-codes';
 const version = '1';
 const count = z.int().positive();
 const shapeSchema = z.object({
@@ -56,7 +57,7 @@ export async function saveCodesModel(file: string, model: CodesModel): Promise<v
     tensors.set(p.name, { shape: p.shape, data: weights.get(p.name)!, stored: 'F16' });
   }
   await writeSafetensors(file, tensors, {
-    format,
+    format: codesFormat,
     version,
     shape: JSON.stringify(shapeSchema.parse(shape)),
     front_end: JSON.stringify(storedFrontEnd(frontEnd)),
@@ -67,12 +68,17 @@ export async function saveCodesModel(file: string, model: CodesModel): Promise<v
 /** Reads what {@link saveCodesModel} wrote. Throws `ERR_FILE` if there is no such file, and `ERR_MODEL_FORMAT`, with the
  * reason, if it is damaged or something else. */
 export async function loadCodesModel(file: string): Promise<CodesModel> {
-  const { tensors, metadata } = await readSafetensors(file);
+  return parseCodesModel(await readWholeFile(file), file);
+}
+
+/** {@link loadCodesModel} of bytes in memory; `file` stands in errors. */
+export function parseCodesModel(bytes: Buffer, file: string): CodesModel {
+  const { tensors, metadata } = parseSafetensors(bytes, file);
   const bad = (reason: string, cause?: unknown) =>
     new Audio2VecError('ERR_MODEL_FORMAT', `${file} is not a model of speech codes of this version: ${reason}.`, {
       cause,
     });
-  if (metadata.format !== format) throw bad(`its metadata does not say format "${format}"`);
+  if (metadata.format !== codesFormat) throw bad(`its metadata does not say format "${codesFormat}"`);
   if (metadata.version !== version) throw bad(`it has version ${metadata.version}, this package reads ${version}`);
   try {
     const shape = shapeSchema.parse(JSON.parse(metadata.shape ?? ''));
