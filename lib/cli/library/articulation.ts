@@ -62,8 +62,7 @@ export async function articulate(
 }
 
 async function chosenInversion(model: string | undefined, threads?: number): Promise<ArticulatoryInversion> {
-  if (model !== undefined)
-    return ArticulatoryInversion.load(await modelFile(model), { threads });
+  if (model !== undefined) return ArticulatoryInversion.load(await modelFile(model), { threads });
   try {
     return await ArticulatoryInversion.pretrained({ threads });
   } catch (cause) {
