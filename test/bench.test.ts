@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { quantile, rate, timeCalls } from '../lib/bench/case.js';
+import { rate, timeCalls } from '../lib/bench/case.js';
 import { caseName, chooseCases, type Result, resultsTable, runLines } from '../lib/bench/index.js';
 import { describeMachine, OthersMeter } from '../lib/bench/machine.js';
 import { explained, explanations, sentences } from '../lib/bench/sentences.js';
@@ -8,6 +8,7 @@ import { Graph } from '../lib/graph/graph.js';
 import { defaultEncoder, encoder } from '../lib/models/blocks.js';
 import { chooseTasks } from '../lib/systems/audio2vec/tasks/index.js';
 import { trainingGraph } from '../lib/systems/audio2vec/training-graph.js';
+import { quantile } from '../lib/util/quantile.js';
 
 describe('operations counted', () => {
   it('of a slice through the encoder are 2 × 9,256,960', () => {
@@ -48,7 +49,7 @@ describe('timing', () => {
   it('takes rates from the median, best and worst from the ends', () => {
     const times = Float64Array.from([0.1, 0.2, 0.4]);
     expect(quantile(times, 0.5)).toBe(0.2);
-    expect(quantile(times, 0.99)).toBe(0.4);
+    expect(quantile(times, 0.75)).toBeCloseTo(0.3);
     expect(rate('clips_per_s', 8, times)).toMatchObject({ value: 40, best: 80, worst: 20, samples: 3 });
   });
 });
