@@ -12,11 +12,11 @@ export interface SystemEntry extends SystemDescription {
 }
 
 export const systems: readonly SystemEntry[] = [
-  { ...pitchDescription, load: async () => (await import('./pitch/index.js')).pitchSystem as unknown as System },
+  { ...pitchDescription, load: async () => (await import('./pitch/index.js')).pitchSystem },
   {
     ...articulationDescription,
     load: async () => (await import('./articulation/articulation.js')).articulation,
   },
-  { ...metric, load: async () => (await import('./cdpam/index.js')).metricSystem as System },
-  { ...codesDescription, load: async () => (await import('./wav2vec-c/index.js')).wav2vecC as unknown as System },
+  { ...metric, load: async () => (await import('./cdpam/index.js')).metricSystem },
+  { ...codesDescription, load: async () => (await import('./wav2vec-c/index.js')).wav2vecC },
 ];
