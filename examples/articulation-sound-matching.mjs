@@ -1,6 +1,6 @@
 // Sound matching: which string, plucked where, makes a note like this one? A network learns the inverse of the plucked string
 // from notes without labels; the notes are made by adding up partials, which the string knows nothing of.
-//   node examples/sound-matching.mjs [STEPS]
+//   node examples/articulation-sound-matching.mjs [STEPS]
 // Any object with the members of ForwardProcess can stand in the string's place: an FM synthesiser, an engine, a bird.
 import { ArticulatoryInversion, logMel, PluckedString, Random, spectralSnr } from 'audio2vec';
 
