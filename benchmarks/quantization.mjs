@@ -170,10 +170,11 @@ async function open(file) {
     const model = await openTflite(bytes);
     return async (slices) => {
       const rows = slices.length / (frames * bands);
-      const out = new Float32Array(rows * model.width);
+      const out = new Float32Array(rows * encoder.dimension);
       for (let i = 0; i < rows; i++) {
         const slice = slices.slice(i * frames * bands, (i + 1) * frames * bands);
-        out.set((await model.run(slice, [1, frames, bands])).embedding, i * model.width);
+        const input = { log_mel: { values: slice, shape: [1, frames, bands] } };
+        out.set((await model.run(input)).embedding, i * encoder.dimension);
       }
       return out;
     };

@@ -12,8 +12,8 @@ const scenes = await encoder.sceneEmbeddings(recordings);
 const vector = (i) => scenes.subarray(i * encoder.dimension, (i + 1) * encoder.dimension);
 
 // And one for each slice, with the time of its middle.
-const { timestamps } = await encoder.timestampEmbeddings(recordings[0]);
-console.log(`${files[0]}: ${timestamps.length} slices of ${encoder.dimension} values`);
+const { seconds } = await encoder.timestampEmbeddings(recordings[0]);
+console.log(`${files[0]}: ${seconds.length} slices of ${encoder.dimension} values`);
 
 const dot = (a, b) => a.reduce((sum, x, i) => sum + x * b[i], 0);
 const cosine = (a, b) => dot(a, b) / Math.sqrt(dot(a, a) * dot(b, b));

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { operations } from '../lib/cli/library.js';
 import type { EmbeddedFile, Operations, PretrainRequest } from '../lib/cli/operations.js';
 import { exitCodes, runCli } from '../lib/cli/run.js';
 import { clock } from '../lib/cli/session.js';
@@ -20,6 +21,9 @@ const commands = [
   'train',
   'embed',
   'evaluate',
+  'classify',
+  'finetune',
+  'suggest',
   'weigh',
   'export',
   'synthesize',
@@ -321,6 +325,18 @@ describe('export', () => {
     expect(await printed({ maxProbabilityError: 2.5e-7 })).toMatch(/\nprobabilities: max abs error 2\.5e-7\n$/);
   });
 
+  it('of every output of another model', async () => {
+    const pitch = { examples: 64, maxAbsError: 2e-6, relativeError: 1e-6, agreement: 1 };
+    const exported: Operations['export'] = async ({ output }) => ({
+      ...{ output, bytes: 90_000, proof: '12 recordings' },
+      parity: { runtime: 'onnxruntime-node 1.30.0', outputs: { pitch } },
+    });
+    expect((await cli(['export', 'm', '-o', 'pitch.onnx'], { export: exported })).stdout).toBe(
+      'pitch.onnx: 90,000 bytes\nonnxruntime-node 1.30.0 against the native engine (12 recordings)\n' +
+        'pitch: 64 examples, max abs error 2.0e-6, relative 1.0e-6, 100.00 % round alike\n',
+    );
+  });
+
   it.each(['browser', 'mobile'])('writes the model that examples/%s wants by the command on its page', async (name) => {
     const page = await readFile(join(import.meta.dirname, '..', 'examples', name, 'README.md'), 'utf8');
     const [, line] = page.match(/^audio2vec (export [^#\n]*[^#\s])/m)!;
@@ -335,25 +351,38 @@ describe('export', () => {
 });
 
 describe('info', () => {
-  it('prints what the machine offers', async () => {
-    const { stdout } = await cli(['info'], { capabilities });
+  const describeModel: Operations['info'] = async ({ model = 'the shipped one' }) => ({
+    file: model,
+    encoder: defaultEncoder,
+    frontEnd: { sampleRate: 16000 },
+    provenance: { task: 'cbow' },
+    layers: layerTable(encoderGraph(defaultEncoder).graph.nodes),
+  });
+
+  it('prints what the machine offers, and the encoder of the package', async () => {
+    const { stdout } = await cli(['info'], { capabilities, info: describeModel });
+    expect(stdout).toMatch(/^The pretrained encoder: the shipped one$/m);
+    expect(stdout).toMatch(/^total +125,408 +127,024 +9,256,960$/m);
+    const json = JSON.parse((await cli(['info', '--json'], { capabilities, info: describeModel })).stdout);
+    expect(json).toMatchObject({ isa: 'avx2', model: { file: 'the shipped one' } });
     expect(stdout).toMatch(/^isa +avx2$/m);
     expect(stdout).toMatch(/^available +avx2, portable$/m);
   });
 
   it('prints a model as text and as JSON', async () => {
-    const info: Operations['info'] = async ({ model }) => ({
-      file: model,
-      encoder: defaultEncoder,
-      frontEnd: { sampleRate: 16000 },
-      provenance: { task: 'cbow' },
-      layers: layerTable(encoderGraph(defaultEncoder).graph.nodes),
-    });
+    const info = describeModel;
     const { stdout } = await cli(['info', 'm'], { capabilities, info });
     expect(stdout).toMatch(/^total +125,408 +127,024 +9,256,960$/m);
     expect(stdout).toMatch(/^task +cbow$/m);
     const json = JSON.parse((await cli(['info', 'm', '--json'], { capabilities, info })).stdout);
     expect(json.model.layers.total.macs).toBe(9_256_960);
+  });
+
+  it('lists what can be trained', async () => {
+    const { stdout } = await cli(['info', '--tasks'], operations);
+    expect(stdout).toMatch(/^temporal-gap +\S.* maxFrames=480, hidden=64 *$/m);
+    const { tasks } = JSON.parse((await cli(['info', '--tasks', '--json'], operations)).stdout);
+    expect(tasks.map((t: { name: string }) => t.name)).toContain('contrastive');
   });
 });
 

@@ -105,7 +105,8 @@ describe.each(configs)('%s', (_, given) => {
       const quiet = { silence: new Float32Array(x.length), 'faint noise': noise(x.length, 1e-4) };
       for (const [name, samples] of Object.entries({ ...recordings, ...quiet })) {
         const ours = featuresSync(samples, { frontEnd: config });
-        const { embedding } = await runner.run(samples, [1, samples.length]);
+        const waveform = { values: samples, shape: [1, samples.length] };
+        const embedding = (await runner.run({ [runner.inputs[0]!]: waveform })).embedding!;
         if (config.output === 'magnitude') {
           expect([name, worst(embedding, ours) <= 2e-4 * largest(ours)]).toEqual([name, true]);
           continue;
@@ -134,7 +135,8 @@ describe.each(configs)('%s', (_, given) => {
     b.nodes.at(-1)!.output = ['embedding'];
     b.output('embedding', ['n', some, config.bins]);
     const runner = await openOnnx(onnxBytes(b.build('cqt', {})));
-    const { embedding } = await runner.run(piece, [1, piece.length]);
+    const waveform = { values: piece, shape: [1, piece.length] };
+    const embedding = (await runner.run({ [runner.inputs[0]!]: waveform })).embedding!;
     const ours = featuresSync(noisy, { frontEnd: config }).subarray(first * config.bins, (first + some) * config.bins);
     expect(worst(embedding, ours)).toBeLessThan(config.output === 'magnitude' ? 2e-4 * largest(ours) : 0.02);
     await runner.close?.();

@@ -236,9 +236,11 @@ describe('a stream', () => {
   function collect(stream: EmbeddingStream, samples: Float32Array, sizes: readonly number[]) {
     const embeddings: number[] = [];
     const timestamps: number[] = [];
+    const seconds: number[] = [];
     const add = (due: DueEmbeddings) => {
       embeddings.push(...due.embeddings);
       timestamps.push(...due.timestamps);
+      seconds.push(...due.seconds);
     };
     for (let at = 0, i = 0; at < samples.length; i++) {
       const size = sizes[i % sizes.length]!;
@@ -246,7 +248,8 @@ describe('a stream', () => {
       at += size;
     }
     add(stream.flush());
-    return { embeddings: Float32Array.from(embeddings), timestamps: Float64Array.from(timestamps) };
+    const times = { seconds: Float64Array.from(seconds), timestamps: Float64Array.from(timestamps) };
+    return { embeddings: Float32Array.from(embeddings), ...times };
   }
 
   it('gives the bits of the whole recording whatever the chunks, hop and length', async () => {

@@ -76,7 +76,7 @@ describe('configurations', () => {
     expect(frameTime(0, defaultFrontEnd)).toBe(0.0125);
     expect(frameTime(10, defaultFrontEnd)).toBe(0.1125);
     expect(frameTime(3, checkFrontEnd(pcm))).toBe(224 / 16000);
-    expect(sliceMiddle(48, 96, defaultFrontEnd)).toBe(967.5);
+    expect(sliceMiddle(48, 96, defaultFrontEnd)).toBe(0.9675);
     for (const config of [defaultFrontEnd, checkFrontEnd(pcm)]) {
       for (const frames of [1, 2, 17]) {
         expect(frameCount(samplesOf(frames, config), config)).toBe(frames);

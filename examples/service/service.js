@@ -96,11 +96,10 @@ export function buildService(encoder, index, { limits: given = {}, ...options } 
       if (request.query.hop === undefined) {
         return { seconds, embedding: Array.from(await encoder.sceneEmbedding(samples, { signal })) };
       }
-      const { hop: frame, sampleRate } = encoder.frontEnd;
-      const hop = Math.max(1, Math.round((request.query.hop * sampleRate) / frame));
-      const { embeddings, timestamps } = await encoder.timestampEmbeddings(samples, { hop, signal });
+      const hopSeconds = request.query.hop;
+      const { embeddings, seconds: middles } = await encoder.timestampEmbeddings(samples, { hopSeconds, signal });
       const row = (i) => Array.from(embeddings.subarray(i * encoder.dimension, (i + 1) * encoder.dimension));
-      return { seconds, slices: Array.from(timestamps, (ms, i) => ({ seconds: ms / 1000, embedding: row(i) })) };
+      return { seconds, slices: Array.from(middles, (middle, i) => ({ seconds: middle, embedding: row(i) })) };
     }),
   );
 

@@ -1,11 +1,14 @@
 import type { Command } from 'commander';
 import { writeFileAtomic } from '../util/atomic-write.js';
 import { writeNpy } from '../util/npy.js';
+import { type CsvValue, csvLine, numbered } from './csv.js';
+import { addPcmOptions, isLive, liveInput, type PcmFlags } from './live-input.js';
 import type { EmbeddedFile, EmbedResult, FailedFile, Operations } from './operations.js';
 import { finish, positive, type Runner } from './options.js';
 
-interface Flags {
+interface Flags extends PcmFlags {
   output?: string;
+  csv?: boolean;
   model?: string;
   timestamps?: boolean;
   hop?: number;
@@ -17,12 +20,14 @@ export function addEmbed(program: Command, operations: Operations, run: Runner):
     .command('embed')
     .summary('turn recordings into embeddings')
     .description(
-      'One vector for each recording (or for each slice, with --timestamps), as JSON lines on stdout or as a .npy ' +
-        'array with a .json index beside it. A recording shorter than a slice is embedded as if silence followed. ' +
-        'What cannot be read is told in a warning and in the output; the rest go on.',
+      'One vector for each recording (or for each slice, with --timestamps), as JSON lines on stdout, a .npy ' +
+        'array with a .json index beside it, or CSV. A recording shorter than a slice is embedded as if silence followed. ' +
+        'What cannot be read is told in a warning and in the output; the rest go on. The input "-" is live sound on ' +
+        'standard input: a line for each slice as soon as it is heard.',
     )
-    .argument('<inputs...>', 'audio files, or folders of them')
-    .option('-o, --output <file>', 'a .npy (with an index in .json) or .jsonl file; default: JSON lines on stdout')
+    .argument('<inputs...>', 'audio files, or folders of them; or - for PCM on standard input')
+    .option('-o, --output <file>', 'a .npy (with an index in .json), .jsonl or .csv file; default: lines on stdout')
+    .option('--csv', 'lines of CSV instead of JSON on stdout')
     .option('--model <file>', 'encoder.safetensors, or a run; default: the pretrained encoder of the package')
     .option('--timestamps', 'one vector for each slice, with the time of its middle in seconds')
     .option('--hop <seconds>', 'time from slice to slice (default: half a slice)', positive());
@@ -30,21 +35,45 @@ export function addEmbed(program: Command, operations: Operations, run: Runner):
     'embed clip.wav',
     'embed recordings/ -o embeddings.npy',
     'embed clip.wav --timestamps --hop 0.5 --model run',
+    'embed clip.wav --csv > clip.csv',
+    'embed - --rate 48000 --channels 2 --format f32 < sound.raw',
   ];
-  finish<Flags>(command, run, examples, async (session, inputs, { output, model, timestamps = false, hop }) => {
-    if (output !== undefined && !/\.(npy|jsonl)$/.test(output)) {
-      program.error(`error: --output must end in .npy or .jsonl, got ${JSON.stringify(output)}`);
+  addPcmOptions(command);
+  finish<Flags>(command, run, examples, async (session, inputs, flags) => {
+    const { output, model, timestamps = false, hop: hopSeconds, csv = false } = flags;
+    if (output !== undefined && !/\.(npy|jsonl|csv)$/.test(output)) {
+      program.error(`error: --output must end in .npy, .jsonl or .csv, got ${JSON.stringify(output)}`);
     }
-    const request = { ...session.common, inputs, model, timestamps, hopSeconds: hop };
+    if (isLive(program, inputs)) {
+      if (output !== undefined) program.error('error: what comes of standard input goes to stdout: leave out --output');
+      const live = operations.embedLive({ model, hopSeconds, input: liveInput(session, flags) }, session);
+      let titles = csv;
+      for await (const { seconds, embedding } of live) {
+        if (titles) session.text(csvLine(['seconds', ...numbered('e', embedding.length)]));
+        titles = false;
+        if (csv) session.text(csvLine([seconds, ...embedding]));
+        else session.line({ seconds, embedding: [...embedding] });
+      }
+      return;
+    }
+    const request = { ...session.common, inputs, model, timestamps, hopSeconds };
     const files: EmbedResult[] = [];
+    let titles = csv;
     for await (const file of operations.embed(request, session)) {
-      if (output === undefined) session.line(jsonLine(file));
-      else files.push(file);
+      if (output !== undefined) files.push(file);
+      else if (!csv) session.line(jsonLine(file));
+      else if (isEmbedded(file)) {
+        for (const row of csvRows([file], titles)) session.text(row);
+        titles = false;
+      }
     }
     if (output === undefined) return;
-    if (output.endsWith('.npy')) await writeArray(output, files);
-    else await writeFileAtomic(output, files.map((f) => `${JSON.stringify(jsonLine(f))}\n`).join(''));
     const good = files.filter(isEmbedded);
+    if (output.endsWith('.npy')) await writeArray(output, files);
+    else {
+      const lines = output.endsWith('.csv') ? csvRows(good, true) : files.map((f) => JSON.stringify(jsonLine(f)));
+      await writeFileAtomic(output, `${lines.join('\n')}\n`);
+    }
     const rows = good.reduce((sum, f) => sum + f.embeddings.length / f.dim, 0);
     const dim = good[0]?.dim ?? 0;
     const bad = files.length - good.length;
@@ -53,6 +82,19 @@ export function addEmbed(program: Command, operations: Operations, run: Runner):
       `${output}: ${rows} × ${dim} from ${good.length} files${bad ? `; ${bad} could not be read` : ''}`,
     );
   });
+}
+
+/** `file,e0,e1,…`; for slices `file,seconds,e0,e1,…`. */
+function csvRows(files: readonly EmbeddedFile[], titles: boolean): string[] {
+  const [first] = files;
+  const rows: CsvValue[][] =
+    titles && first ? [['file', ...(first.seconds ? ['seconds'] : []), ...numbered('e', first.dim)]] : [];
+  for (const { file, embeddings, dim, seconds } of files) {
+    for (let at = 0, i = 0; at < embeddings.length; at += dim, i++) {
+      rows.push([file, ...(seconds ? [seconds[i]] : []), ...embeddings.subarray(at, at + dim)]);
+    }
+  }
+  return rows.map(csvLine);
 }
 
 function isEmbedded(file: EmbedResult): file is EmbeddedFile {

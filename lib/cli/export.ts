@@ -17,21 +17,24 @@ interface Flags {
 const formats = ['onnx', 'ort', 'tflite', 'safetensors'] as const;
 type Format = (typeof formats)[number];
 
-/** `audio2vec export`: an encoder to the files of other runtimes, with proof. */
+/** `audio2vec export`: a model to the files of other runtimes, with proof. */
 export function addExport(program: Command, operations: Operations, run: Runner): void {
   const command = program
     .command('export')
-    .summary('write an encoder for phones and browsers, and prove that it gives the same embeddings')
+    .summary('write a model for phones and browsers, and prove that it gives the same values')
     .description(
-      'Writes ONNX (or .ort, or .tflite for LiteRT, or .safetensors with 8-bit weights for this package), then runs it ' +
-        'there against the native encoder. The measured ' +
-        'differences are printed and stored in the file; if they are too large the command fails and keeps the file ' +
+      'Writes ONNX (or .ort, or .tflite for LiteRT; an encoder also as .safetensors with 8-bit weights for this ' +
+        'package), then runs it there against the native engine. The measured differences are printed and stored in the file; if they are too large the command fails and keeps the file ' +
         'under another name, *.rejected.*.',
     )
-    .argument('[model]', 'encoder.safetensors, or a run; default: the pretrained encoder of the package')
+    .argument('[model]', 'a model file, or a run; default: the pretrained encoder of the package')
     .option('-o, --output <file>', 'a .onnx, .ort, .tflite or .safetensors file (default: encoder.onnx)')
     .addOption(new Option('--format <kind>', 'where --output does not tell').choices(formats))
-    .addOption(new Option('--input <kind>', 'what the model takes').choices(['log-mel', 'waveform']).default('log-mel'))
+    .addOption(
+      new Option('--input <kind>', 'what the file takes: features (of an encoder log-mel), or a waveform')
+        .choices(['features', 'log-mel', 'waveform'])
+        .default('features'),
+    )
     .addOption(
       new Option('--samples <kind>', 'of a waveform: exactly a slice, or any number in one row')
         .choices(['slice', 'any'])
@@ -47,7 +50,10 @@ export function addExport(program: Command, operations: Operations, run: Runner)
       '--clips <folder>',
       "recordings to verify with, and to calibrate int8 with (default: the corpus of the model's run)",
     )
-    .option('--labels <folder>', 'append a classifier, fitted on train/<label>/*: an output "probabilities"');
+    .option(
+      '--labels <folder>',
+      'append a classifier to an encoder, fitted on train/<label>/*: an output "probabilities"',
+    );
   const examples = [
     'export run -o encoder.onnx',
     'export run --input waveform --batch 1 -o phone.onnx',
@@ -74,9 +80,18 @@ function batchSize(text: string): number | 'dynamic' {
 }
 
 function describe({ output, bytes, proof, parity }: ExportResult): string {
+  const size = `${output}: ${bytes.toLocaleString('en-US')} bytes`;
+  if ('outputs' in parity) {
+    const lines = Object.entries(parity.outputs).map(
+      ([name, { examples, maxAbsError, relativeError, agreement }]) =>
+        `${name}: ${examples} examples, max abs error ${maxAbsError.toExponential(1)}, ` +
+        `relative ${relativeError.toExponential(1)}, ${(100 * agreement).toFixed(2)} % round alike`,
+    );
+    return [size, `${parity.runtime} against the native engine (${proof})`, ...lines].join('\n');
+  }
   const { runtime, embeddings, maxAbsError, meanAbsError, meanCosine, minCosine, maxProbabilityError } = parity;
   return [
-    `${output}: ${bytes.toLocaleString('en-US')} bytes`,
+    size,
     `${runtime} against the native encoder, ${embeddings} embeddings (${proof}): max abs error ` +
       `${maxAbsError.toExponential(1)}, mean ${meanAbsError.toExponential(1)}, ` +
       `cosine ${meanCosine.toFixed(6)} (at least ${minCosine.toFixed(6)})`,

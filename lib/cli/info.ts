@@ -1,7 +1,8 @@
 import { arch, availableParallelism, cpus, platform } from 'node:os';
 import type { Command } from 'commander';
 import { formatLayerTable } from '../graph/layer-table.js';
-import type { ModelInfo, Operations } from './operations.js';
+import { textTable } from '../util/text-table.js';
+import type { ModelInfo, Operations, Trainable } from './operations.js';
 import { finish, type Runner } from './options.js';
 import { version } from './version.js';
 
@@ -9,12 +10,23 @@ import { version } from './version.js';
 export function addInfo(program: Command, operations: Operations, run: Runner): void {
   const command = program
     .command('info')
-    .summary('show what this machine offers, and what a model is made of')
-    .description('Version, instruction sets and threads; for a model its shape, front end, origin and layer table.')
-    .argument('[model]', 'encoder.safetensors, or a run')
+    .summary('show what this machine offers, what a model is made of, and what can be trained')
+    .description('Version, instruction sets and threads; of a model its shape, front end, origin and layer table.')
+    .argument('[model]', 'encoder.safetensors, or a run; default: the pretrained encoder of the package')
+    .option('--tasks', 'the pretext tasks of pretrain with their options, and the systems of train', false)
     .option('--nodes', 'one line for each operator instead of one for each block', false);
-  const examples = ['info', 'info run/encoder.safetensors', 'info run/encoder.safetensors --nodes --json'];
-  finish<{ nodes: boolean }>(command, run, examples, async (session, [model], { nodes }) => {
+  const examples = [
+    'info',
+    'info --tasks',
+    'info run/encoder.safetensors',
+    'info run/encoder.safetensors --nodes --json',
+  ];
+  finish<{ nodes: boolean; tasks: boolean }>(command, run, examples, async (session, [model], { nodes, tasks }) => {
+    if (tasks) {
+      const trainable = await operations.trainable();
+      session.result(trainable, describeTrainable(trainable));
+      return;
+    }
     const machine = {
       audio2vec: version,
       node: process.version,
@@ -27,13 +39,14 @@ export function addInfo(program: Command, operations: Operations, run: Runner): 
       session.result(machine, list(machine));
       throw error;
     });
-    if (model === undefined) {
-      const text = list({ ...machine, ...capabilities, available: capabilities.available.join(', ') });
-      session.result({ ...machine, ...capabilities }, text);
+    const info = await operations.info({ model, nodes });
+    const offered = { ...machine, ...capabilities };
+    if (model !== undefined) {
+      session.result({ machine: offered, model: info }, describe(info));
       return;
     }
-    const info = await operations.info({ model, nodes });
-    session.result({ machine: { ...machine, ...capabilities }, model: info }, describe(info));
+    const text = list({ ...offered, available: capabilities.available.join(', ') });
+    session.result({ ...offered, model: info }, `${text}\n\nThe pretrained encoder: ${describe(info)}`);
   });
 }
 
@@ -47,6 +60,20 @@ function describe({ file, encoder, frontEnd, provenance, layers }: ModelInfo): s
     ...(Object.keys(provenance).length ? [`made by\n${list(values(provenance))}`] : []),
     formatLayerTable(layers),
   ].join('\n\n');
+}
+
+function describeTrainable({ tasks, systems }: Trainable): string {
+  const options = (of: Record<string, number>) => Object.entries(of).map(([name, value]) => `${name}=${value}`);
+  const ofPretrain = textTable(
+    [{ title: 'pretrain --task' }, { title: 'learns' }, { title: 'options' }],
+    tasks.map((t) => [t.name, t.summary, options(t.options).join(', ')]),
+  );
+  if (systems.length === 0) return ofPretrain;
+  const ofTrain = textTable(
+    [{ title: 'train' }, { title: '' }],
+    systems.map((s) => [s.name, s.summary]),
+  );
+  return `${ofPretrain}\n\n${ofTrain}`;
 }
 
 /** One `name  value` on each line, values aligned. */

@@ -12,10 +12,24 @@ export const operations: Operations = {
     const { loadEncoderModel, encoderGraph } = await import('../models/encoder-model.js');
     const { layerTable } = await import('../graph/layer-table.js');
     const { modelFile } = await import('./library/models.js');
-    const file = await modelFile(model);
+    const { pretrainedFile } = await import('../embed/encoder.js');
+    const file = model === undefined ? pretrainedFile : await modelFile(model);
     const { config, frontEnd, provenance } = await loadEncoderModel(file);
     const layers = layerTable(encoderGraph(config).graph.nodes, nodes ? 'node' : 'block');
     return { file, encoder: config, frontEnd: { ...frontEnd }, provenance, layers };
+  },
+
+  async trainable() {
+    const { tasks } = await import('../systems/audio2vec/tasks/index.js');
+    const { systems } = await import('../systems/systems.js');
+    const { defaultEncoder } = await import('../models/blocks.js');
+    return {
+      tasks: tasks.map((task) => {
+        const options = { ...(task.defaults(defaultEncoder.frames) as Record<string, number>) };
+        return { name: task.name, summary: task.summary, options };
+      }),
+      systems: systems.map(({ name, summary }) => ({ name, summary })),
+    };
   },
 
   async features(request, during) {
@@ -38,6 +52,55 @@ export const operations: Operations = {
     yield* embedFiles(request, during);
   },
 
+  async *pitch(request, during) {
+    const { pitchOfFiles } = await import('./library/pitch.js');
+    yield* pitchOfFiles(request, during);
+  },
+
+  async plotPitch(files, output) {
+    const { pitchPage } = await import('../report/pitch-plot.js');
+    const { writeFileAtomic } = await import('../util/atomic-write.js');
+    const plots = files.map(({ file, frames, picture }) => ({ file, frames, ...picture! }));
+    await writeFileAtomic(output, pitchPage(plots));
+  },
+
+  async *codes(request, during) {
+    const { codeFiles } = await import('./library/codes.js');
+    yield* codeFiles(request, during);
+  },
+
+  async *embedLive({ model, hopSeconds, input }, { signal }) {
+    const { chosenEncoder } = await import('./library/models.js');
+    const encoder = await chosenEncoder(model, 1); // streams work on one thread
+    const { source, ...pcm } = input;
+    yield* encoder.live(source, { ...pcm, hopSeconds, signal, name: 'standard input' });
+  },
+
+  async fitClassifier(request, during) {
+    const { fitClassifier } = await import('./library/classify.js');
+    return fitClassifier(request, during);
+  },
+
+  async finetune(request, during, onStep) {
+    const { finetune } = await import('./library/classify.js');
+    return finetune(request, during, onStep);
+  },
+
+  async *classify(request, during) {
+    const { classify } = await import('./library/classify.js');
+    yield* classify(request, during);
+  },
+
+  async *listen(request, during) {
+    const { listen } = await import('./library/classify.js');
+    yield* listen(request, during);
+  },
+
+  async suggest(request, during) {
+    const { suggest } = await import('./library/suggest.js');
+    return suggest(request, during);
+  },
+
   async evaluate(request, during) {
     const { evaluate } = await import('./library/evaluate.js');
     return evaluate(request, during);
@@ -46,6 +109,11 @@ export const operations: Operations = {
   async weigh(request, during) {
     const { weigh } = await import('./library/weigh.js');
     return weigh(request, during);
+  },
+
+  async compare(request, during) {
+    const { compare } = await import('./library/compare.js');
+    return compare(request, during);
   },
 
   async export(request, during) {
@@ -79,16 +147,22 @@ export const operations: Operations = {
   },
 
   async bench({ filter, quick }, during) {
-    const { caseName, chooseCases, describeMachine, machineLine, resultsTable, runCase } = await import(
-      '../bench/index.js'
-    );
+    const bench = await import('../bench/index.js');
+    const { caseName, chooseCases, describeMachine, machineLine, resultsTable, runCase } = bench;
     const cases = chooseCases({ quick, cases: filter === undefined ? [] : [filter] });
     const results = [];
-    for (const [done, bench] of cases.entries()) {
-      during.progress({ done, total: cases.length, unit: 'case', details: { now: caseName(bench) } });
-      results.push(...(await runCase(bench, { quick, signal: during.signal })));
+    for (const [done, one] of cases.entries()) {
+      during.progress({ done, total: cases.length, unit: 'case', details: { now: caseName(one) } });
+      results.push(...(await runCase(one, { quick, signal: during.signal })));
     }
     const machine = describeMachine();
-    return { text: `${machineLine(machine)}\n\n${resultsTable(results, 'text')}`, data: { machine, results } };
+    const summary = bench.sentences(results);
+    const text = [
+      machineLine(machine),
+      ...(summary.length > 0 ? [summary.join('\n')] : []),
+      resultsTable(results, 'text'),
+      `The cases:\n${bench.explained(results)}`,
+    ];
+    return { text: text.join('\n\n'), data: { machine, summary, results } };
   },
 };

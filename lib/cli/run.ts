@@ -3,17 +3,23 @@ import { Command, CommanderError } from 'commander';
 import { Audio2VecError } from '../util/errors.js';
 import { addArticulate } from './articulate.js';
 import { addBench } from './bench.js';
+import { addClassify } from './classify.js';
+import { addCodes } from './codes.js';
+import { addCompare } from './compare.js';
 import { addDemo } from './demo.js';
 import { addEmbed } from './embed.js';
 import { addEvaluate } from './evaluate.js';
 import { addExport } from './export.js';
 import { addFeatures } from './features.js';
+import { addFinetune } from './finetune.js';
 import { addInfo } from './info.js';
 import type { Operations } from './operations.js';
 import type { Runner } from './options.js';
+import { addPitch } from './pitch.js';
 import { addPretrain } from './pretrain.js';
 import { addReport } from './report.js';
 import { type Io, Session } from './session.js';
+import { addSuggest } from './suggest.js';
 import { addSynthesize } from './synthesize.js';
 import { addTrain } from './train.js';
 import { version } from './version.js';
@@ -77,8 +83,9 @@ function buildProgram(io: Io, operations: Operations, run: Runner): Command {
     })
     .addHelpText('after', exitCodeHelp);
   const commands = [
-    ...[addFeatures, addPretrain, addTrain, addEmbed, addEvaluate, addWeigh],
-    ...[addExport, addSynthesize, addArticulate, addInfo, addReport, addDemo, addBench],
+    ...[addFeatures, addPretrain, addTrain, addEmbed, addCodes, addEvaluate],
+    ...[addClassify, addFinetune, addSuggest, addWeigh],
+    ...[addPitch, addCompare, addExport, addSynthesize, addArticulate, addInfo, addReport, addDemo, addBench],
   ];
   for (const add of commands) add(program, operations, run);
   return program;

@@ -1,4 +1,5 @@
 // What every command gets: where to print, how to show progress, when to stop.
+import { addAbortSignal, Readable } from 'node:stream';
 import { SingleBar } from 'cli-progress';
 
 /** Where a command prints. In tests these are buffers. */
@@ -6,6 +7,7 @@ export interface Io {
   stdout: NodeJS.WritableStream;
   stderr: NodeJS.WritableStream & { isTTY?: boolean; columns?: number };
   env: NodeJS.ProcessEnv;
+  stdin?: Readable;
 }
 
 /** Options that all commands share. */
@@ -46,16 +48,32 @@ export class Session {
     return { seed: this.options.seed, threads: this.options.threads };
   }
 
+  /** Standard input, until it ends or the command is to stop. */
+  get stdin(): Readable {
+    return addAbortSignal(this.signal, this.io.stdin ?? Readable.from([]));
+  }
+
   /** The command's result: `value` with `--json`, otherwise `text`. */
   result(value: unknown, text: string): void {
     this.clearBar();
     this.io.stdout.write(this.options.json ? `${JSON.stringify(value, null, 2)}\n` : text === '' ? '' : `${text}\n`);
   }
 
+  /** Whether results are wanted as JSON. */
+  get json(): boolean {
+    return this.options.json ?? false;
+  }
+
   /** One of many results as a line of JSON, as soon as it is there. */
   line(value: unknown): void {
     this.clearBar();
     this.io.stdout.write(`${JSON.stringify(value)}\n`);
+  }
+
+  /** One of many results as it is, such as a line of CSV. */
+  text(line: string): void {
+    this.clearBar();
+    this.io.stdout.write(`${line}\n`);
   }
 
   /** Something to know that is not the result. Silent with `--quiet`. */

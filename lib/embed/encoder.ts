@@ -1,13 +1,15 @@
 // From recordings to embeddings: log-mel → slices → encoder.
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
+import type { PcmChunk } from '../audio/index.js';
 import { Network } from '../engine/network.js';
 import { features } from '../features/compute.js';
 import { type FrontEndConfig, frameCount, frontEndOf } from '../features/front-ends.js';
-import { checkHop, samplesOf, sliceMiddle, sliceStarts } from '../features/slices.js';
+import { type HopOptions, hopFrames, samplesOf, sliceMiddle, sliceStarts } from '../features/slices.js';
 import type { EncoderConfig } from '../models/blocks.js';
 import { checkEncoderModel, type EncoderModel, encoderGraph, loadEncoderModel } from '../models/encoder-model.js';
 import { Audio2VecError, argumentError } from '../util/errors.js';
+import { EmbeddingTransform, embedLive, type LiveEmbedding, type LiveOptions } from './live.js';
 import { EmbeddingStream, type StreamOptions } from './streaming.js';
 
 export interface EncoderOptions {
@@ -17,9 +19,7 @@ export interface EncoderOptions {
   isa?: string;
 }
 
-export interface EmbedOptions {
-  /** Frames from one slice to the next; default: half a slice (48 frames, 0.48 s). */
-  hop?: number;
+export interface EmbedOptions extends HopOptions {
   /** Stops between two batches of slices; the promise rejects with the signal's reason. */
   signal?: AbortSignal;
 }
@@ -28,7 +28,10 @@ export interface EmbedOptions {
 export interface TimestampEmbeddings {
   /** `[slices, dimension]`. */
   embeddings: Float32Array;
-  /** Middle of each slice in milliseconds. */
+  /** Middle of each slice, from the start of the recording. */
+  seconds: Float64Array;
+  /** The same in milliseconds, as the HEAR interface has it.
+   * @deprecated Read `seconds`. */
   timestamps: Float64Array;
 }
 
@@ -55,8 +58,8 @@ interface Span {
 /** Embeds recordings, in the manner of the HEAR interface: `sceneEmbedding` gives one vector for a recording,
  * `timestampEmbeddings` one for each slice.
  *
- * Samples are mono at `frontEnd.sampleRate` (16 kHz; `readAudio` returns them so), normally in ±1. Slices start every
- * `hop` frames; if frames are left over at the end, one more slice ends with the last frame. A recording shorter than a
+ * Samples are mono at `frontEnd.sampleRate` (16 kHz; `readAudio` returns them so), normally in ±1. A slice starts
+ * every `hopSeconds`; if frames are left over at the end, one more slice ends with the last frame. A recording shorter than a
  * slice (0.975 s) is embedded as if digital silence followed. The embedding of a slice depends on nothing else: the same
  * bits come alone, in a batch, in a stream, and with any number of threads.
  *
@@ -133,14 +136,14 @@ export class Encoder {
    * @throws as {@link sceneEmbedding} */
   async timestampEmbeddings(samples: Float32Array, options: EmbedOptions = {}): Promise<TimestampEmbeddings> {
     const { embeddings, starts } = await this.#embed([{ name: 'samples', samples }], options);
-    return { embeddings, timestamps: this.#timestamps(starts[0]!) };
+    return { embeddings, ...this.#times(starts[0]!) };
   }
 
   /** The same from log-mel `[frames, bands]` of this encoder's front end, not normalised. Less than a slice is filled up
    * with the log-mel of silence, ln(logOffset). */
   async embedLogMel(logMel: Float32Array, options: EmbedOptions = {}): Promise<TimestampEmbeddings> {
     const { frames: slice, bands } = this.config;
-    const hop = checkHop(options.hop, slice);
+    const hop = hopFrames(options, slice, this.frontEnd);
     if (!(logMel instanceof Float32Array) || logMel.length === 0 || logMel.length % bands) {
       throw argumentError('logMel', `a Float32Array [frames, ${bands}] of at least a frame`, logMel?.length);
     }
@@ -153,10 +156,26 @@ export class Encoder {
     const starts = sliceStarts(filled.length / bands, slice, hop);
     const embeddings = new Float32Array(starts.length * this.dimension);
     await this.#forward(filled, starts, embeddings, options.signal);
-    return { embeddings, timestamps: this.#timestamps(starts) };
+    return { embeddings, ...this.#times(starts) };
   }
 
-  /** Embeddings of audio as it comes in. Any number of streams share this encoder's weights. */
+  /** Embeddings of live audio, in the form it comes: PCM of any rate and number of channels, from a microphone's pipe or
+   * anything that gives chunks. Each is the caller's to keep.
+   *
+   *     for await (const { seconds, embedding } of encoder.live(process.stdin, { rate: 48000, channels: 2 })) …
+   *
+   * @throws `ERR_ARGUMENT`, `ERR_AUDIO_FORMAT`; the signal's reason */
+  live(source: AsyncIterable<PcmChunk> | Iterable<PcmChunk>, options: LiveOptions = {}): AsyncGenerator<LiveEmbedding> {
+    return embedLive(this, source, options);
+  }
+
+  /** The same as a Node stream: PCM is piped or written in, a {@link LiveEmbedding} comes out for each slice. */
+  transform(options: LiveOptions = {}): EmbeddingTransform {
+    return new EmbeddingTransform(this, options);
+  }
+
+  /** Embeddings of samples at the front end's rate, pushed as they come; {@link live} is simpler. What it returns is
+   * overwritten by the next push: copy what is to be kept. Any number of streams share this encoder's weights. */
   stream(options: StreamOptions = {}): EmbeddingStream {
     this.#streamNetwork ??= this.#makeNetwork(1, 1);
     const nodes = { input: this.#input, output: this.#output };
@@ -170,8 +189,9 @@ export class Encoder {
     return network;
   }
 
-  #timestamps(starts: Float64Array): Float64Array {
-    return starts.map((start) => sliceMiddle(start, this.config.frames, this.frontEnd));
+  #times(starts: Float64Array): { seconds: Float64Array; timestamps: Float64Array } {
+    const seconds = starts.map((start) => sliceMiddle(start, this.config.frames, this.frontEnd));
+    return { seconds, timestamps: seconds.map((s) => 1000 * s) };
   }
 
   async #scenes(clips: readonly Clip[], options: EmbedOptions): Promise<Float32Array> {
@@ -191,10 +211,11 @@ export class Encoder {
   }
 
   /** Embeddings of all slices of all clips, one after the other, and where the slices of each clip start. */
-  async #embed(clips: readonly Clip[], { hop: asked, signal }: EmbedOptions) {
+  async #embed(clips: readonly Clip[], options: EmbedOptions) {
+    const { signal } = options;
     signal?.throwIfAborted();
     const { frames: slice, bands } = this.config;
-    const hop = checkHop(asked, slice);
+    const hop = hopFrames(options, slice, this.frontEnd);
     for (const clip of clips) checkSamples(clip, this.frontEnd.hop);
     const starts = clips.map(({ samples }) => sliceStarts(frameCount(samples.length, this.frontEnd), slice, hop));
     const embeddings = new Float32Array(starts.reduce((n, s) => n + s.length, 0) * this.dimension);
@@ -281,7 +302,8 @@ export class Encoder {
   }
 }
 
-const pretrainedFile = fileURLToPath(new URL('../../models/audio2vec.safetensors', import.meta.url));
+/** The encoder that ships with this package. */
+export const pretrainedFile = fileURLToPath(new URL('../../models/audio2vec.safetensors', import.meta.url));
 
 /** @param tail samples at the end that may belong to no frame, where the front end would not notice them */
 function checkSamples({ name, samples }: Clip, tail: number): void {

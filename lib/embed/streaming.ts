@@ -5,20 +5,20 @@ import type { Network } from '../engine/network.js';
 import { kernelFor } from '../features/compute.js';
 import { type FrontEndKernel, NOT_FINITE } from '../features/front-end.js';
 import { frameCount } from '../features/front-ends.js';
-import { checkHop, samplesOf, sliceMiddle } from '../features/slices.js';
+import { type HopOptions, hopFrames, samplesOf, sliceMiddle } from '../features/slices.js';
 import type { EncoderModel } from '../models/encoder-model.js';
 import { argumentError } from '../util/errors.js';
 
-export interface StreamOptions {
-  /** Frames from one slice to the next; default: half a slice (48 frames, 0.48 s). */
-  hop?: number;
-}
+export interface StreamOptions extends HopOptions {}
 
 /** Embeddings that became due. The arrays belong to the stream: they are valid until its next call. */
 export interface DueEmbeddings {
   /** `[slices, dimension]` */
   embeddings: Float32Array;
-  /** Middle of each slice in milliseconds from the start of the stream. */
+  /** Middle of each slice, from the start of the stream. */
+  seconds: Float64Array;
+  /** The same in milliseconds.
+   * @deprecated Read `seconds`. */
   timestamps: Float64Array;
 }
 
@@ -28,6 +28,7 @@ export interface DueEmbeddings {
  * Works on the calling thread, so that hundreds of streams with small chunks cost no more than their arithmetic. Once
  * it runs it allocates nothing: memory is what a slice takes, however large the chunks. */
 export class EmbeddingStream {
+  /** Frames from slice to slice. */
   readonly hop: number;
   readonly #model: EncoderModel;
   readonly #kernel: FrontEndKernel;
@@ -59,7 +60,7 @@ export class EmbeddingStream {
     options: StreamOptions & { isa?: string } = {},
   ) {
     const { frames: slice, bands, embedding } = model.config;
-    this.hop = checkHop(options.hop, slice);
+    this.hop = hopFrames(options, slice, model.frontEnd);
     this.#model = model;
     this.#kernel = kernelFor(model.frontEnd, options.isa);
     this.#samples = new Float32Array(samplesOf(slice, model.frontEnd));
@@ -160,6 +161,7 @@ interface Step {
 /** Room for what a call returns, kept from call to call, and a view of it for each number of slices. */
 class Results {
   #embeddings: Float32Array;
+  #seconds = new Float64Array(1);
   #timestamps = new Float64Array(1);
   #views: DueEmbeddings[] = [];
   #count = 0;
@@ -172,27 +174,33 @@ class Results {
     this.#count = 0;
   }
 
-  add(embedding: Float32Array, timestamp: number): void {
-    if (this.#count === this.#timestamps.length) this.#grow();
+  add(embedding: Float32Array, seconds: number): void {
+    if (this.#count === this.#seconds.length) this.#grow();
     this.#embeddings.set(embedding, this.#count * this.dimension);
-    this.#timestamps[this.#count++] = timestamp;
+    this.#seconds[this.#count] = seconds;
+    this.#timestamps[this.#count++] = 1000 * seconds;
   }
 
   get(): DueEmbeddings {
     const n = this.#count;
     this.#views[n] ??= {
       embeddings: this.#embeddings.subarray(0, n * this.dimension),
+      seconds: this.#seconds.subarray(0, n),
       timestamps: this.#timestamps.subarray(0, n),
     };
     return this.#views[n];
   }
 
   #grow(): void {
-    const [embeddings, timestamps] = [this.#embeddings, this.#timestamps];
-    this.#embeddings = new Float32Array(2 * embeddings.length);
-    this.#timestamps = new Float64Array(2 * timestamps.length);
-    this.#embeddings.set(embeddings);
-    this.#timestamps.set(timestamps);
+    this.#embeddings = doubled(this.#embeddings);
+    this.#seconds = doubled(this.#seconds);
+    this.#timestamps = doubled(this.#timestamps);
     this.#views = [];
   }
+}
+
+function doubled<T extends Float32Array | Float64Array>(values: T): T {
+  const out = new (values.constructor as new (length: number) => T)(2 * values.length);
+  out.set(values);
+  return out;
 }

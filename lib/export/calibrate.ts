@@ -4,13 +4,13 @@ import { argumentError } from '../util/errors.js';
 import { type ModelProto, ModelProtoSchema } from './gen/onnx_pb.js';
 import { onnxBytes, valueInfo } from './onnx-builder.js';
 import { onnxRuntime } from './onnx-runtime.js';
+import type { TensorValue } from './output-parity.js';
 import { type Range, smallestErrorRange } from './quantization.js';
 
-/** Input of the model in float: values and shape, as {@link ParityCase} has them. */
-export interface CalibrationInput {
-  input: Float32Array;
-  shape: readonly number[];
-}
+/** Input of the model in float: values and shape, as {@link ParityCase} has them, or those of each input by name. */
+export type CalibrationInput = Single | { inputs: Readonly<Record<string, TensorValue>> };
+
+type Single = { input: Float32Array; shape: readonly number[] };
 
 export type CalibrationMethod = 'min-max' | 'percentile' | 'mse';
 
@@ -28,11 +28,14 @@ export async function calibrate(
   if (inputs.length === 0) throw argumentError('calibration', 'at least one input', 'none');
   const { ort, session } = await openWithOutputs(model, values);
   const eachValue = async (visit: (name: string, data: Float32Array) => void) => {
-    for (const { input, shape } of inputs) {
+    for (const given of inputs) {
       signal?.throwIfAborted();
-      const results = await session.run({ [session.inputNames[0]!]: new ort.Tensor('float32', input, shape) }, [
-        ...values,
-      ]);
+      const only = () => ({
+        [session.inputNames[0]!]: { values: (given as Single).input, shape: (given as Single).shape },
+      });
+      const tensors = Object.entries('inputs' in given ? given.inputs : only());
+      const feed = tensors.map(([name, x]) => [name, new ort.Tensor('float32', x.values, x.shape)]);
+      const results = await session.run(Object.fromEntries(feed), [...values]);
       for (const name of values) visit(name, results[name]!.data as Float32Array);
     }
   };

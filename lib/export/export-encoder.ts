@@ -1,13 +1,12 @@
 // An encoder to the file of a phone's or browser's runtime, proved on clips: what `audio2vec export` does.
-import { constants } from 'node:fs';
-import { access } from 'node:fs/promises';
-import { dirname, extname } from 'node:path';
-import { softmaxRow } from '../evaluate/softmax-regression.js';
+import { extname } from 'node:path';
 import type { EncoderModel } from '../models/encoder-model.js';
-import { Audio2VecError, argumentError } from '../util/errors.js';
+import { argumentError } from '../util/errors.js';
 import { timesTransposed } from '../util/matrix.js';
+import { softmaxRow } from '../util/softmax.js';
+import { checkClips, checkFile, checkPrecision, checkTflite, type Precision } from './checks.js';
 import type { Classifier } from './deployed-encoder.js';
-import { type Exported, exportOnnx, type Precision } from './export-onnx.js';
+import { type Exported, exportOnnx } from './export-onnx.js';
 import { exportPacked } from './export-packed.js';
 import { exportTflite } from './export-tflite.js';
 import { buildOnnx } from './onnx.js';
@@ -48,16 +47,12 @@ export async function exportEncoder(
 ): Promise<Exported> {
   const { input = 'log-mel', samples, hop, batch, precision = 'float32', classifier, clips, threads, signal } = options;
   signal?.throwIfAborted();
-  await checkFile(file);
+  await checkFile(file, endings);
   // Building is cheap: it refuses what makes no sense before the work of a proof.
   buildOnnx(model, { input, batch, samples, hop, classifier });
   const isTflite = extname(file) === '.tflite';
-  if (isTflite) {
-    if (precision === 'float16') throw argumentError('precision', '"float32" or "int8" for .tflite', precision);
-    if (batch === 'dynamic') throw argumentError('batch', 'a fixed number for .tflite', batch);
-    if (samples === 'any') throw argumentError('samples', '"slice" for .tflite', samples);
-  }
-  if (!precisions.includes(precision)) throw argumentError('precision', oneOf(precisions), precision);
+  if (isTflite) checkTflite({ precision, batch, samples });
+  checkPrecision(precision);
   const isPacked = extname(file) === '.safetensors';
   if (isPacked) {
     if (precision !== 'int8') throw argumentError('precision', '"int8" for .safetensors', precision);
@@ -93,30 +88,3 @@ function classify(embeddings: Float32Array, { labels, weights, bias }: Classifie
 }
 
 const endings = ['.onnx', '.ort', '.tflite', '.safetensors'];
-const precisions: readonly Precision[] = ['float32', 'float16', 'int8'];
-const oneOf = (choices: readonly string[]) => choices.map((choice) => JSON.stringify(choice)).join(' or ');
-
-/** Before minutes of work: that there is a place to write to. */
-async function checkFile(file: string): Promise<void> {
-  if (typeof file !== 'string' || !endings.includes(extname(file))) {
-    throw argumentError('file', `a name ending in ${endings.join(' or ')}`, file);
-  }
-  const folder = dirname(file);
-  await access(folder, constants.W_OK).catch((cause) => {
-    const reason = cause.code === 'ENOENT' ? `there is no folder ${folder}` : `${folder} is not writable`;
-    throw new Audio2VecError('ERR_FILE', `Cannot write ${file}: ${reason}.`, { cause });
-  });
-}
-
-function checkClips(clips: readonly Float32Array[] | undefined, calibrate: boolean): void {
-  if (clips !== undefined && !Array.isArray(clips)) throw argumentError('clips', 'a list of Float32Arrays', clips);
-  if (calibrate && !clips?.length) {
-    throw argumentError('clips', 'given for int8: real recordings to find the ranges of values with', 'none');
-  }
-  for (const [i, clip] of clips?.entries() ?? []) {
-    if (!(clip instanceof Float32Array)) throw argumentError(`clips[${i}]`, 'a Float32Array', clip);
-    if (clip.length === 0) throw argumentError(`clips[${i}]`, 'at least a sample long', clip.length);
-    const at = clip.findIndex((x) => !Number.isFinite(x));
-    if (at >= 0) throw argumentError(`clips[${i}][${at}]`, 'finite', clip[at]);
-  }
-}

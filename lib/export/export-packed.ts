@@ -59,9 +59,10 @@ function openPacked(bytes: Buffer, threads?: number): ModelRunner {
   const encoder = Encoder.fromModel(parseEncoderModel(bytes, 'The packed encoder'), { threads });
   return {
     runtime: 'The file, read back,',
-    width: encoder.dimension,
-    async run(logMel) {
-      const { embeddings } = await encoder.embedLogMel(logMel, { hop: encoder.config.frames });
+    inputs: ['log_mel'],
+    outputs: new Map([['embedding', encoder.dimension]]),
+    async run({ log_mel }) {
+      const { embeddings } = await encoder.embedLogMel(log_mel!.values, { hop: encoder.config.frames });
       return { embedding: embeddings };
     },
     close: async () => {},

@@ -1,11 +1,11 @@
-// Writes a .tflite file, after proving that it does what the native encoder does.
+// Writes an encoder's .tflite file, after proving that it does what the native encoder does.
 import { extname } from 'node:path';
 import type { EncoderModel } from '../models/encoder-model.js';
 import { writeFileAtomic } from '../util/atomic-write.js';
 import { argumentError } from '../util/errors.js';
 import { defaultLimits, type Exported } from './export-onnx.js';
-import { openTflite } from './litert-runtime.js';
 import { checkParity, measureParity, type ParityCase, type ParityLimits } from './parity.js';
+import { provenTflite } from './proven.js';
 import { buildTflite, type TfliteOptions } from './tflite.js';
 
 export interface ExportTfliteOptions extends TfliteOptions {
@@ -21,9 +21,10 @@ export async function exportTflite(file: string, model: EncoderModel, options: E
   const { cases, input, quantize, signal } = options;
   if (extname(file) !== '.tflite') throw argumentError('file', 'a name ending in .tflite', file);
   const limits = options.limits ?? defaultLimits(quantize ? 'int8' : 'float32', input);
-  const builder = await buildTflite(model, options);
-  const parity = await measureParity(await openTflite(builder.build()), cases, { signal });
-  const bytes = builder.build({ 'audio2vec.parity': JSON.stringify({ ...parity, limits }) });
+  const { bytes, parity } = await provenTflite(await buildTflite(model, options), {
+    run: (opened) => measureParity(opened, cases, { signal }),
+    limits,
+  });
   await checkParity(file, bytes, parity, limits);
   await writeFileAtomic(file, bytes);
   return { file, bytes: bytes.length, parity };

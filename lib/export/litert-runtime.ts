@@ -5,8 +5,9 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import vm from 'node:vm';
-import { Audio2VecError, argumentError } from '../util/errors.js';
-import type { ModelRunner } from './parity.js';
+import { Audio2VecError } from '../util/errors.js';
+import { valuesOf } from './onnx-runtime.js';
+import type { ModelRunner } from './output-parity.js';
 
 type LiteRt = typeof import('@litertjs/core');
 
@@ -65,31 +66,27 @@ async function load() {
   return { litert, version };
 }
 
-/** Opens a `.tflite` model that has an output `embedding` `[N, E]`. */
+/** Opens a `.tflite` model. */
 export async function openTflite(bytes: Uint8Array): Promise<ModelRunner> {
   const { litert, version } = await liteRt();
   const model = await litert.loadAndCompile(bytes, { accelerator: 'wasm' });
   const outputs = model.getOutputDetails();
-  const at = (name: string) => outputs.findIndex((o) => o.name === name);
-  if (at('embedding') < 0)
-    throw argumentError(
-      'model',
-      'one with an output "embedding"',
-      outputs.map((o) => o.name),
-    );
+  const inputs = model.getInputDetails().map((i) => i.name);
   return {
     runtime: `@litertjs/core ${version}`,
-    width: outputs[at('embedding')]!.shape.at(-1)!,
-    async run(input, shape) {
+    inputs,
+    outputs: new Map(outputs.map((o) => [o.name, valuesOf([...o.shape])])),
+    async run(given) {
       // A run blocks for some milliseconds: let others have a turn in between.
       await setImmediate();
-      const x = new litert.Tensor(input, [...shape]);
-      const results = await model.run([x]);
-      const read = async (name: string) => Float32Array.from((await results[at(name)]!.data()) as Float32Array);
-      const embedding = await read('embedding');
-      const probabilities = at('probabilities') < 0 ? undefined : await read('probabilities');
-      for (const tensor of [x, ...results]) tensor.delete();
-      return { embedding, probabilities };
+      const x = inputs.map((name) => new litert.Tensor(given[name]!.values, [...given[name]!.shape]));
+      const results = await model.run(x);
+      const values: [string, Float32Array][] = [];
+      for (const [i, { name }] of outputs.entries()) {
+        values.push([name, Float32Array.from((await results[i]!.data()) as Float32Array)]);
+      }
+      for (const tensor of [...x, ...results]) tensor.delete();
+      return Object.fromEntries(values);
     },
     close: async () => model.delete(),
   };

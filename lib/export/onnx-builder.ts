@@ -60,7 +60,8 @@ export class OnnxBuilder {
   }
 
   /** Makes a value an output under this name, which was reserved for it. */
-  outputAs(name: string, value: string, dims: readonly Dim[]): void {
+  outputAs(name: string, given: string, dims: readonly Dim[]): void {
+    const value = this.nameInFile(given);
     const node = this.nodes.find((n) => n.output[0] === value);
     const isFree = node && !this.outputs.some((o) => o.name === value);
     if (!isFree) this.nodes.push(makeNode('Identity', name, [value]));
@@ -96,7 +97,14 @@ export class OnnxBuilder {
   /** Appends a node whose one output has the node's name: this one, or one made of it if that is taken. */
   node(opType: string, name: string, inputs: readonly string[], attributes: Attributes = {}): string {
     const output = this.names.take(name);
-    this.nodes.push(makeNode(opType, output, inputs, attributes));
+    this.nodes.push(
+      makeNode(
+        opType,
+        output,
+        inputs.map((input) => this.nameInFile(input)),
+        attributes,
+      ),
+    );
     return output;
   }
 

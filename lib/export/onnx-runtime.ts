@@ -1,6 +1,6 @@
 // onnxruntime-node is an optional peer: only exporting needs it, and it is large.
-import { Audio2VecError, argumentError } from '../util/errors.js';
-import type { ModelRunner } from './parity.js';
+import { Audio2VecError } from '../util/errors.js';
+import type { ModelRunner } from './output-parity.js';
 
 export type OnnxRuntime = typeof import('onnxruntime-node');
 
@@ -20,26 +20,24 @@ export async function onnxRuntime(): Promise<OnnxRuntime> {
   }
 }
 
-/** Opens an `.onnx` or `.ort` model that has an output `embedding` `[N, E]`. */
+/** Opens an `.onnx` or `.ort` model. */
 export async function openOnnx(model: Uint8Array): Promise<ModelRunner> {
   const ort = await onnxRuntime();
   const session = await ort.InferenceSession.create(model);
-  const output = session.outputMetadata.find((m) => m.name === 'embedding');
-  const width = output?.isTensor ? output.shape.at(-1) : undefined;
-  if (typeof width !== 'number') {
-    throw argumentError('model', 'one with an output "embedding" [N, E]', session.outputNames);
-  }
   return {
     runtime: `onnxruntime-node ${ort.env.versions.node ?? ort.env.versions.common}`,
-    width,
-    async run(input, shape) {
-      const feed = { [session.inputNames[0]!]: new ort.Tensor('float32', input, shape) };
-      const { embedding, probabilities } = await session.run(feed);
-      return {
-        embedding: embedding!.data as Float32Array,
-        probabilities: probabilities?.data as Float32Array | undefined,
-      };
+    inputs: session.inputNames,
+    outputs: new Map(session.outputMetadata.map((o) => [o.name, o.isTensor ? valuesOf(o.shape) : 0])),
+    async run(inputs) {
+      const feed = Object.entries(inputs).map(([name, x]) => [name, new ort.Tensor('float32', x.values, x.shape)]);
+      const results = await session.run(Object.fromEntries(feed));
+      return Object.fromEntries(session.outputNames.map((name) => [name, results[name]!.data as Float32Array]));
     },
     close: () => session.release(),
   };
+}
+
+/** Values of an example: of all axes but the first. */
+export function valuesOf(shape: readonly (number | string)[]): number {
+  return shape.slice(1).reduce<number>((n, size) => n * Number(size), 1);
 }

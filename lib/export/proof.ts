@@ -1,4 +1,4 @@
-// What an export is proved on: real clips cut into the inputs of the exported model, with the native encoder's answers.
+// What an encoder's export is proved on: real clips cut into the inputs of the exported model, with the native encoder's answers.
 import { Encoder } from '../embed/encoder.js';
 import { features as compute } from '../features/compute.js';
 import { checkHop, samplesOf } from '../features/slices.js';
@@ -20,7 +20,7 @@ export interface ProofOptions {
 }
 
 /** Slices that a proof uses; of every clip equally many as far as it has them. */
-const mostSlices = 256;
+export const mostSlices = 256;
 
 /** Cuts clips (samples at 16 kHz) into cases. Clips shorter than a slice are followed by silence. */
 export async function proofCases(
@@ -65,7 +65,7 @@ export async function proofCases(
 }
 
 /** Up to `most` pieces of `length` samples, spread evenly over the clip. */
-function cut(clip: Float32Array, length: number, most: number): Float32Array[] {
+export function cut(clip: Float32Array, length: number, most: number): Float32Array[] {
   const whole = Math.max(1, Math.floor(clip.length / length));
   const count = Math.min(whole, most);
   return Array.from({ length: count }, (_, i) => {
@@ -76,7 +76,7 @@ function cut(clip: Float32Array, length: number, most: number): Float32Array[] {
   });
 }
 
-function concatenate(parts: readonly Float32Array[]): Float32Array {
+export function concatenate(parts: readonly Float32Array[]): Float32Array {
   const out = new Float32Array(parts.length * parts[0]!.length);
   for (const [i, part] of parts.entries()) out.set(part, i * part.length);
   return out;

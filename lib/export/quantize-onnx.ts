@@ -7,13 +7,16 @@ import { type ModelProto, ModelProtoSchema, type NodeProto, type TensorProto } f
 import { floats, makeNode, tensor } from './onnx-builder.js';
 import { type ActivationScale, activationScale, quantizeBias, quantizeWeight } from './quantization.js';
 
+/** An encoder's first blocks have few weights and few channels, so integers save nothing there; ONNX Runtime is as fast or
+ * faster with them in float. */
+export const encoderFloatLayers: readonly string[] = ['blocks.0', 'blocks.1'];
+
 export interface QuantizeOptions {
   /** Real inputs of the model; some hundred slices are enough. */
   calibration: readonly CalibrationInput[];
   /** Default `min-max`: the encoder ends in a maximum, so clipping what is rare costs more than coarser steps. */
   method?: CalibrationMethod;
-  /** Layers to leave in float, by the beginning of their names. Default `["blocks.0", "blocks.1"]`: they have few
-   * weights and few channels, so integers save nothing there; ONNX Runtime is as fast or faster with them in float. */
+  /** Layers to leave in float, by the beginning of their names. Default: {@link encoderFloatLayers}. */
   floatLayers?: readonly string[];
   /** 7 for x86 processors without VNNI, whose 8-bit sums may saturate; default 8. */
   weightBits?: 7 | 8;
@@ -26,26 +29,26 @@ const quantizable = new Set([...weighted, 'Add', 'MaxPool', 'Flatten']);
 /** Operators that pass values on as they are: their output has their input's scale. */
 const passing = new Set(['MaxPool', 'Flatten']);
 
-/** The float model in int8, from its first convolution to the embedding, which is float again (as is a classifier). */
+/** The float model in int8, from its first layer with weights on; the outputs are float again. */
 export async function quantizeOnnx(model: ModelProto, options: QuantizeOptions): Promise<ModelProto> {
-  const { calibration, method = 'min-max', floatLayers = ['blocks.0', 'blocks.1'], weightBits = 8, signal } = options;
+  const { calibration, method = 'min-max', floatLayers = encoderFloatLayers, weightBits = 8, signal } = options;
   const quantized = clone(ModelProtoSchema, model);
   const graph = quantized.graph!;
-  const first = graph.node.findIndex((n) => n.opType === 'Conv');
-  const last = graph.node.findIndex((n) => n.output[0] === 'embedding');
-  const chosen = new Set(
-    graph.node
-      .slice(first, last + 1)
-      .filter((n) => quantizable.has(n.opType) && !floatLayers.some((f) => n.name.startsWith(f))),
-  );
+  const constants = new Map(graph.initializer.map((t) => [t.name, t]));
+  const first = graph.node.findIndex((n) => weighted.has(n.opType));
+  const isQuantizable = ({ name, opType, input }: NodeProto) =>
+    quantizable.has(opType) &&
+    !floatLayers.some((f) => name.startsWith(f)) &&
+    // What adds a constant is part of something else, such as a norm.
+    !(opType === 'Add' && input.some((x) => constants.has(x)));
+  const chosen = new Set(first < 0 ? [] : graph.node.slice(first).filter(isQuantizable));
   if (chosen.size === 0) throw argumentError('floatLayers', 'a part of the layers', floatLayers.join(', '));
 
-  const values = activations(graph.node, chosen);
+  const values = activations(graph.node, chosen, new Set(graph.output.map((o) => o.name)));
   const ranges = await calibrate(model, [...new Set(values.values())], calibration, method, signal);
   const scales = new Map<string, ActivationScale>();
   for (const [name, source] of values) scales.set(name, activationScale(ranges.get(source)!));
 
-  const constants = new Map(graph.initializer.map((t) => [t.name, t]));
   const nodes: NodeProto[] = [];
   const pair = (value: string) => nodes.push(...quantizePair(value, scales.get(value)!, constants));
   for (const name of values.keys()) if (!graph.node.some((n) => n.output[0] === name)) pair(name);
@@ -68,7 +71,11 @@ export async function quantizeOnnx(model: ModelProto, options: QuantizeOptions):
 }
 
 /** The values to quantise, each with the value whose range it takes (itself, unless an operator only passes it on). */
-function activations(nodes: readonly NodeProto[], chosen: ReadonlySet<NodeProto>): Map<string, string> {
+function activations(
+  nodes: readonly NodeProto[],
+  chosen: ReadonlySet<NodeProto>,
+  outputs: ReadonlySet<string>,
+): Map<string, string> {
   const values = new Map<string, string>();
   const producer = new Map(nodes.map((n) => [n.output[0]!, n]));
   const source = (name: string): string => {
@@ -82,7 +89,7 @@ function activations(nodes: readonly NodeProto[], chosen: ReadonlySet<NodeProto>
     const next = nodes.filter((n) => n.input.includes(node.output[0]!));
     const relu = next.length === 1 && next[0]!.opType === 'Relu';
     const output = (relu ? next[0]! : node).output[0]!;
-    if (output !== 'embedding') values.set(output, source(output));
+    if (!outputs.has(output)) values.set(output, source(output));
   }
   return values;
 }

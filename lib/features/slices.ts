@@ -12,11 +12,11 @@ export function sliceStarts(frames: number, slice: number, hop: number): Float64
   return Float64Array.from({ length: whole + last }, (_, i) => (i < whole ? i * hop : frames - slice));
 }
 
-/** Middle of a slice in milliseconds from the start of the recording. */
+/** Middle of a slice in seconds from the start of the recording. */
 export function sliceMiddle(start: number, slice: number, config: FrontEndConfig): number {
   const entry = frontEndOf(config);
   const centres = entry.frameCentre(start, config) + entry.frameCentre(start + slice - 1, config);
-  return (1000 * (centres / 2)) / config.sampleRate;
+  return centres / 2 / config.sampleRate;
 }
 
 /** The fewest samples that give `frames` frames. */
@@ -24,11 +24,32 @@ export function samplesOf(frames: number, config: FrontEndConfig): number {
   return frontEndOf(config).sampleCount(frames, config);
 }
 
+/** The time from slice to slice, in one of two units. */
+export interface HopOptions {
+  /** Seconds from one slice to the next, to the nearest frame; default: half a slice (0.48 s). */
+  hopSeconds?: number;
+  /** The same in frames (10 ms each, unless the front end says otherwise).
+   * @deprecated Give `hopSeconds`. */
+  hop?: number;
+}
+
+/** Frames from slice to slice, of one who asked in either unit. */
+export function hopFrames({ hopSeconds, hop }: HopOptions, slice: number, frontEnd: FrontEndConfig): number {
+  if (hopSeconds === undefined) return checkHop(hop, slice);
+  if (hop !== undefined) throw argumentError('hop', 'absent when hopSeconds is given', hop);
+  const frames = Math.round((hopSeconds * frontEnd.sampleRate) / frontEnd.hop);
+  if (hopSeconds > 0 && frames <= LONGEST_HOP) return Math.max(1, frames);
+  const longest = Math.floor((LONGEST_HOP * frontEnd.hop) / frontEnd.sampleRate);
+  throw argumentError('hopSeconds', `a number above 0, at most ${longest}`, hopSeconds);
+}
+
+const LONGEST_HOP = 2 ** 20; // frames
+
 /** Frames from slice to slice: what was asked for, or half a slice. */
 export function checkHop(hop: number | undefined, slice: number): number {
   if (hop === undefined) return Math.max(1, slice / 2);
-  if (!Number.isInteger(hop) || hop < 1 || hop > 2 ** 20) {
-    throw argumentError('hop', `an integer from 1 to ${2 ** 20} (frames)`, hop);
+  if (!Number.isInteger(hop) || hop < 1 || hop > LONGEST_HOP) {
+    throw argumentError('hop', `an integer from 1 to ${LONGEST_HOP} (frames)`, hop);
   }
   return hop;
 }

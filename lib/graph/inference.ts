@@ -31,7 +31,7 @@ export function inferenceLayers(
   outputs: readonly string[] = [],
 ): Layer[] {
   const [all, scalars] = 'nodes' in graph ? [graph.nodes, graph.scalars] : [graph, []];
-  const nodes = outputs.length > 0 ? needed(all, outputs) : all;
+  const nodes = outputs.length > 0 ? neededNodes(all, outputs) : all;
   const readers = new Map<string, number>();
   for (const name of [...nodes.flatMap((n) => n.inputs), ...outputs]) readers.set(name, (readers.get(name) ?? 0) + 1);
   /** By the node whose value they give. */
@@ -79,7 +79,7 @@ export function inferenceLayers(
 }
 
 /** The nodes that these are computed from, and they themselves. */
-function needed(nodes: readonly Node[], outputs: readonly string[]): Node[] {
+export function neededNodes(nodes: readonly Node[], outputs: readonly string[]): Node[] {
   const wanted = new Set(outputs);
   for (const name of wanted) {
     if (!nodes.some((n) => n.name === name)) throw argumentError('output', 'a node of the graph', name);

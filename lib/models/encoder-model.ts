@@ -66,17 +66,28 @@ const frontEndSchema = z.unknown().transform((stored, context) => {
   }
 });
 
+/** Tensors of a classifier that a model file may hold beside its encoder begin with this (lib/classify). */
+export const classifierPrefix = 'classifier.';
+
 /** Writes the model to `file` (safetensors, atomic). Throws `ERR_ARGUMENT` if an array is missing, of another size or
- * not finite, and for a folded model. */
-export async function saveEncoderModel(file: string, model: EncoderModel): Promise<void> {
+ * not finite, and for a folded model.
+ * @param beside what else the file holds: a classifier */
+export async function saveEncoderModel(
+  file: string,
+  model: EncoderModel,
+  beside: { tensors: ReadonlyMap<string, Tensor>; metadata: Record<string, string> } = noTensors,
+): Promise<void> {
   checkEncoderModel(model);
   checkTrainable('model', model);
   const tensors = normalizationTensors(model);
   for (const { name, shape } of encoderGraph(model.config).graph.params) {
     tensors.set(name, { shape, data: model.weights.get(name)! });
   }
-  await writeSafetensors(file, tensors, encoderMetadata(model));
+  for (const [name, tensor] of beside.tensors) tensors.set(name, tensor);
+  await writeSafetensors(file, tensors, { ...encoderMetadata(model), ...beside.metadata });
 }
+
+const noTensors = { tensors: new Map<string, Tensor>(), metadata: {} };
 
 /** What every model file holds besides weights. */
 export function normalizationTensors({ config: { bands }, mean, std }: EncoderModel): Map<string, Tensor> {
@@ -125,7 +136,7 @@ export function parseEncoderModel(bytes: Buffer, file: string): EncoderModel {
   if (precision !== 'float32' && precision !== 'int8') throw bad(`its weights are of precision "${precision}"`);
   try {
     const { nodes, params } = encoderGraph(config).graph;
-    const reader = new TensorReader(tensors);
+    const reader = new TensorReader(new Map([...tensors].filter(([name]) => !name.startsWith(classifierPrefix))));
     const mean = reader.floats('normalization.mean', [config.bands]);
     const std = reader.floats('normalization.std', [config.bands]);
     const folded = precision === 'int8' || undefined;

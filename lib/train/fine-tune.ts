@@ -15,6 +15,7 @@ import { padShortClips } from '../systems/pad-clips.js';
 import { type NetworkFactory, nativeNetwork, type TrainableNetwork } from '../systems/trainable-network.js';
 import { argumentError } from '../util/errors.js';
 import { Random } from '../util/random.js';
+import { softmax } from '../util/softmax.js';
 import { emptyHistory } from './history.js';
 import { type Step, trainLoop } from './loop.js';
 
@@ -25,6 +26,9 @@ export interface FineTuneOptions extends TrainingOptions {
   labels: Int32Array;
   /** Names of the classes. */
   classes: readonly string[];
+  /** Clips of `corpus` that have a label but are not trained on: the share of them told right is the `accuracy` among the
+   * figures `measured` on the way. */
+  heldOut?: readonly number[];
   /** Pretrained encoder to start from, which then decides shape and normalisation; default: random. */
   from?: EncoderModel;
   signal?: AbortSignal;
@@ -59,7 +63,7 @@ export async function* fineTune(options: FineTuneOptions): AsyncGenerator<Step, 
   const config = trainingConfig({ ...options, encoder: from?.config ?? options.encoder });
   const { frames, bands } = config.encoder;
   if (corpus.bands !== bands) throw argumentError('encoder.bands', `${corpus.bands}, as the corpus has`, bands);
-  checkLabels(corpus, labels, classes);
+  checkLabels(corpus, labels, classes, options.heldOut ?? []);
   const store = padShortClips(corpus, frames);
   const graph = classifierGraph(config.encoder, classes.length);
   const mean = from?.mean ?? store.mean;
@@ -77,13 +81,26 @@ export async function* fineTune(options: FineTuneOptions): AsyncGenerator<Step, 
   for (const [name, weight] of from?.weights ?? []) params.set(name, weight.slice());
   network.setState({ ...network.getState(), params });
 
-  const clips = Array.from(labels.keys()).filter((i) => labels[i]! >= 0);
+  const heldOut = options.heldOut ?? [];
+  const clips = Array.from(labels.keys()).filter((i) => labels[i]! >= 0 && !heldOut.includes(i));
+  const measure = async () => {
+    const all = await predictClips(network, store, heldOut, frames, classes.length, config.batchSize);
+    const right = heldOut.filter((clip, i) => {
+      const row = all.subarray(i * classes.length, (i + 1) * classes.length);
+      return row.indexOf(Math.max(...row)) === labels[clip];
+    });
+    return { accuracy: right.length / heldOut.length };
+  };
   const progress = { step: 0, steps: config.steps, state: network.getState(), history: emptyHistory(), run: {} };
   const batchAt = labelledBatches(store, labels, clips, config);
   yield* trainLoop({
     network,
     config,
-    training: { batch: (step, _, used) => batchAt(step, used), heldOut: [] },
+    training: {
+      batch: (step, _, used) => batchAt(step, used),
+      heldOut: [],
+      ...(heldOut.length > 0 && { measure }),
+    },
     progress,
     save: async () => {},
     saveEvery: Number.POSITIVE_INFINITY,
@@ -202,20 +219,21 @@ async function predictClips(
   return result;
 }
 
-function softmax(logits: Float32Array): Float32Array {
-  const top = Math.max(...logits);
-  const powers = logits.map((x) => Math.exp(x - top));
-  const sum = powers.reduce((a, b) => a + b, 0);
-  return powers.map((p) => p / sum);
-}
-
-function checkLabels(store: FeatureStore, labels: Int32Array, classes: readonly string[]): void {
+function checkLabels(
+  store: FeatureStore,
+  labels: Int32Array,
+  classes: readonly string[],
+  heldOut: readonly number[],
+): void {
   if (labels.length !== store.clipNames.length) {
     throw argumentError('labels', `one for each of the ${store.clipNames.length} clips`, labels.length);
   }
   if (classes.length < 2) throw argumentError('classes', 'at least two names', classes.join(', '));
   const wrong = labels.find((l) => l < -1 || l >= classes.length);
   if (wrong !== undefined) throw argumentError('labels', `from -1 to ${classes.length - 1}`, wrong);
-  const empty = classes.find((_, c) => !labels.includes(c));
+  const unlabelled = heldOut.find((clip) => !(labels[clip]! >= 0));
+  if (unlabelled !== undefined) throw argumentError('heldOut', 'clips with a label', unlabelled);
+  const trained = labels.filter((_, clip) => !heldOut.includes(clip));
+  const empty = classes.find((_, c) => !trained.includes(c));
   if (empty !== undefined) throw argumentError('labels', 'such that every class has a clip', `none for ${empty}`);
 }

@@ -8,12 +8,13 @@ ort.env.wasm.numThreads = 1;
 /** Opens an exported model in Node, as `openOnnx` does in onnxruntime-node. */
 export async function openOnnxWeb(model: Uint8Array): Promise<ModelRunner> {
   const session = await ort.InferenceSession.create(model);
-  const output = session.outputMetadata.find((m) => m.name === 'embedding');
   return {
     runtime: `onnxruntime-web ${ort.env.versions.web}`,
-    width: output?.isTensor ? Number(output.shape.at(-1)) : 0,
-    async run(input, shape) {
-      const { embedding } = await session.run({ [session.inputNames[0]!]: new ort.Tensor('float32', input, shape) });
+    inputs: session.inputNames,
+    outputs: new Map(session.outputMetadata.map((o) => [o.name, o.isTensor ? Number(o.shape.at(-1)) : 0])),
+    async run(inputs) {
+      const feed = Object.entries(inputs).map(([name, x]) => [name, new ort.Tensor('float32', x.values, x.shape)]);
+      const { embedding } = await session.run(Object.fromEntries(feed));
       return { embedding: embedding!.data as Float32Array };
     },
     close: () => session.release(),

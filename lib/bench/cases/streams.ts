@@ -3,7 +3,8 @@
 
 import { defaultFrontEnd } from '../../features/front-end-config.js';
 import { defaultEncoder } from '../../models/blocks.js';
-import { type BenchCase, quantile } from '../case.js';
+import { quantile } from '../../util/quantile.js';
+import type { BenchCase } from '../case.js';
 import { forwardFlops, noise, startParameters } from '../workload.js';
 
 /** As many as make caches behave as they do in a service. */
@@ -45,7 +46,7 @@ export const streamCases: BenchCase[] = [48, 10].map((hop) => ({
       const chunk = chunks[turns++ % 50]!;
       for (const stream of streams) {
         const start = performance.now();
-        const due = stream.push(chunk).timestamps.length;
+        const due = stream.push(chunk).seconds.length;
         if (due > 0) latencies.push(performance.now() - start);
         embeddings += due;
       }

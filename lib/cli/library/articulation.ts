@@ -12,8 +12,8 @@ import { writeFileAtomic } from '../../util/atomic-write.js';
 import { Audio2VecError } from '../../util/errors.js';
 import { writeNpy } from '../../util/npy.js';
 import type { ArticulatedFile, ArticulateRequest, ArticulateResult, During } from '../operations.js';
-import { systemModelFile } from './models.js';
-import { findRecordings, noneGood, readFound } from './recordings.js';
+import { modelFile } from './models.js';
+import { findRecordings, noneGood, read } from './recordings.js';
 
 /** Recordings on a page; more would make it slow to open. */
 const PAGE_CLIPS = 12;
@@ -30,7 +30,7 @@ export async function articulate(
   const results: ArticulatedFile[] = [];
   const bad: { file: string; code: string; message: string }[] = [];
   const clips: TractClip[] = [];
-  for await (const { file, samples, error } of readFound(found, threads, during)) {
+  for await (const { file, samples, error } of read(found, threads, during)) {
     if (error) {
       bad.push({ file, code: error.code, message: error.message });
       onLine({ file, error: { code: error.code, message: error.message } });
@@ -62,8 +62,7 @@ export async function articulate(
 }
 
 async function chosenInversion(model: string | undefined, threads?: number): Promise<ArticulatoryInversion> {
-  if (model !== undefined)
-    return ArticulatoryInversion.load(await systemModelFile(model, 'articulation.safetensors'), { threads });
+  if (model !== undefined) return ArticulatoryInversion.load(await modelFile(model), { threads });
   try {
     return await ArticulatoryInversion.pretrained({ threads });
   } catch (cause) {

@@ -1,5 +1,6 @@
 import { extname, join } from 'node:path';
 import { listAudio, readFolder } from '../../audio/index.js';
+import { findClassifier } from '../../classify/classifier-file.js';
 import type { Encoder } from '../../embed/encoder.js';
 import { sceneFeatures } from '../../evaluate/clip-features.js';
 import { folderFeatures } from '../../evaluate/evaluate-folder.js';
@@ -7,10 +8,13 @@ import { readLabelledFolder } from '../../evaluate/labelled-folder.js';
 import { fitLinearProbe } from '../../evaluate/linear-probe.js';
 import type { Classifier } from '../../export/deployed-encoder.js';
 import { exportEncoder } from '../../export/export-encoder.js';
+import { exportModel as exportModelFile } from '../../export/export-model.js';
 import { requireRuntimeFor } from '../../export/installed-runtime.js';
+import { encoderFormat, loadDeployed } from '../../export/model-files.js';
+import type { DeployedModel } from '../../models/deployed-model.js';
 import { readRunLog } from '../../train/run-log.js';
-import { Audio2VecError } from '../../util/errors.js';
-import type { During, ExportRequest, Operations } from '../operations.js';
+import { Audio2VecError, argumentError } from '../../util/errors.js';
+import type { During, ExportRequest, ExportResult, Operations } from '../operations.js';
 import { chosenEncoder, modelFile } from './models.js';
 import { warnSkipped } from './skipped.js';
 
@@ -18,17 +22,49 @@ export const exportModel: Operations['export'] = async (request, during) => {
   const { model, output, input, samples, precision, labels, seed, threads } = request;
   const { signal } = during;
   await requireRuntimeFor(output);
+  const other = model === undefined ? undefined : await otherThanEncoder(await modelFile(model));
+  if (other) return exportOther(other, request, during);
   const encoder = await chosenEncoder(model, threads);
   const clips = await clipsFor(request, during);
-  const classifier = labels === undefined ? undefined : await classifierOf(labels, encoder, seed, during);
+  const classifier =
+    labels === undefined ? await storedClassifier(model) : await classifierOf(labels, encoder, seed, during);
   const isFixed = extname(output) === '.tflite' || (input === 'waveform' && samples === 'any');
   const batch = request.batch === 'dynamic' && isFixed ? undefined : request.batch;
   const exported = await exportEncoder(output, encoder.model, {
-    ...{ input, samples, batch, precision, classifier, clips, threads, signal },
+    ...{ samples, batch, precision, classifier, clips, threads, signal },
+    input: input === 'waveform' ? input : 'log-mel',
   });
-  const proof = clips.length > 0 ? `${clips.length} recordings` : 'synthetic sounds; --clips takes recordings of yours';
-  return { output, bytes: exported.bytes, proof, parity: exported.parity };
+  return { output, bytes: exported.bytes, proof: described(clips), parity: exported.parity };
 };
+
+/** The classifier in the model's file, if there is one. */
+async function storedClassifier(model: string | undefined): Promise<Classifier | undefined> {
+  return model === undefined ? undefined : findClassifier(await modelFile(model));
+}
+
+/** The model in the file, unless it is an encoder, which has ways of its own. */
+async function otherThanEncoder(file: string): Promise<DeployedModel | undefined> {
+  const { format, deployed } = await loadDeployed(file);
+  return format === encoderFormat ? undefined : deployed;
+}
+
+async function exportOther(model: DeployedModel, request: ExportRequest, during: During): Promise<ExportResult> {
+  const { output, samples, precision, batch, labels, threads } = request;
+  const { signal } = during;
+  if (labels !== undefined) throw argumentError('labels', 'left out for a model that is no encoder', labels);
+  const clips = await clipsFor(request, during);
+  const isFixed = extname(output) === '.tflite' || samples === 'any';
+  const exported = await exportModelFile(output, model, {
+    ...{ samples, precision, clips, threads, signal },
+    input: request.input === 'waveform' ? 'waveform' : 'features',
+    batch: batch === 'dynamic' && isFixed ? undefined : batch,
+  });
+  return { output, bytes: exported.bytes, proof: described(clips), parity: exported.parity };
+}
+
+function described(clips: readonly unknown[]): string {
+  return clips.length > 0 ? `${clips.length} recordings` : 'synthetic sounds; --clips takes recordings of yours';
+}
 
 /** Recordings to prove the export on: those asked for, or else some of the corpus that the model was trained on. */
 const mostClips = 64;

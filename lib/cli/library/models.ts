@@ -3,7 +3,9 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Encoder } from '../../embed/encoder.js';
 import { runFiles } from '../../systems/run-files.js';
+import { readRunLog } from '../../train/run-log.js';
 import { Audio2VecError } from '../../util/errors.js';
+import { pathExists } from '../../util/read-file.js';
 
 /** The encoder that a command was given. */
 export async function chosenEncoder(model: string | undefined, threads?: number): Promise<Encoder> {
@@ -17,26 +19,22 @@ export async function chosenEncoder(model: string | undefined, threads?: number)
   }
 }
 
-/** The encoder in a run's folder, or the file itself. */
-export function modelFile(path: string): Promise<string> {
-  return systemModelFile(path, runFiles.encoder);
-}
-
-/** The model called `name` in a run's folder, or the file itself. */
-export async function systemModelFile(path: string, name: string): Promise<string> {
+/** The encoder in a run's folder, or what other model its log names, or the file itself. */
+export async function modelFile(path: string): Promise<string> {
   const isFolder = await stat(path).then(
     (info) => info.isDirectory(),
     () => false,
   );
   if (!isFolder) return path;
-  const file = join(path, name);
-  const exists = await stat(file).then(
-    () => true,
-    () => false,
+  const file = join(path, runFiles.encoder);
+  if (await pathExists(file)) return file;
+  const other = await readRunLog(path).then(
+    (log) => log.model,
+    () => undefined,
   );
-  if (exists) return file;
+  if (other !== undefined) return join(path, other);
   throw new Audio2VecError(
     'ERR_FILE',
-    `${path} holds no ${name}. A run writes it when it ends: continue it with "audio2vec pretrain … --resume".`,
+    `${path} holds no ${runFiles.encoder}. A run writes it when it ends: continue it with "audio2vec pretrain … --resume".`,
   );
 }

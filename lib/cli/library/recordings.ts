@@ -4,10 +4,12 @@ import { basename, dirname, join } from 'node:path';
 import { listAudio, readFolder, SAMPLE_RATE } from '../../audio/index.js';
 import { features } from '../../features/compute.js';
 import { defaultFrontEnd, type FrontEndConfig } from '../../features/front-end-config.js';
-import { frameWidth } from '../../features/front-ends.js';
+import { frameTime, frameWidth } from '../../features/front-ends.js';
 import { loadEncoderModel } from '../../models/encoder-model.js';
+import { writeFileAtomic } from '../../util/atomic-write.js';
 import { Audio2VecError, argumentError } from '../../util/errors.js';
 import { writeNpy } from '../../util/npy.js';
+import { csvLine, numbered } from '../csv.js';
 import type {
   During,
   EmbeddedFile,
@@ -29,21 +31,20 @@ interface Clip {
 
 export async function* embedFiles(request: EmbedRequest, during: During): AsyncGenerator<EmbedResult> {
   const { signal } = during;
-  const { threads } = request;
+  const { threads, hopSeconds } = request;
   const files = await findRecordings(request.inputs, signal);
   const encoder = await chosenEncoder(request.model, threads);
   checkRate(encoder.frontEnd, request.model);
-  const hop = hopFrames(request.hopSeconds, encoder.frontEnd);
 
   const embed = async (clips: readonly Clip[]): Promise<EmbeddedFile[]> => {
     const dim = encoder.dimension;
     if (request.timestamps) {
       const [{ file, samples }] = clips as [Clip];
-      const { embeddings, timestamps } = await encoder.timestampEmbeddings(samples, { hop, signal });
-      return [{ file, embeddings, dim, seconds: Array.from(timestamps, (ms) => ms / 1000) }];
+      const { embeddings, seconds } = await encoder.timestampEmbeddings(samples, { hopSeconds, signal });
+      return [{ file, embeddings, dim, seconds: [...seconds] }];
     }
     const samples = clips.map((clip) => clip.samples);
-    const all = await encoder.sceneEmbeddings(samples, { hop, signal });
+    const all = await encoder.sceneEmbeddings(samples, { hopSeconds, signal });
     return clips.map(({ file }, i) => ({ file, embeddings: all.slice(i * dim, (i + 1) * dim), dim }));
   };
 
@@ -55,7 +56,7 @@ export async function* embedFiles(request: EmbedRequest, during: During): AsyncG
     return results;
   };
   const limit = request.timestamps ? 1 : TOGETHER.files;
-  for await (const { file, samples, error } of readFound(files, threads, during)) {
+  for await (const { file, samples, error } of read(files, threads, during)) {
     if (error) {
       yield* await flush(); // results come in the order of the files
       yield { file, error };
@@ -76,16 +77,17 @@ export async function writeFeatures(request: FeaturesRequest, during: During): P
   const frontEnd =
     request.model === undefined ? defaultFrontEnd : (await loadEncoderModel(await modelFile(request.model))).frontEnd;
   checkRate(frontEnd, request.model);
-  const outputs = outputFiles(files, request.output);
+  const outputs = outputFiles(files, request.output, request.csv ? '.csv' : '.npy');
   const written: FeaturesResult[] = [];
-  for await (const { file, samples, error } of readFound(files, request.threads, during)) {
+  for await (const { file, samples, error } of read(files, request.threads, during)) {
     if (error) continue;
     const output = outputs.get(file)!;
     const values = await features(samples, { frontEnd, signal, threads: request.threads });
     const bands = frameWidth(frontEnd);
     const frames = values.length / bands;
     await mkdir(dirname(output), { recursive: true });
-    await writeNpy(output, values, [frames, bands]);
+    if (request.csv) await writeFileAtomic(output, csvOfFrames(values, frontEnd));
+    else await writeNpy(output, values, [frames, bands]);
     written.push({ input: file, output, frames, bands });
   }
   if (written.length === 0) throw noneGood(files.length);
@@ -114,7 +116,7 @@ export async function findRecordings(inputs: readonly string[], signal: AbortSig
 }
 
 /** Reads them in order, with progress and a warning for each that cannot be read. */
-export async function* readFound(files: readonly Found[], threads: number | undefined, during: During) {
+export async function* read(files: readonly Found[], threads: number | undefined, during: During) {
   const started = performance.now();
   const options = { files: files.map((f) => f.path), signal: during.signal, concurrency: threads };
   let done = 0;
@@ -128,12 +130,22 @@ export async function* readFound(files: readonly Found[], threads: number | unde
   }
 }
 
-function outputFiles(files: readonly Found[], output: string): Map<string, string> {
-  if (output.endsWith('.npy')) {
+/** `seconds,b0,b1,…`: a line for each frame, with the time of its middle. */
+function csvOfFrames(values: Float32Array, frontEnd: FrontEndConfig): string {
+  const bands = frameWidth(frontEnd);
+  const lines = [csvLine(['seconds', ...numbered('b', bands)])];
+  for (let frame = 0, at = 0; at < values.length; frame++, at += bands) {
+    lines.push(csvLine([frameTime(frame, frontEnd), ...values.subarray(at, at + bands)]));
+  }
+  return `${lines.join('\n')}\n`;
+}
+
+function outputFiles(files: readonly Found[], output: string, ending: '.csv' | '.npy'): Map<string, string> {
+  if (output.endsWith(ending)) {
     if (files.length === 1) return new Map([[files[0]!.path, output]]);
     throw argumentError('--output', `a folder for ${files.length} recordings`, output);
   }
-  const outputs = new Map(files.map(({ path, name }) => [path, join(output, `${name}.npy`)]));
+  const outputs = new Map(files.map(({ path, name }) => [path, join(output, name + ending)]));
   const taken = new Map<string, string>();
   for (const [path, file] of outputs) {
     const other = taken.get(file);
@@ -148,11 +160,7 @@ function outputFiles(files: readonly Found[], output: string): Map<string, strin
   return outputs;
 }
 
-function hopFrames(seconds: number | undefined, { sampleRate, hop }: FrontEndConfig): number | undefined {
-  return seconds === undefined ? undefined : Math.max(1, Math.round((seconds * sampleRate) / hop));
-}
-
-function checkRate({ sampleRate }: FrontEndConfig, model = 'the pretrained encoder'): void {
+export function checkRate({ sampleRate }: FrontEndConfig, model = 'the pretrained encoder'): void {
   if (sampleRate === SAMPLE_RATE) return;
   throw new Audio2VecError(
     'ERR_ARGUMENT',

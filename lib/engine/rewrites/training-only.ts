@@ -13,7 +13,7 @@ export const trainingOnly: Rewrite = {
       const inputs = node.inputs.map((name) => instead.get(name) ?? name);
       if (operatorOf(node)?.trainingOnly) {
         if (!targets.has(node.name)) instead.set(node.name, inputs[0]!);
-        else out.push({ ...node, op: 'scale', factor: 1, inputs: inputs.slice(0, 1) } as EngineNode);
+        else out.push({ ...node, op: 'scale', factor: 1, scalar: undefined, inputs: inputs.slice(0, 1) } as EngineNode);
       } else out.push(inputs.some((name, i) => name !== node.inputs[i]) ? { ...node, inputs } : node);
     }
     return out;

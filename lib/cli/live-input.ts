@@ -1,0 +1,36 @@
+// PCM on standard input, for the commands that take live audio.
+import { type Command, Option } from 'commander';
+import type { PcmFormat } from '../audio/pcm-stream.js';
+import type { LiveInput } from './operations.js';
+import { integer } from './options.js';
+import type { Session } from './session.js';
+
+export interface PcmFlags {
+  rate: number;
+  channels: number;
+  format: PcmFormat;
+}
+
+// As in lib/audio/pcm-stream.ts, which is not loaded for `--help`.
+const formats = ['u8', 's16', 's24', 's32', 'f32', 'f64'] as const satisfies PcmFormat[];
+
+/** The flags that say what the sound on standard input is like. */
+export function addPcmOptions(command: Command): Command {
+  return command
+    .optionsGroup('Sound on standard input (the input "-"), unless it begins with the header of a WAV file:')
+    .option('--rate <Hz>', 'samples a second', integer(1000, 768_000), 16_000)
+    .option('--channels <number>', 'channels, of which the mean is taken', integer(1, 1024), 1)
+    .addOption(new Option('--format <format>', 'of a sample, little-endian').choices(formats).default('s16'))
+    .optionsGroup('Options:');
+}
+
+/** Whether the inputs are standard input, which is taken alone. */
+export function isLive(program: Command, inputs: readonly string[]): boolean {
+  if (!inputs.includes('-')) return false;
+  if (inputs.length > 1) program.error('error: the input "-" (standard input) stands alone');
+  return true;
+}
+
+export function liveInput(session: Session, { rate, channels, format }: PcmFlags): LiveInput {
+  return { source: session.stdin, rate, channels, format };
+}
