@@ -1,12 +1,12 @@
 // What articulatory inversion is worth: formants of real vowels and of own sounds, likeness of the re-synthesis, radii of another
 // synthesiser, speed.
 //
-//   npm run build && node benchmarks/articulation.mjs [--vowels DIR] [--gnuspeech DIR] [--model FILE] [--search 0,8]
-//                    [--corrections 1] [--side test|train] [--own 300] [--known-length] [--json]
+//   npm run build && node benchmarks/articulation.mjs [--vowels DIR] [--gnuspeech DIR] [--speaker DIR] [--model FILE] [--search 0,8]
+//                    [--corrections 1] [--side test|train] [--own 300] [--known-length] [--no-speed] [--json]
 //
 // DIR of --vowels has vowels.jsonl with measured formants (file, source, side, steady, f1, f2, f3, agree), that of
-// --gnuspeech tracks.jsonl with the radii of Gnuspeech's tube. Without them own sounds and speed are measured.
-import { readFile } from 'node:fs/promises';
+// --gnuspeech tracks.jsonl with the radii of Gnuspeech's tube, that of --speaker recordings of one speaker. Without them own sounds and speed are measured.
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import {
@@ -17,6 +17,7 @@ import {
   Random,
   readAudio,
   sectionAreas,
+  spectralSnr,
   tubeResonances,
   VocalTract,
 } from '../dist/index.js';
@@ -25,8 +26,21 @@ import { textTable } from '../dist/util/text-table.js';
 const text = (value) => ({ type: 'string', default: value });
 const { values: flags } = parseArgs({
   options: {
-    ...{ vowels: text(), gnuspeech: text(), model: text(), search: text('0,8'), corrections: text('1'), side: text() },
-    ...{ own: text('300'), 'known-length': { type: 'boolean' }, json: { type: 'boolean' } },
+    ...{
+      vowels: text(),
+      gnuspeech: text(),
+      speaker: text(),
+      model: text(),
+      search: text('0,8'),
+      corrections: text('1'),
+      side: text(),
+    },
+    ...{
+      own: text('300'),
+      'known-length': { type: 'boolean' },
+      'no-speed': { type: 'boolean' },
+      json: { type: 'boolean' },
+    },
   },
 });
 const pretrained = () => ArticulatoryInversion.pretrained({ threads: 1 });
@@ -219,6 +233,42 @@ async function gnuspeech(folder, search) {
   }
 }
 
+/** Recordings of a speaker: the first minute is adapted to, what follows (up to 20 recordings) is measured before and after. */
+async function speaker(folder) {
+  const names = (await readdir(folder)).filter((name) => name.endsWith('.wav')).sort();
+  const own = [];
+  const others = [];
+  let seconds = 0;
+  for (const name of names) {
+    const samples = await readAudio(join(folder, name));
+    if (seconds < 60) own.push(samples);
+    else if (others.length < 20) others.push(samples);
+    seconds += samples.length / 16000;
+  }
+  const adapted = await inversion.adapt(own);
+  for (const [which, one] of [
+    ['before', inversion],
+    ['after a minute of it', adapted],
+  ]) {
+    const each = [];
+    for (const samples of others) {
+      const made = await one.synthesize(await one.invert(samples, { corrections }));
+      const peak = samples.reduce((most, x) => Math.max(most, Math.abs(x)), 1e-9);
+      const at = (x) => logMelSync(x.map((v) => (0.3 * v) / peak));
+      each.push(spectralSnr(at(samples), at(made)));
+    }
+    const none = { error: '', p90: '', correlation: '' };
+    results.push({
+      measured: `unseen speaker, ${which}`,
+      search: 0,
+      count: others.length,
+      ...none,
+      snr: median(each).toFixed(2),
+    });
+  }
+  adapted.close();
+}
+
 async function speed() {
   const random = new Random('speed');
   const moving = (low, high) => Array.from({ length: 1000 }, () => random.uniform(low, high));
@@ -254,7 +304,8 @@ for (const search of flags.search.split(',').map(Number)) {
   if (Number(flags.own) > 0) await ownSounds(Number(flags.own), search);
   if (flags.gnuspeech) await gnuspeech(flags.gnuspeech, search);
 }
-const times = await speed();
+if (flags.speaker) await speaker(flags.speaker);
+const times = flags['no-speed'] ? [] : await speed();
 if (flags.json) console.log(JSON.stringify({ results, times }, null, 1));
 else {
   const titles = {

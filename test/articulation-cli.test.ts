@@ -81,7 +81,7 @@ describe('audio2vec articulate', () => {
     const html = await readFile(page, 'utf8');
     expect(html).toContain('vowels.wav');
     expect(html).not.toMatch(/(src|href)="?(https?:|\/\/)/);
-    expect(html).toContain("default-src 'none'");
+    expect(html).toContain('default-src &#39;none&#39;');
   });
 
   it('writes .npy with the columns beside it', async () => {

@@ -57,6 +57,14 @@ it('own-network.mjs trains, saves and loads a network of its own', async () => {
   expect(stdout).toMatch(/sample \d+ matters most/);
 });
 
+it('articulation-sound-matching.mjs learns which string makes a note, and makes it', async () => {
+  const { code, stdout, stderr } = await built.run('examples/articulation-sound-matching.mjs', ['100']);
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  expect(stdout).toMatch(/step 100 of 100: loss \d\.\d+/);
+  expect(stdout.match(/Hz, .* → string of .* Hz, .* s: spectral SNR -?\d+\.\d dB/g)).toHaveLength(8);
+  expect(stdout).toMatch(/median error of the pitch \d+ cents/);
+});
+
 it('own-task.mjs is a task of the command, which asks for it again to go on', async () => {
   const module = join(built.home, 'examples', 'own-task.mjs');
   const run = join(work, 'own-run');

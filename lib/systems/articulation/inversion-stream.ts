@@ -28,7 +28,7 @@ export interface DueFrames {
   first: number;
 }
 
-/** Push samples in chunks of any size, get the frames that became due, 320 to 480 ms after they sounded. With loudness and
+/** Push samples in chunks of any size, get the frames that became due, 0.1 to 0.2 s after they sounded. With loudness and
  * utterance given, the bits of `invert` with the same and no corrections. Made by `ArticulatoryInversion.stream`. */
 export class InversionStream {
   readonly #model: InversionModel;

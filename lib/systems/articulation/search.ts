@@ -24,9 +24,9 @@ const SHAPES = 150;
 const WIDEST = 0.3;
 const NARROWEST = 0.06;
 /** Frames on either side whose likeness counts as that of a frame. */
-const REACH = 4;
+const REACH = 7;
 /** Nepers (of power) below the loudest band of a frame where a band counts for as little as {@link FAINT}. */
-const DEPTH = 10;
+const DEPTH = 16;
 const FAINT = 0.3;
 /** Rows that are searched at a time, so that memory does not grow with the recording. */
 const PART = 512;

@@ -1,6 +1,6 @@
 // Sound matching: which string, plucked where, makes a note like this one? A network learns the inverse of the plucked string
 // from notes without labels; the notes are made by adding up partials, which the string knows nothing of.
-//   node examples/sound-matching.mjs [STEPS]
+//   node examples/articulation-sound-matching.mjs [STEPS]
 // Any object with the members of ForwardProcess can stand in the string's place: an FM synthesiser, an engine, a bird.
 import { ArticulatoryInversion, logMel, PluckedString, Random, spectralSnr } from 'audio2vec';
 
@@ -40,7 +40,9 @@ const errors = [];
 for (const { pitch, decay, samples } of notes.slice(0, 8)) {
   const found = await inverse.invert(samples, { search: 10 });
   const made = await inverse.synthesize(found);
-  const [heard, falls] = [found.utterance[where('pitch')], found.utterance[where('decay')]];
+  // What sounds is the string's pitch, bent as it may be.
+  const bend = found.frames[10 * string.frameParameters.length];
+  const [heard, falls] = [found.utterance[where('pitch')] * 2 ** (bend / 12), found.utterance[where('decay')]];
   const snr = spectralSnr(await logMel(samples), await logMel(made));
   errors.push(Math.abs(1200 * Math.log2(heard / pitch)));
   console.log(
