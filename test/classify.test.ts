@@ -163,6 +163,13 @@ describe('a classifier fitted on labelled recordings', () => {
     await expect(Classifier.load(join(home, 'missing'))).rejects.toMatchObject({ code: 'ERR_FILE' });
   });
 
+  it('is exported with its encoder', async () => {
+    const output = join(home, 'sounds.onnx');
+    const { code, stdout, stderr } = await cli(['export', saved, '-o', output, '--json']);
+    expect({ code, stderr }).toMatchObject({ code: exitCodes.ok });
+    expect(JSON.parse(stdout).parity.maxProbabilityError).toBeLessThan(1e-3);
+  }, 60_000);
+
   it('is refused if its file is damaged', async () => {
     const bytes = await readFile(saved);
     const damage = async (change: (file: ReturnType<typeof parseSafetensors>) => void) => {

@@ -1,6 +1,7 @@
 // PCM of any kind → mono float32 at 16 kHz or another rate, natively and off the event loop.
 
 import { native } from '../native/addon.js';
+import { withCancel } from '../util/cancel.js';
 import { Audio2VecError, argumentError } from '../util/errors.js';
 
 /** Every encoder of this package hears audio at this rate, in Hz. */
@@ -42,7 +43,6 @@ export interface ConvertOptions {
 }
 
 const NO_TABLE = new Float32Array(256);
-const CANCELLED = -2;
 
 /** Throws `ERR_AUDIO_FORMAT` unless the rate is one that we take. */
 export function checkRate(rate: number, name: string): void {
@@ -87,14 +87,8 @@ export async function convert(
 ): Promise<Float32Array<ArrayBuffer>> {
   signal?.throwIfAborted();
   const output = new Float32Array(to - from);
-  const cancel = new Int32Array(1);
-  const onAbort = () => Atomics.store(cancel, 0, 1);
-  signal?.addEventListener('abort', onAbort, { once: true });
   const layout = { bigEndian: false, expanded: NO_TABLE, blockBytes: 0, ...pcm, encoding: encodings[pcm.encoding] };
-  const badFrame = await native
-    .toMono(layout, rate, output, cancel, from, sampleRate)
-    .finally(() => signal?.removeEventListener('abort', onAbort));
-  if (badFrame === CANCELLED) throw signal?.reason;
+  const badFrame = await withCancel(signal, (cancel) => native.toMono(layout, rate, output, cancel, from, sampleRate));
   if (badFrame >= 0) {
     throw new Audio2VecError(
       'ERR_AUDIO_FORMAT',

@@ -52,6 +52,18 @@ export const operations: Operations = {
     yield* embedFiles(request, during);
   },
 
+  async *pitch(request, during) {
+    const { pitchOfFiles } = await import('./library/pitch.js');
+    yield* pitchOfFiles(request, during);
+  },
+
+  async plotPitch(files, output) {
+    const { pitchPage } = await import('../report/pitch-plot.js');
+    const { writeFileAtomic } = await import('../util/atomic-write.js');
+    const plots = files.map(({ file, frames, picture }) => ({ file, frames, ...picture! }));
+    await writeFileAtomic(output, pitchPage(plots));
+  },
+
   async *embedLive({ model, hopSeconds, input }, { signal }) {
     const { chosenEncoder } = await import('./library/models.js');
     const encoder = await chosenEncoder(model, 1); // streams work on one thread
@@ -109,6 +121,11 @@ export const operations: Operations = {
     return synthesize(request, during);
   },
 
+  async articulate(request, during, onLine) {
+    const { articulate } = await import('./library/articulation.js');
+    return articulate(request, during, onLine);
+  },
+
   async processParameters(process) {
     const { processParameters } = await import('./library/synthesis.js');
     return processParameters(process);
@@ -125,16 +142,22 @@ export const operations: Operations = {
   },
 
   async bench({ filter, quick }, during) {
-    const { caseName, chooseCases, describeMachine, machineLine, resultsTable, runCase } = await import(
-      '../bench/index.js'
-    );
+    const bench = await import('../bench/index.js');
+    const { caseName, chooseCases, describeMachine, machineLine, resultsTable, runCase } = bench;
     const cases = chooseCases({ quick, cases: filter === undefined ? [] : [filter] });
     const results = [];
-    for (const [done, bench] of cases.entries()) {
-      during.progress({ done, total: cases.length, unit: 'case', details: { now: caseName(bench) } });
-      results.push(...(await runCase(bench, { quick, signal: during.signal })));
+    for (const [done, one] of cases.entries()) {
+      during.progress({ done, total: cases.length, unit: 'case', details: { now: caseName(one) } });
+      results.push(...(await runCase(one, { quick, signal: during.signal })));
     }
     const machine = describeMachine();
-    return { text: `${machineLine(machine)}\n\n${resultsTable(results, 'text')}`, data: { machine, results } };
+    const summary = bench.sentences(results);
+    const text = [
+      machineLine(machine),
+      ...(summary.length > 0 ? [summary.join('\n')] : []),
+      resultsTable(results, 'text'),
+      `The cases:\n${bench.explained(results)}`,
+    ];
+    return { text: text.join('\n\n'), data: { machine, summary, results } };
   },
 };

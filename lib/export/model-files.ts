@@ -1,6 +1,8 @@
 // Which model files can be exported, by the `format` in their metadata.
 import type { DeployedModel } from '../models/deployed-model.js';
 import { deployedEncoder, parseEncoderModel } from '../models/encoder-model.js';
+import { deployedMetric } from '../systems/cdpam/deployed.js';
+import { metricFormat, parseMetricModel } from '../systems/cdpam/metric-model.js';
 import { Audio2VecError } from '../util/errors.js';
 import { readWholeFile } from '../util/read-file.js';
 import { parseSafetensors } from '../util/safetensors.js';
@@ -10,6 +12,7 @@ export const encoderFormat = 'audio2vec-encoder';
 /** What of a file is exported; `file` stands in errors. A line for each kind of model. */
 const formats: Readonly<Record<string, (bytes: Buffer, file: string) => DeployedModel>> = {
   [encoderFormat]: (bytes, file) => deployedEncoder(parseEncoderModel(bytes, file)),
+  [metricFormat]: (bytes, file) => deployedMetric(parseMetricModel(bytes, file), 'narrow'),
 };
 
 /** The model in a file, whichever it is, with its format. Throws `ERR_FILE` if there is no such file, and

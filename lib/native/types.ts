@@ -24,6 +24,8 @@ export type NativeInput =
   | { tensor: number; values: Float32Array }
   | {
       tensor: number;
+      /** In a slice. */
+      frames: number;
       starts: Float64Array;
       store: object;
       mean: Float32Array;

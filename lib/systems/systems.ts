@@ -1,5 +1,8 @@
 // The systems that `audio2vec train` knows. To add one: its folder, and an entry here.
+
+import { articulationDescription } from './articulation/description.js';
 import { description as metric } from './cdpam/description.js';
+import { pitchDescription } from './pitch/description.js';
 import type { System, SystemDescription } from './system.js';
 
 export interface SystemEntry extends SystemDescription {
@@ -9,4 +12,9 @@ export interface SystemEntry extends SystemDescription {
 
 export const systems: readonly SystemEntry[] = [
   { ...metric, load: async () => (await import('./cdpam/index.js')).metricSystem as System },
+  { ...pitchDescription, load: async () => (await import('./pitch/index.js')).pitchSystem as unknown as System },
+  {
+    ...articulationDescription,
+    load: async () => (await import('./articulation/articulation.js')).articulation,
+  },
 ];

@@ -3,9 +3,7 @@ import { streamAudio } from '../../audio/index.js';
 import { Classifier } from '../../classify/classifier.js';
 import { type FineTunedFolder, fineTuneFolder } from '../../classify/fine-tune-folder.js';
 import { type Fitted, fitFolder } from '../../classify/fit.js';
-import { defaultEncoder } from '../../models/blocks.js';
 import type { EncoderModel } from '../../models/encoder-model.js';
-import { recipeAugmentation } from '../../systems/audio2vec/augment.js';
 import { Audio2VecError, argumentError } from '../../util/errors.js';
 import { textTable } from '../../util/text-table.js';
 import type {
@@ -35,10 +33,9 @@ export const finetune: Operations['finetune'] = async (request, during, onStep) 
   const { folder, output, augment, options, threads, ...rest } = request;
   checkOutput(output);
   const from = await startingPoint(request);
-  const augmentation = augment ? recipeAugmentation(from?.config ?? defaultEncoder) : undefined;
+  const augmentation = augment ? undefined : {};
   const training = fineTuneFolder(folder, {
-    steps: options.minutes === undefined ? 1500 : undefined,
-    ...defined(options),
+    ...options,
     ...{ ...rest, from, threads, augmentation, ...surroundings(during) },
   });
   let made: FineTunedFolder;
@@ -122,10 +119,6 @@ function surroundings(during: During) {
 
 function checkOutput(output: string): void {
   if (!output.endsWith('.safetensors')) throw argumentError('--output', 'a file that ends in .safetensors', output);
-}
-
-function defined<T extends object>(values: T): Partial<T> {
-  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as Partial<T>;
 }
 
 /** What came of it, in sentences. */
