@@ -149,6 +149,18 @@ export {
 export { loadPitchModel, type PitchModel, savePitchModel } from './systems/pitch/model.js';
 export type { PitchStream } from './systems/pitch/pitch-stream.js';
 export type { PitchFrame, TrackOptions } from './systems/pitch/track.js';
+export { deployedCodes } from './systems/wav2vec-c/deployed.js';
+export {
+  type CodedSpeech,
+  type CodesModel,
+  type CodesOptions,
+  CodesStream,
+  type CodesStreamOptions,
+  type DueCodes,
+  type EncodeOptions,
+  SpeechCodes,
+  type SpeechCodesOptions,
+} from './systems/wav2vec-c/index.js';
 export * from './train/index.js';
 export * from './util/errors.js';
 export * from './util/metrics.js';

@@ -64,6 +64,11 @@ export const operations: Operations = {
     await writeFileAtomic(output, pitchPage(plots));
   },
 
+  async *codes(request, during) {
+    const { codeFiles } = await import('./library/codes.js');
+    yield* codeFiles(request, during);
+  },
+
   async *embedLive({ model, hopSeconds, input }, { signal }) {
     const { chosenEncoder } = await import('./library/models.js');
     const encoder = await chosenEncoder(model, 1); // streams work on one thread

@@ -163,6 +163,32 @@ export interface PitchedFile {
 
 export type PitchResult = PitchedFile | (FailedFile & { name: string });
 
+export interface CodesRequest extends Common {
+  inputs: string[];
+  /** Model file or run; default: the pretrained speech codes of the package. */
+  model?: string;
+  /** What comes beside the codes. */
+  vectors?: 'latents' | 'context';
+}
+
+/** Codes of one recording. */
+export interface CodedFile {
+  file: string;
+  error?: undefined;
+  /** `[frames, books]` */
+  codes: Uint16Array;
+  books: number;
+  /** `[frames, width]`, if asked for. */
+  vectors?: Float32Array;
+  width: number;
+  /** Middle of the first code frame, and time from frame to frame, in seconds. */
+  start: number;
+  hop: number;
+  bitsPerSecond: number;
+}
+
+export type CodesResult = CodedFile | FailedFile;
+
 export interface EvaluateRequest extends Common {
   folder: string;
   model?: string;
@@ -457,6 +483,8 @@ export interface Operations {
   pitch(request: PitchRequest, during: During): AsyncIterable<PitchResult>;
   /** Draws pitch over the pictures, into one HTML file. */
   plotPitch(files: readonly PitchedFile[], output: string): Promise<void>;
+
+  codes(request: CodesRequest, during: During): AsyncIterable<CodesResult>;
   embedLive(request: EmbedLiveRequest, during: During): AsyncIterable<LiveSlice>;
   fitClassifier(request: FitRequest, during: During): Promise<EvaluateResult>;
   finetune(request: FinetuneRequest, during: During, onStep: (step: FinetuneStep) => void): Promise<EvaluateResult>;

@@ -3,6 +3,8 @@ import type { DeployedModel } from '../models/deployed-model.js';
 import { deployedEncoder, parseEncoderModel } from '../models/encoder-model.js';
 import { deployedMetric } from '../systems/cdpam/deployed.js';
 import { metricFormat, parseMetricModel } from '../systems/cdpam/metric-model.js';
+import { deployedCodes } from '../systems/wav2vec-c/deployed.js';
+import { codesFormat, parseCodesModel } from '../systems/wav2vec-c/model.js';
 import { Audio2VecError } from '../util/errors.js';
 import { readWholeFile } from '../util/read-file.js';
 import { parseSafetensors } from '../util/safetensors.js';
@@ -13,6 +15,7 @@ export const encoderFormat = 'audio2vec-encoder';
 const formats: Readonly<Record<string, (bytes: Buffer, file: string) => DeployedModel>> = {
   [encoderFormat]: (bytes, file) => deployedEncoder(parseEncoderModel(bytes, file)),
   [metricFormat]: (bytes, file) => deployedMetric(parseMetricModel(bytes, file), 'narrow'),
+  [codesFormat]: (bytes, file) => deployedCodes(parseCodesModel(bytes, file)),
 };
 
 /** The model in a file, whichever it is, with its format. Throws `ERR_FILE` if there is no such file, and
