@@ -81,3 +81,18 @@ it('own-task.mjs is a task of the command, which asks for it again to go on', as
   expect(without.stderr).toContain(`give it again, --task ${module}`);
   expect((await pretrain('--resume', '--task', module)).code).toBe(0);
 });
+
+it('metric-descent.mjs takes noise off a clip', async () => {
+  const model = join('models', 'metric.safetensors');
+  await cp(join(import.meta.dirname, '..', model), join(built.home, model));
+  const { code, stdout, stderr } = await built.run('examples/metric-descent.mjs', [
+    loops[0]!,
+    join(work, 'descended.wav'),
+    '40',
+  ]);
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  for (const what of ['distance', 'log-mel error']) {
+    const [, before, after] = new RegExp(`${what} (\\d+\\.\\d+) → (\\d+\\.\\d+)`).exec(stdout)!;
+    expect(Number(after)).toBeLessThan(Number(before) / 2);
+  }
+});

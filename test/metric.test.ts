@@ -287,3 +287,34 @@ describe('deployed', () => {
     expect(() => metric.deployed('broad' as 'wide')).toThrow(/width must be/);
   });
 });
+
+describe('the pretrained metric', () => {
+  it('hears what is plain, not what nobody hears, and grows with the level', async () => {
+    using pretrained = await PerceptualMetric.pretrained({ threads: 1 });
+    const size = Math.sqrt(loop.reduce((sum, v) => sum + v * v, 0) / loop.length);
+    const clip = loop.map((v) => (v / size) * 0.05);
+    const distances = [];
+    for (const db of [-50, -32, -18, -6])
+      distances.push(await pretrained.distance(clip, noisy(clip, 0.05 * 10 ** (db / 20))));
+    expect(distances).toEqual([...distances].sort((a, b) => a - b));
+    expect(distances[3]).toBeGreaterThan(1);
+    expect(
+      await pretrained.distance(
+        clip,
+        clip.map((v) => v * 1.01),
+      ),
+    ).toBeLessThan(0.1);
+    expect(
+      await pretrained.distance(
+        clip,
+        clip.map((v) => -v),
+      ),
+    ).toBeLessThan(0.001);
+    const late = new Float32Array(clip.length);
+    late.set(clip.subarray(0, clip.length - 16), 16); // a millisecond
+    expect(await pretrained.distance(clip, late)).toBeLessThan(distances[2]!);
+    const clicks = clip.slice();
+    for (let i = 2000; i < clicks.length; i += 5000) clicks[i] = 0.4;
+    expect(await pretrained.distance(clip, clicks)).toBeGreaterThan(0.3);
+  });
+});

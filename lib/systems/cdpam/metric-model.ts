@@ -22,7 +22,7 @@ export interface Calibration {
   slope: number;
 }
 
-const format = 'audio2vec-metric';
+export const metricFormat = 'audio2vec-metric';
 const version = '1';
 const integers = z.array(z.int().positive());
 const configSchema = z.object({ channels: integers, compared: integers, embedding: z.int().positive() });
@@ -36,7 +36,7 @@ export async function saveMetricModel(file: string, model: MetricModel): Promise
     parametersOf(model.config).map(({ name, shape }) => [name, { shape, data: model.weights.get(name)! }]),
   );
   await writeSafetensors(file, tensors, {
-    format,
+    format: metricFormat,
     version,
     config: JSON.stringify(model.config),
     calibration: JSON.stringify(model.calibration),
@@ -48,10 +48,15 @@ export async function saveMetricModel(file: string, model: MetricModel): Promise
  * reason, if it is damaged or something else. */
 export async function loadMetricModel(file: string): Promise<MetricModel> {
   if (typeof file !== 'string') throw argumentError('file', 'a path', file);
-  const { tensors, metadata } = parseSafetensors(await readWholeFile(file), file);
+  return parseMetricModel(await readWholeFile(file), file);
+}
+
+/** {@link loadMetricModel} of bytes in memory; `file` stands in errors. */
+export function parseMetricModel(bytes: Buffer, file: string): MetricModel {
+  const { tensors, metadata } = parseSafetensors(bytes, file);
   const bad = (reason: string, cause?: unknown) =>
     new Audio2VecError('ERR_MODEL_FORMAT', `${file} is not a metric of this version: ${reason}.`, { cause });
-  if (metadata.format !== format) throw bad(`its metadata does not say format "${format}"`);
+  if (metadata.format !== metricFormat) throw bad(`its metadata does not say format "${metricFormat}"`);
   if (metadata.version !== version) throw bad(`it has version ${metadata.version}, this package reads ${version}`);
   const parse = <T>(key: string, schema: z.ZodType<T>): T => {
     try {

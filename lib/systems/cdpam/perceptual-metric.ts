@@ -10,7 +10,7 @@ import { deployedMetric } from './deployed.js';
 import { frontEnds, narrow, type Width } from './front-end.js';
 import { checkMetricModel, loadMetricModel, type MetricModel } from './metric-model.js';
 import { differenceGraph, embeddingGraph, FRAMES } from './network.js';
-import { commonWidth, featuresOf, framesOf, type Heard, hear, type Sound, soundGradient } from './sound.js';
+import { commonWidth, featuresOf, framesOf, type Heard, hear, lowerBands, type Sound, soundGradient } from './sound.js';
 
 export interface MetricOptions {
   /** Worker threads; default: all cores. Distances do not depend on it. */
@@ -190,7 +190,7 @@ export class PerceptualMetric {
     const frames = framesOf(heard);
     const features = await featuresOf(heard, frames, heard.width, signal);
     const slices = features.length / FRAMES / frontEnds[heard.width].bands;
-    const narrowed = heard.width === 'narrow' ? features : lowerBands(features, frontEnds.wide.bands);
+    const narrowed = heard.width === 'narrow' ? features : lowerBands(features);
     const size = FRAMES * narrow.bands;
     const names = ['acoustic.embedding', 'content.embedding'] as const;
     const sums = names.map(() => new Float32Array(this.model.config.embedding));
@@ -294,14 +294,4 @@ function pooled(curve: Float32Array): { value: number; slope: (v: number) => num
   const n = curve.length;
   const rms = Math.sqrt(squares / n);
   return { value: rms, slope: (v) => (rms > 0 ? v / (n * rms) : 0) };
-}
-
-/** Of features `[…, bands]`, those that the narrow front end has. */
-function lowerBands(features: Float32Array, bands: number): Float32Array {
-  const frames = features.length / bands;
-  const out = new Float32Array(frames * narrow.bands);
-  for (let t = 0; t < frames; t++) {
-    out.set(features.subarray(t * bands, t * bands + narrow.bands), t * narrow.bands);
-  }
-  return out;
 }

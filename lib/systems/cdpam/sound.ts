@@ -138,3 +138,12 @@ export const commonWidth = (a: Heard, b: Heard): Width =>
 
 /** Length of a sound in frames of the common clock: 10 ms at either width. */
 export const framesOf = (heard: Heard): number => framesOver(heard.samples.length, heard.width);
+
+/** Of wide features, those of the bands that the narrow front end has. */
+export function lowerBands(features: Float32Array): Float32Array {
+  const [all, lower] = [frontEnds.wide.bands, frontEnds.narrow.bands];
+  const frames = features.length / all;
+  const out = new Float32Array(frames * lower);
+  for (let t = 0; t < frames; t++) out.set(features.subarray(t * all, t * all + lower), t * lower);
+  return out;
+}
