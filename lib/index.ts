@@ -1,4 +1,16 @@
 export * from './audio/index.js';
+export { type Classified, Classifier, type Heard, type ListenOptions } from './classify/classifier.js';
+export type { ClassifierModel } from './classify/classifier-file.js';
+export type { Listening } from './classify/detector.js';
+export {
+  type FineTunedFolder,
+  type FineTuneFolderOptions,
+  fineTuneFolder,
+} from './classify/fine-tune-folder.js';
+export type { FitOptions } from './classify/fit.js';
+export type { LinearModel } from './classify/linear-model.js';
+export type { ClassifierFigures, Point as OperatingPoint } from './classify/operating-point.js';
+export { type Suggestions, type SuggestOptions, suggest } from './classify/suggest.js';
 export { demoDataset } from './demo/dataset.js';
 export { type DemoOptions, type DemoResult, runDemo } from './demo/demo.js';
 export { type EmbedOptions, Encoder, type EncoderOptions, type TimestampEmbeddings } from './embed/encoder.js';
@@ -44,7 +56,7 @@ export { labelSubset, stratifiedFolds, stratifiedSplit } from './evaluate/splits
 export { renderComparison, renderConfusion } from './evaluate/table.js';
 export { shiftInTime } from './evaluate/time-shift.js';
 export { type FolderSelection, type WeighFolderOptions, weighFolder } from './evaluate/weigh-folder.js';
-export type { Classifier } from './export/deployed-encoder.js';
+export type { Classifier as LinearClassifier } from './export/deployed-encoder.js';
 export { type ExportEncoderOptions, exportEncoder } from './export/export-encoder.js';
 export { type ExportedModel, type ExportModelOptions, exportModel } from './export/export-model.js';
 export {
@@ -116,6 +128,18 @@ export type * from './report/data.js';
 export { type ReportOptions, renderReport, writeReport } from './report/report.js';
 export { type RunReportOptions, runReport } from './report/run-report.js';
 export * from './systems/articulation/index.js';
+export type { Alignment, AlignOptions } from './systems/cdpam/alignment.js';
+export { type Distortion, type DistortionKind, distortRows, type RowDistortion } from './systems/cdpam/distortions.js';
+export { loadMetricModel, type MetricModel, saveMetricModel } from './systems/cdpam/metric-model.js';
+export {
+  type CompareOptions,
+  type DistanceGradient,
+  type MetricOptions,
+  PerceptualMetric,
+  type SoundDifference,
+  type SoundEmbedding,
+} from './systems/cdpam/perceptual-metric.js';
+export type { Sound } from './systems/cdpam/sound.js';
 export {
   type EstimateOptions,
   type EstimatorOptions,
@@ -125,6 +149,18 @@ export {
 export { loadPitchModel, type PitchModel, savePitchModel } from './systems/pitch/model.js';
 export type { PitchStream } from './systems/pitch/pitch-stream.js';
 export type { PitchFrame, TrackOptions } from './systems/pitch/track.js';
+export { deployedCodes } from './systems/wav2vec-c/deployed.js';
+export {
+  type CodedSpeech,
+  type CodesModel,
+  type CodesOptions,
+  CodesStream,
+  type CodesStreamOptions,
+  type DueCodes,
+  type EncodeOptions,
+  SpeechCodes,
+  type SpeechCodesOptions,
+} from './systems/wav2vec-c/index.js';
 export * from './train/index.js';
 export * from './util/errors.js';
 export * from './util/metrics.js';

@@ -1,6 +1,7 @@
 // FLAC, MP3, Vorbis and Opus → mono samples piece by piece, by decoder packages that a user may leave out, on threads of
 // their own (decoders/worker.js).
 import type { Worker } from 'node:worker_threads';
+import { onAbort } from '../util/cancel.js';
 import { Audio2VecError } from '../util/errors.js';
 import type { Recognised } from './format.js';
 import type { Source } from './source.js';
@@ -103,18 +104,18 @@ function ask(
     const onMessage = (reply: Reply) => finish(() => resolve(reply));
     const onError = (error: NodeJS.ErrnoException) => finish(() => reject(startError(name, error)));
     const onExit = () => finish(() => reject(decoderError(name, 'it ended')));
-    const onAbort = () => finish(() => reject(signal?.reason));
+    let stop = () => {};
     function finish(settle: () => void) {
       clearTimeout(timer);
       worker.off('message', onMessage).off('error', onError).off('exit', onExit);
       worker.unref();
-      signal?.removeEventListener('abort', onAbort);
+      stop();
       settle();
     }
     if (signal?.aborted) return reject(signal.reason);
     worker.ref();
     worker.on('message', onMessage).on('error', onError).on('exit', onExit);
-    signal?.addEventListener('abort', onAbort, { once: true });
+    stop = onAbort(signal, () => finish(() => reject(signal?.reason)));
     worker.postMessage(message, transfer);
   });
 }

@@ -1,6 +1,7 @@
 // The threads that decode: at most one for each core, kept for the next file.
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
+import { onAbort } from '../util/cancel.js';
 
 /** Threads without work. They don't keep the process alive, and keep their compiled decoders for the next file. */
 const idle: Worker[] = [];
@@ -60,14 +61,13 @@ function start(): Worker {
 function turn(signal?: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     const onTurn = () => {
-      signal?.removeEventListener('abort', onAbort);
+      stop();
       resolve();
     };
-    const onAbort = () => {
+    queue.push(onTurn);
+    const stop = onAbort(signal, () => {
       queue.splice(queue.indexOf(onTurn), 1);
       reject(signal?.reason);
-    };
-    queue.push(onTurn);
-    signal?.addEventListener('abort', onAbort, { once: true });
+    });
   });
 }

@@ -1,4 +1,5 @@
 // What a benchmark case is, and how its time is taken.
+import { quantile } from '../util/quantile.js';
 
 /** One figure of one case. `task` and `metric` name it; lines of different peers with the same task, metric, threads
  * and batch compare. */
@@ -60,11 +61,6 @@ export async function timeCalls(work: () => unknown, seconds: number): Promise<F
   const samples: number[] = [];
   for (let spent = 0; samples.length < 5 || spent < seconds; spent += samples.at(-1)!) samples.push(await call());
   return Float64Array.from(samples).sort();
-}
-
-/** The value below which the share `p` of sorted samples lies. */
-export function quantile(sorted: Float64Array, p: number): number {
-  return sorted[Math.min(sorted.length - 1, Math.floor(p * sorted.length))]!;
 }
 
 /** `amount` of something done in each call, as a rate per second. */

@@ -8,6 +8,9 @@ export const busyCores = 0.15;
 
 const titles: Record<string, string> = {
   clips_per_s: 'clips/s',
+  steps_per_s: 'steps/s',
+  streams_per_core: 'streams a core',
+  embeddings_per_s: 'embeddings/s',
   slices_per_s: 'slices/s',
   audio_s_per_s: 's of audio/s',
   latency_p50_us: 'µs, p50',

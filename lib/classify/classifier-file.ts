@@ -37,6 +37,7 @@ const schema = z.object({
       clips: z.number(),
       accuracy: share,
       interval: z.object({ low: z.number(), high: z.number() }),
+      heldOut: share,
       kept: z.number(),
       refused: z.number().optional(),
       unknown: z.enum(['none', 'labels left out']).optional(),
@@ -64,11 +65,21 @@ export async function saveClassifier(file: string, encoder: EncoderModel, c: Cla
 export async function loadClassifier(file: string): Promise<{ encoder: EncoderModel; classifier: ClassifierModel }> {
   const bytes = await readWholeFile(file);
   const encoder = parseEncoderModel(bytes, file);
+  const classifier = parseClassifier(bytes, file, encoder);
+  if (classifier) return { encoder, classifier };
+  const help = 'Make one with "audio2vec classify --fit" or "audio2vec finetune".';
+  throw new Audio2VecError('ERR_MODEL_FORMAT', `${file} is an encoder without a classifier. ${help}`);
+}
+
+/** The classifier in a model file, if there is one. */
+export async function findClassifier(file: string): Promise<ClassifierModel | undefined> {
+  const bytes = await readWholeFile(file);
+  return parseClassifier(bytes, file, parseEncoderModel(bytes, file));
+}
+
+function parseClassifier(bytes: Buffer, file: string, encoder: EncoderModel): ClassifierModel | undefined {
   const { tensors, metadata } = parseSafetensors(bytes, file);
-  if (metadata.classifier === undefined) {
-    const help = 'Make one with "audio2vec classify --fit" or "audio2vec finetune".';
-    throw new Audio2VecError('ERR_MODEL_FORMAT', `${file} is an encoder without a classifier. ${help}`);
-  }
+  if (metadata.classifier === undefined) return undefined;
   try {
     const { version: _, ...settings } = schema.parse(JSON.parse(metadata.classifier));
     const reader = new TensorReader(tensors);
@@ -88,7 +99,7 @@ export async function loadClassifier(file: string): Promise<{ encoder: EncoderMo
       directions: floats('directions', labels, dim),
     };
     if (classifier.std.some((s) => s <= 0)) throw new Error(`${classifierPrefix}std must be positive`);
-    return { encoder, classifier };
+    return classifier;
   } catch (error) {
     const why = error instanceof z.ZodError ? z.prettifyError(error).replaceAll('\n', ' ') : (error as Error).message;
     throw new Audio2VecError('ERR_MODEL_FORMAT', `${file}: its classifier is damaged (${why}).`, { cause: error });

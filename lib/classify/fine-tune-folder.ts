@@ -7,6 +7,7 @@ import { readLabelledFolder } from '../evaluate/labelled-folder.js';
 import { stratifiedSplit } from '../evaluate/splits.js';
 import { buildFeatureStore } from '../features/feature-build.js';
 import { defaultFrontEnd } from '../features/front-end-config.js';
+import { defaultEncoder, type EncoderConfig } from '../models/blocks.js';
 import type { EncoderModel } from '../models/encoder-model.js';
 import type { RunOptions } from '../systems/run-config.js';
 import { type FineTuned, type FineTuneOptions, fineTune } from '../train/fine-tune.js';
@@ -30,12 +31,21 @@ import { linearModel } from './linear-model.js';
 export interface FineTuneFolderOptions extends FitOptions, Omit<RunOptions, 'seed'> {
   /** Encoder to start from; default: random weights. */
   from?: EncoderModel;
+  /** Alterations of the recordings; default {@link fineTuneAugmentation}, `{}` for none. */
   augmentation?: FineTuneOptions['augmentation'];
 }
 
 export interface FineTunedFolder extends Omit<Fitted, 'model'> {
   classifier: Classifier;
   steps: number;
+}
+
+/** Steps unless `steps` or `minutes` are given. */
+export const fineTuneSteps = 600;
+
+/** Milder than what pretraining does: labels say what to attend to. */
+export function fineTuneAugmentation({ frames, bands }: EncoderConfig): FineTuneOptions['augmentation'] {
+  return { timeMask: Math.floor(frames / 6), bandMask: Math.floor(bands / 8), gain: 6, filter: 3, mix: 0.5 };
 }
 
 /** The share of the training part that is not trained on: thresholds are chosen there. */
@@ -83,6 +93,9 @@ export async function* fineTuneFolder(
       const clips = store.clipNames.map((name) => byFile.get(name)!);
       const training = fineTune({
         ...options,
+        steps: options.steps ?? (options.minutes === undefined ? fineTuneSteps : undefined),
+        learningRate: options.learningRate ?? 3e-3,
+        augmentation: options.augmentation ?? fineTuneAugmentation(from?.config ?? defaultEncoder),
         ...{ corpus: store, from, seed, classes: data.labels },
         labels: Int32Array.from(clips, (clip) => clip.label),
         heldOut: clips.flatMap((clip, i) => (clip.part === 1 ? [i] : [])),

@@ -7,7 +7,10 @@ export function addBench(program: Command, operations: Operations, run: Runner):
   const command = program
     .command('bench')
     .summary('measure front end, encoder and training on this machine')
-    .description('A table of speeds, with the fraction of the measured peak of this processor.')
+    .description(
+      'In sentences: how much faster than real time recordings are embedded, how many live streams a core keeps up with, how ' +
+        'many steps training takes in half an hour. Then a table of all speeds, as a share of what this processor can do.',
+    )
     .option('--filter <text>', 'only the cases whose name contains this')
     .option('--quick', 'the short list, a second for each case', false);
   const examples = ['bench', 'bench --quick', 'bench --filter logmel --json'];

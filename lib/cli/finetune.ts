@@ -36,10 +36,10 @@ export function addFinetune(program: Command, operations: Operations, run: Runne
       'pretrained',
     )
     .optionsGroup('Training:')
-    .option('--steps <number>', 'training steps (default: 1500)', integer(1))
+    .option('--steps <number>', 'training steps (default: 600)', integer(1))
     .option('--minutes <number>', 'train for so long instead of a number of steps', positive())
     .option('--batch-size <number>', 'recordings in a batch (default: 64)', integer(1))
-    .option('--learning-rate <number>', 'peak learning rate of Adam (default: 0.001)', positive(10))
+    .option('--learning-rate <number>', 'peak learning rate of Adam (default: 0.003)', positive(10))
     .option('--warm-up <steps>', 'steps until the peak is reached (default: 100)', integer(0))
     .addOption(new Option('--decay <kind>', 'after the peak (default: cosine)').choices(['cosine', 'constant']))
     .option('--weight-decay <number>', 'decoupled, as in AdamW (default: 0)', nonNegative(0.99))

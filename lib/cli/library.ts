@@ -64,6 +64,11 @@ export const operations: Operations = {
     await writeFileAtomic(output, pitchPage(plots));
   },
 
+  async *codes(request, during) {
+    const { codeFiles } = await import('./library/codes.js');
+    yield* codeFiles(request, during);
+  },
+
   async *embedLive({ model, hopSeconds, input }, { signal }) {
     const { chosenEncoder } = await import('./library/models.js');
     const encoder = await chosenEncoder(model, 1); // streams work on one thread
@@ -106,6 +111,11 @@ export const operations: Operations = {
     return weigh(request, during);
   },
 
+  async compare(request, during) {
+    const { compare } = await import('./library/compare.js');
+    return compare(request, during);
+  },
+
   async export(request, during) {
     const { exportModel } = await import('./library/export.js');
     return exportModel(request, during);
@@ -114,6 +124,11 @@ export const operations: Operations = {
   async synthesize(request, during) {
     const { synthesize } = await import('./library/synthesis.js');
     return synthesize(request, during);
+  },
+
+  async articulate(request, during, onLine) {
+    const { articulate } = await import('./library/articulation.js');
+    return articulate(request, during, onLine);
   },
 
   async processParameters(process) {
@@ -132,16 +147,22 @@ export const operations: Operations = {
   },
 
   async bench({ filter, quick }, during) {
-    const { caseName, chooseCases, describeMachine, machineLine, resultsTable, runCase } = await import(
-      '../bench/index.js'
-    );
+    const bench = await import('../bench/index.js');
+    const { caseName, chooseCases, describeMachine, machineLine, resultsTable, runCase } = bench;
     const cases = chooseCases({ quick, cases: filter === undefined ? [] : [filter] });
     const results = [];
-    for (const [done, bench] of cases.entries()) {
-      during.progress({ done, total: cases.length, unit: 'case', details: { now: caseName(bench) } });
-      results.push(...(await runCase(bench, { quick, signal: during.signal })));
+    for (const [done, one] of cases.entries()) {
+      during.progress({ done, total: cases.length, unit: 'case', details: { now: caseName(one) } });
+      results.push(...(await runCase(one, { quick, signal: during.signal })));
     }
     const machine = describeMachine();
-    return { text: `${machineLine(machine)}\n\n${resultsTable(results, 'text')}`, data: { machine, results } };
+    const summary = bench.sentences(results);
+    const text = [
+      machineLine(machine),
+      ...(summary.length > 0 ? [summary.join('\n')] : []),
+      resultsTable(results, 'text'),
+      `The cases:\n${bench.explained(results)}`,
+    ];
+    return { text: text.join('\n\n'), data: { machine, summary, results } };
   },
 };

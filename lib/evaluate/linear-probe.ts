@@ -5,8 +5,9 @@ import { argumentError } from '../util/errors.js';
 import { timesTransposed } from '../util/matrix.js';
 import { secondMoments } from '../util/principal-axes.js';
 import { Random } from '../util/random.js';
+import { softmaxRow } from '../util/softmax.js';
 import { checkFeatures, checkMatrix, clipsOf, type LabelledFeatures } from './features.js';
-import { type Examples, fitSoftmax, softmaxRow, startingPoint } from './softmax-regression.js';
+import { type Examples, fitSoftmax, startingPoint } from './softmax-regression.js';
 import { stratifiedFolds } from './splits.js';
 import { scaleOf, standardise } from './standardise.js';
 

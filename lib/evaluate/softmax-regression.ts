@@ -3,6 +3,7 @@
 // N rows, D features, C classes. Parameters are one vector: W [C, D], then b [C].
 import type { Steps } from '../util/cooperative.js';
 import { addTransposedTimes, timesTransposed } from '../util/matrix.js';
+import { softmaxRow } from '../util/softmax.js';
 import { type MinimiseOptions, type Minimum, minimise, type Objective } from './lbfgs.js';
 
 /** Standardised features with their labels. */
@@ -107,23 +108,6 @@ function softmaxLoss(
     for (let c = 0; c < classes; c++) dBias[c] += logits[at + c];
   }
   return loss;
-}
-
-/** In place, `values[at, at + C)` ← softmax(values + bias); returns the logarithm of the sum of exponentials. */
-export function softmaxRow(values: Float64Array, at: number, bias: Float64Array): number {
-  const classes = bias.length;
-  let max = Number.NEGATIVE_INFINITY;
-  for (let c = 0; c < classes; c++) {
-    values[at + c] += bias[c];
-    if (values[at + c] > max) max = values[at + c];
-  }
-  let sum = 0;
-  for (let c = 0; c < classes; c++) {
-    values[at + c] = Math.exp(values[at + c] - max);
-    sum += values[at + c];
-  }
-  for (let c = 0; c < classes; c++) values[at + c] /= sum;
-  return max + Math.log(sum);
 }
 
 /** Lower triangular L with L Lᵀ = the positive definite `matrix` `[n, n]`. */

@@ -1,9 +1,9 @@
 // An encoder to the file of a phone's or browser's runtime, proved on clips: what `audio2vec export` does.
 import { extname } from 'node:path';
-import { softmaxRow } from '../evaluate/softmax-regression.js';
 import type { EncoderModel } from '../models/encoder-model.js';
 import { argumentError } from '../util/errors.js';
 import { timesTransposed } from '../util/matrix.js';
+import { softmaxRow } from '../util/softmax.js';
 import { checkClips, checkFile, checkPrecision, checkTflite, type Precision } from './checks.js';
 import type { Classifier } from './deployed-encoder.js';
 import { type Exported, exportOnnx } from './export-onnx.js';

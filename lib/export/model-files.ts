@@ -1,6 +1,8 @@
 // Which model files can be exported, by the `format` in their metadata.
 import type { DeployedModel } from '../models/deployed-model.js';
 import { deployedEncoder, parseEncoderModel } from '../models/encoder-model.js';
+import { deployedCodes } from '../systems/wav2vec-c/deployed.js';
+import { codesFormat, parseCodesModel } from '../systems/wav2vec-c/model.js';
 import { Audio2VecError } from '../util/errors.js';
 import { readWholeFile } from '../util/read-file.js';
 import { parseSafetensors } from '../util/safetensors.js';
@@ -10,6 +12,7 @@ export const encoderFormat = 'audio2vec-encoder';
 /** What of a file is exported; `file` stands in errors. A line for each kind of model. */
 const formats: Readonly<Record<string, (bytes: Buffer, file: string) => DeployedModel>> = {
   [encoderFormat]: (bytes, file) => deployedEncoder(parseEncoderModel(bytes, file)),
+  [codesFormat]: (bytes, file) => deployedCodes(parseCodesModel(bytes, file)),
 };
 
 /** The model in a file, whichever it is, with its format. Throws `ERR_FILE` if there is no such file, and

@@ -1,48 +1,8 @@
 // Puts LiteRT (TensorFlow Lite) models together: a flatbuffer of the public schema
 // (tensorflow/lite/schema/schema.fbs, version 3). Fields are written by their number in the schema.
 import { Builder, type Offset } from 'flatbuffers';
+import { type Operator, operators, versionOf } from './tflite-operators.js';
 import { UniqueNames } from './unique-names.js';
-
-/** Built-in operators: code, and number of their options in the union BuiltinOptions (0: none needed). */
-const operators = {
-  ADD: [0, 11],
-  AVERAGE_POOL_2D: [1, 5],
-  CONCATENATION: [2, 10],
-  CONV_2D: [3, 1],
-  DEPTHWISE_CONV_2D: [4, 2],
-  DEQUANTIZE: [6, 0],
-  FULLY_CONNECTED: [9, 8],
-  LOGISTIC: [14, 0],
-  MAX_POOL_2D: [17, 5],
-  MUL: [18, 21],
-  RELU: [19, 0],
-  RESHAPE: [22, 17],
-  SOFTMAX: [25, 9],
-  TANH: [28, 0],
-  PAD: [34, 22],
-  GATHER: [36, 23],
-  TRANSPOSE: [39, 26],
-  MEAN: [40, 27],
-  SUB: [41, 28],
-  DIV: [42, 29],
-  EXP: [47, 33],
-  CAST: [53, 37],
-  MAXIMUM: [55, 39],
-  ARG_MAX: [56, 40],
-  MINIMUM: [57, 39],
-  PADV2: [60, 43],
-  SLICE: [65, 48],
-  LOG: [73, 0],
-  SUM: [74, 27],
-  SQRT: [75, 0],
-  ONE_HOT: [85, 61],
-  RESIZE_NEAREST_NEIGHBOR: [97, 74],
-  LEAKY_RELU: [98, 75],
-  ABS: [101, 78],
-  QUANTIZE: [114, 0],
-} as const satisfies Record<string, readonly [number, number]>;
-
-export type Operator = keyof typeof operators;
 
 export const tensorType = { FLOAT32: 0, INT32: 2, INT8: 9 } as const;
 
@@ -235,15 +195,6 @@ export class TfliteBuilder {
   private get isQuantized(): boolean {
     return [...this.tensors.values()].some((t) => t.quantization);
   }
-}
-
-/** Runtimes check that they know this version of an operator: the first that has int8 or what else is used. */
-function versionOf(operator: Operator, quantized: boolean): number {
-  if (operator === 'FULLY_CONNECTED') return 5; // keep_num_dims
-  if (operator === 'CONV_2D' || operator === 'DEPTHWISE_CONV_2D') return quantized ? 3 : 1;
-  if (operator === 'PAD' || operator === 'MAX_POOL_2D' || operator === 'ADD' || operator === 'DEQUANTIZE')
-    return quantized ? 2 : 1;
-  return 1;
 }
 
 function quantizationTable(w: Writer, { scales, zero, axis }: Quantization): Offset {

@@ -1,7 +1,8 @@
 // What a front end's `emit` asks for (lib/features/front-end-writer.ts), in LiteRT's operators and conventions.
 import type { FrontEndWriter } from '../features/front-end-writer.js';
 import { argumentError } from '../util/errors.js';
-import type { Operator, TfliteBuilder } from './tflite-builder.js';
+import type { TfliteBuilder } from './tflite-builder.js';
+import type { Operator } from './tflite-operators.js';
 
 const none = { i8: 0 };
 

@@ -12,14 +12,15 @@ import type {
 import { type Shape, sizeOf } from '../graph/node.js';
 import { type Axes, paddingBehind, type Window } from '../graph/window.js';
 import { withChannels } from './onnx-writer.js';
-import { activationScale, quantizeBias, quantizeWeight, type Range } from './quantization.js';
-import { type Field, type Operator, type Quantization, type TfliteBuilder, tensorType } from './tflite-builder.js';
+import { activationScale, type Range } from './quantization.js';
+import { type Field, type Quantization, type TfliteBuilder, tensorType } from './tflite-builder.js';
+import type { Operator } from './tflite-operators.js';
+import { turned, turnedEach, weightAndBias } from './tflite-weights.js';
+import { axesOf, paddingKinds, shareInside, valid } from './tflite-windows.js';
 
 type Map3 = readonly [number, number, number];
 
 const none = { i8: 0 };
-const same = { i8: 0 };
-const valid = { i8: 1 };
 const activation = (relu: boolean): Field => ({ i8: relu ? 1 : 0 });
 
 const unaries: Record<UnaryFunction, Operator> = {
@@ -135,7 +136,8 @@ export class TfliteWriter implements GraphWriter {
     const quantization = this.scaleOf(relu ? `${name}.relu` : name);
     let input = (quantization && this.integer(x)) ?? this.float(x);
     if (!padding) input = this.padded(`${name}.padded`, input, conv, x.shape, shape);
-    const constants = this.weightAndBias(
+    const constants = weightAndBias(
+      this.b,
       name,
       input,
       depthwise ? 'depthwise' : bias.length,
@@ -165,37 +167,10 @@ export class TfliteWriter implements GraphWriter {
     const quantization = this.scaleOf(relu ? `${name}.relu` : name);
     const input = (quantization && this.integer(x)) ?? this.float(x);
     // One scale for the whole matrix: not every runtime takes one for each row.
-    const constants = this.weightAndBias(name, input, 1, weight, bias, (w) => w, [bias.length, x.shape[0]]);
+    const constants = weightAndBias(this.b, name, input, 1, weight, bias, (w) => w, [bias.length, x.shape[0]]);
     const options = [activation(relu), none, { bool: false }];
     const given = this.b.quantizationOf(input) && quantization;
     return this.result('FULLY_CONNECTED', name, [input, ...constants], [bias.length], x.rows, options, given);
-  }
-
-  /** The constants of a layer: in float, or as integers if its input is; `scales` is how many the weight has. */
-  private weightAndBias(
-    name: string,
-    input: string,
-    scales: number | 'depthwise',
-    weight: Float32Array,
-    bias: Float32Array,
-    layout: <A extends Float32Array | Int8Array>(weight: A) => A,
-    shape: readonly number[],
-  ): string[] {
-    const { b } = this;
-    const of = b.quantizationOf(input);
-    if (!of) {
-      return [b.constant(`${name}.weight`, layout(weight), shape), b.constant(`${name}.bias`, bias, [bias.length])];
-    }
-    const channels = scales === 'depthwise' ? bias.length : scales;
-    const quantized = quantizeWeight(weight, channels);
-    const perOutput = bias.map((_, c) => quantized.scales[channels === 1 ? 0 : c]!);
-    const integer = quantizeBias(bias, of.scales[0]!, perOutput);
-    const weightScale = { scales: quantized.scales, zero: 0, axis: scales === 'depthwise' ? 3 : 0 };
-    const biasScale = { scales: channels === 1 ? integer.scales.slice(0, 1) : integer.scales, zero: 0 };
-    return [
-      b.constant(`${name}.weight`, layout(quantized.values), shape, weightScale),
-      b.constant(`${name}.bias`, integer.values, [bias.length], biasScale),
-    ];
   }
 
   pool(name: string, x: Emitted, pool: PoolEmission): Emitted {
@@ -355,49 +330,9 @@ function int8(range: Range): Quantization {
   return { scales: Float32Array.of(scale), zero: zero - 128 };
 }
 
-const axesOf = (shape: Shape) => shape as unknown as Axes;
-
 /** [C, T, F], if values would lie in another order than in [T, F, C]. */
 function channelsFirst(shape: Shape): Map3 | undefined {
   if (shape.length === 1) return undefined;
   const [t, f, c] = shape;
   return c > 1 && t * f > 1 ? [c, t, f] : undefined;
-}
-
-/** LiteRT's words for the padding of a window, as far as they fit. */
-function paddingKinds(kernel: Axes, window: Window, from: Shape, to: Shape): { same?: Field; valid?: Field } {
-  const behind = paddingBehind(kernel, window, axesOf(from), axesOf(to));
-  const both = [0, 1] as const;
-  const isSame = both.every((i) => {
-    const outputs = Math.ceil(from[i]! / window.stride[i]);
-    const total = (outputs - 1) * window.stride[i] + (kernel[i] - 1) * window.dilation[i] + 1 - from[i]!;
-    return to[i] === outputs && window.padding[i] === Math.floor(Math.max(0, total) / 2);
-  });
-  const isValid = both.every((i) => window.padding[i] === 0 && behind[i] === 0);
-  return { same: isSame ? same : undefined, valid: isValid ? valid : undefined };
-}
-
-/** Taps of a window over those that lie inside the map, for each output. */
-function shareInside(kernel: Axes, { stride, padding }: Window, from: Shape, to: Shape): Float32Array {
-  const share = (i: 0 | 1) =>
-    Array.from({ length: to[i]! }, (_, at) => {
-      const first = at * stride[i] - padding[i];
-      return kernel[i] / (Math.min(first + kernel[i], from[i]!) - Math.max(first, 0));
-    });
-  const [t, f] = [share(0), share(1)];
-  return Float32Array.from(t.flatMap((a) => f.map((b) => a * b)));
-}
-
-/** [rows, columns] → [columns, rows] */
-function turned<A extends Float32Array | Int8Array>(values: A, rows: number, columns: number): A {
-  return values.map((_, i) => values[(i % rows) * columns + Math.floor(i / rows)]!) as A;
-}
-
-/** Each of the matrices [rows, columns] turned. */
-function turnedEach<A extends Float32Array | Int8Array>(values: A, rows: number, columns: number): A {
-  const size = rows * columns;
-  return values.map((_, i) => {
-    const at = i % size;
-    return values[i - at + (at % rows) * columns + Math.floor(at / rows)]!;
-  }) as A;
 }

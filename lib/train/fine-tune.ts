@@ -15,6 +15,7 @@ import { padShortClips } from '../systems/pad-clips.js';
 import { type NetworkFactory, nativeNetwork, type TrainableNetwork } from '../systems/trainable-network.js';
 import { argumentError } from '../util/errors.js';
 import { Random } from '../util/random.js';
+import { softmax } from '../util/softmax.js';
 import { emptyHistory } from './history.js';
 import { type Step, trainLoop } from './loop.js';
 
@@ -216,13 +217,6 @@ async function predictClips(
     });
   }
   return result;
-}
-
-function softmax(logits: Float32Array): Float32Array {
-  const top = Math.max(...logits);
-  const powers = logits.map((x) => Math.exp(x - top));
-  const sum = powers.reduce((a, b) => a + b, 0);
-  return powers.map((p) => p / sum);
 }
 
 function checkLabels(

@@ -1,6 +1,6 @@
 // A run of any system: recordings and a configuration in, a folder with a model out. The folder is locked, features are
 // computed once and kept, and what is interrupted goes on with the same bits.
-import { mkdir, rmdir, stat } from 'node:fs/promises';
+import { mkdir, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type BuiltFeatureStore, buildFeatureStore, type FeatureStoreOptions } from '../features/feature-build.js';
 import type { FeatureStore } from '../features/feature-store.js';
@@ -10,6 +10,7 @@ import { runFiles } from '../systems/run-files.js';
 import type { Corpus, System, Training } from '../systems/system.js';
 import { type NetworkFactory, nativeNetwork, type TrainableNetwork } from '../systems/trainable-network.js';
 import { Audio2VecError, argumentError } from '../util/errors.js';
+import { pathExists } from '../util/read-file.js';
 import { type Checkpoint, loadCheckpoint, restoreNetwork, saveCheckpoint } from './checkpoint.js';
 import { type CorpusFacts, corpusFacts } from './corpus.js';
 import { curve, emptyHistory } from './history.js';
@@ -53,9 +54,9 @@ export async function* startRun(
   resumeHint: string,
 ): AsyncGenerator<Step, void> {
   const checkpoint = join(around.out, runFiles.checkpoint);
-  if (await exists(checkpoint)) throw holdsRun(around.out);
+  if (await pathExists(checkpoint)) throw holdsRun(around.out);
   yield* locked(around, system.features(config), async function* (corpus) {
-    if (await exists(checkpoint)) throw holdsRun(around.out); // since we looked
+    if (await pathExists(checkpoint)) throw holdsRun(around.out); // since we looked
     const run = await prepare(system, config, corpus, around);
     const state = run.network.getState();
     state.params = run.training.initial ?? initialParameters(run.training.graph, config.seed);
@@ -220,11 +221,4 @@ async function* train(
 function provenance(config: RunConfig, { clips, hours, fingerprint }: CorpusFacts): Record<string, unknown> {
   const { threads: _, minutes: __, ...rest } = config;
   return { ...rest, corpus: { clips, hours, fingerprint } };
-}
-
-async function exists(file: string): Promise<boolean> {
-  return stat(file).then(
-    () => true,
-    () => false,
-  );
 }

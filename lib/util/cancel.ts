@@ -10,14 +10,20 @@ export async function withCancel<T>(
   signal?.throwIfAborted();
   const cancel = new Int32Array(1);
   const abort = () => Atomics.store(cancel, 0, 1);
-  // Many calls may wait on one signal; Node would take more than ten for a leak, but every one is removed below.
-  if (signal) setMaxListeners(0, signal);
-  signal?.addEventListener('abort', abort, { once: true });
+  const stop = onAbort(signal, abort);
   try {
     const result = await start(cancel);
     signal?.throwIfAborted();
     return result;
   } finally {
-    signal?.removeEventListener('abort', abort);
+    stop();
   }
+}
+
+/** Calls `listener` when `signal` aborts, until the function that is returned is called, which must be. */
+export function onAbort(signal: AbortSignal | undefined, listener: () => void): () => void {
+  // Many may wait on one signal; Node would take more than ten for a leak, but every one is removed.
+  if (signal) setMaxListeners(0, signal);
+  signal?.addEventListener('abort', listener, { once: true });
+  return () => signal?.removeEventListener('abort', listener);
 }

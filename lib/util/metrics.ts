@@ -1,5 +1,6 @@
 // Figures of merit, each with what it could have been by chance.
 import { argumentError } from './errors.js';
+import { quantile } from './quantile.js';
 import { Random } from './random.js';
 
 /** A 95 % confidence interval. */
@@ -73,14 +74,6 @@ export function bootstrapInterval(
   }
   const sorted = values.filter((v) => !Number.isNaN(v)).sort();
   return { low: quantile(sorted, 0.025), high: quantile(sorted, 0.975) };
-}
-
-/** Linear interpolation between order statistics. */
-function quantile(sorted: Float64Array, q: number): number {
-  const at = (sorted.length - 1) * q;
-  const below = Math.floor(at);
-  const above = Math.min(below + 1, sorted.length - 1);
-  return sorted[below] + (at - below) * (sorted[above] - sorted[below]);
 }
 
 /** Spearman's rank correlation: Pearson's of the ranks, equal values sharing their mean rank. NaN if either is

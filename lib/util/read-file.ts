@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { Audio2VecError } from './errors.js';
 
 /** The whole file, or `ERR_FILE` naming it. */
@@ -8,4 +8,12 @@ export async function readWholeFile(file: string): Promise<Buffer> {
   } catch (error) {
     throw new Audio2VecError('ERR_FILE', `Cannot read ${file}: ${(error as Error).message}.`, { cause: error });
   }
+}
+
+/** Whether there is something at this path. */
+export function pathExists(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false,
+  );
 }

@@ -2,7 +2,8 @@
 import { Network } from '../../engine/network.js';
 import { Graph } from '../../graph/graph.js';
 import { defaultEncoder, encoder } from '../../models/blocks.js';
-import { type BenchCase, type Measured, peakMemory, quantile, rate, timeCalls } from '../case.js';
+import { quantile } from '../../util/quantile.js';
+import { type BenchCase, type Measured, peakMemory, rate, timeCalls } from '../case.js';
 import { threadCounts } from '../machine.js';
 import { forwardFlops, noiseBatch, startParameters } from '../workload.js';
 

@@ -91,34 +91,37 @@ const store = threadCounts.map(
   }),
 );
 
-const training = threadCounts.map(
-  (threads): BenchCase => ({
-    task: 'wav_to_training',
-    threads,
-    batch: 64,
-    quick: true,
-    measure: (seconds) =>
-      withRecordings(async (folder) => {
-        const { buildFeatureStore } = await import('../../features/feature-build.js');
-        const { pretrain } = await import('../../train/pretrain.js');
-        const batch = 64;
-        const { store: corpus } = await buildFeatureStore(folder, join(folder, 'features'), { concurrency: threads });
-        const steps = pretrain({
-          corpus,
-          out: join(folder, 'run'),
-          task: 'cbow',
-          batchSize: batch,
-          threads,
-          steps: 1_000_000, // measured until time is up
-          heldOut: 0,
-          checkpointSeconds: 3600,
-        });
-        const times = await timeCalls(async () => (await steps.next()).value, seconds);
-        await steps.return();
-        const { graph } = trainingGraph(defaultEncoder, chooseTasks('cbow', frames));
-        return [rate('clips_per_s', batch, times, trainingFlops(graph.nodes)), peakMemory()];
-      }),
-  }),
-);
+/** Training from a feature store, drawing batches included.
+ * @param pretext undefined: the default recipe
+ * @param metric the rate, of examples or of steps, and how many of them a step is */
+function trainingCases(task: string, pretext: string | undefined, metric: string, perStep: number): BenchCase[] {
+  const measure = (seconds: number, threads: number) =>
+    withRecordings(async (folder) => {
+      const { buildFeatureStore } = await import('../../features/feature-build.js');
+      const { pretrain } = await import('../../train/pretrain.js');
+      const { store: corpus } = await buildFeatureStore(folder, join(folder, 'features'), { concurrency: threads });
+      const steps = pretrain({
+        ...{ corpus, out: join(folder, 'run'), task: pretext, batchSize, threads },
+        steps: 1_000_000, // measured until time is up
+        heldOut: 0,
+        checkpointSeconds: 3600,
+      });
+      const times = await timeCalls(async () => (await steps.next()).value, seconds);
+      await steps.return();
+      const { graph } = trainingGraph(defaultEncoder, chooseTasks(pretext ?? 'contrastive', frames));
+      const flops = (trainingFlops(graph.nodes) * batchSize) / perStep;
+      return [rate(metric, perStep, times, flops), peakMemory()];
+    });
+  return threadCounts.map((threads) => ({
+    ...{ task, threads, batch: batchSize, quick: true },
+    measure: (seconds) => measure(seconds, threads),
+  }));
+}
+
+const batchSize = 64;
+const training = [
+  ...trainingCases('wav_to_training', 'cbow', 'clips_per_s', batchSize),
+  ...trainingCases('train_default', undefined, 'steps_per_s', 1),
+];
 
 export const endToEndCases = [...embeddings, ...store, ...training];

@@ -3,7 +3,8 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, lstatSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type BenchCase, quantile } from '../case.js';
+import { quantile } from '../../util/quantile.js';
+import type { BenchCase } from '../case.js';
 
 const entry = new URL('../../index.js', import.meta.url).href;
 const root = fileURLToPath(new URL('../../..', import.meta.url));

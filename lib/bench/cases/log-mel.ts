@@ -2,7 +2,8 @@
 
 import { defaultFrontEnd } from '../../features/front-end-config.js';
 import { frameCount, LogMelStream, logMel, logMelSync } from '../../features/log-mel.js';
-import { type BenchCase, type Measured, quantile, rate, timeCalls } from '../case.js';
+import { quantile } from '../../util/quantile.js';
+import { type BenchCase, type Measured, rate, timeCalls } from '../case.js';
 import { threadCounts } from '../machine.js';
 import { noise } from '../workload.js';
 

@@ -3,7 +3,8 @@
 
 import { defaultFrontEnd } from '../../features/front-end-config.js';
 import { defaultEncoder } from '../../models/blocks.js';
-import { type BenchCase, quantile } from '../case.js';
+import { quantile } from '../../util/quantile.js';
+import type { BenchCase } from '../case.js';
 import { forwardFlops, noise, startParameters } from '../workload.js';
 
 /** As many as make caches behave as they do in a service. */

@@ -3,9 +3,7 @@ import { streamAudio } from '../../audio/index.js';
 import { Classifier } from '../../classify/classifier.js';
 import { type FineTunedFolder, fineTuneFolder } from '../../classify/fine-tune-folder.js';
 import { type Fitted, fitFolder } from '../../classify/fit.js';
-import { defaultEncoder } from '../../models/blocks.js';
 import type { EncoderModel } from '../../models/encoder-model.js';
-import { recipeAugmentation } from '../../systems/audio2vec/augment.js';
 import { Audio2VecError, argumentError } from '../../util/errors.js';
 import { textTable } from '../../util/text-table.js';
 import type {
@@ -35,10 +33,9 @@ export const finetune: Operations['finetune'] = async (request, during, onStep) 
   const { folder, output, augment, options, threads, ...rest } = request;
   checkOutput(output);
   const from = await startingPoint(request);
-  const augmentation = augment ? recipeAugmentation(from?.config ?? defaultEncoder) : undefined;
+  const augmentation = augment ? undefined : {};
   const training = fineTuneFolder(folder, {
-    steps: options.minutes === undefined ? 1500 : undefined,
-    ...defined(options),
+    ...options,
     ...{ ...rest, from, threads, augmentation, ...surroundings(during) },
   });
   let made: FineTunedFolder;
@@ -124,10 +121,6 @@ function checkOutput(output: string): void {
   if (!output.endsWith('.safetensors')) throw argumentError('--output', 'a file that ends in .safetensors', output);
 }
 
-function defined<T extends object>(values: T): Partial<T> {
-  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as Partial<T>;
-}
-
 /** What came of it, in sentences. */
 function told(
   output: string,
@@ -143,8 +136,15 @@ function told(
     during.note('There are no folders train/ and test/: a quarter of each label, drawn by the seed, is the test part.');
   }
   const { threshold, listening } = model;
-  const { clips, accuracy, interval, kept, refused, unknown, stream } = figures!;
+  const { clips, accuracy, interval, heldOut, kept, refused, unknown, stream } = figures!;
   const percent = (share: number, digits = 0) => `${(100 * share).toFixed(digits)} %`;
+  if (heldOut > interval.high + 0.1) {
+    during.warn(
+      `Of recordings held out of the training part ${percent(heldOut, 1)} are told right, of the test part only ` +
+        `${percent(accuracy, 1)}: the training part has the same speakers or sources again and again, and the test part has ` +
+        'others. Add recordings of more of them; fine-tuning learns them by heart, so compare with classify --fit.',
+    );
+  }
   const rows = stream.points.map((p) => [
     p.threshold.toFixed(3),
     percent(p.misses, 1),

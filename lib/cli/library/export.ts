@@ -1,5 +1,6 @@
 import { extname, join } from 'node:path';
 import { listAudio, readFolder } from '../../audio/index.js';
+import { findClassifier } from '../../classify/classifier-file.js';
 import type { Encoder } from '../../embed/encoder.js';
 import { sceneFeatures } from '../../evaluate/clip-features.js';
 import { folderFeatures } from '../../evaluate/evaluate-folder.js';
@@ -25,7 +26,8 @@ export const exportModel: Operations['export'] = async (request, during) => {
   if (other) return exportOther(other, request, during);
   const encoder = await chosenEncoder(model, threads);
   const clips = await clipsFor(request, during);
-  const classifier = labels === undefined ? undefined : await classifierOf(labels, encoder, seed, during);
+  const classifier =
+    labels === undefined ? await storedClassifier(model) : await classifierOf(labels, encoder, seed, during);
   const isFixed = extname(output) === '.tflite' || (input === 'waveform' && samples === 'any');
   const batch = request.batch === 'dynamic' && isFixed ? undefined : request.batch;
   const exported = await exportEncoder(output, encoder.model, {
@@ -34,6 +36,11 @@ export const exportModel: Operations['export'] = async (request, during) => {
   });
   return { output, bytes: exported.bytes, proof: described(clips), parity: exported.parity };
 };
+
+/** The classifier in the model's file, if there is one. */
+async function storedClassifier(model: string | undefined): Promise<Classifier | undefined> {
+  return model === undefined ? undefined : findClassifier(await modelFile(model));
+}
 
 /** The model in the file, unless it is an encoder, which has ways of its own. */
 async function otherThanEncoder(file: string): Promise<DeployedModel | undefined> {

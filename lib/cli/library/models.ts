@@ -5,6 +5,7 @@ import { Encoder } from '../../embed/encoder.js';
 import { runFiles } from '../../systems/run-files.js';
 import { readRunLog } from '../../train/run-log.js';
 import { Audio2VecError } from '../../util/errors.js';
+import { pathExists } from '../../util/read-file.js';
 
 /** The encoder that a command was given. */
 export async function chosenEncoder(model: string | undefined, threads?: number): Promise<Encoder> {
@@ -26,11 +27,7 @@ export async function modelFile(path: string): Promise<string> {
   );
   if (!isFolder) return path;
   const file = join(path, runFiles.encoder);
-  const exists = await stat(file).then(
-    () => true,
-    () => false,
-  );
-  if (exists) return file;
+  if (await pathExists(file)) return file;
   const other = await readRunLog(path).then(
     (log) => log.model,
     () => undefined,

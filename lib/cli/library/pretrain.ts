@@ -42,7 +42,6 @@ async function suitedTask(folder: string, { seed, threads }: PretrainingOptions,
     during,
     skipped.map(({ file, reason }) => ({ name: file, reason })),
   );
-  const suited = `contrastive+${task}`;
-  during.note(`--task "${suited}"`);
-  return suited;
+  during.note(`--task "${task}"`);
+  return task;
 }

@@ -1,4 +1,5 @@
 // Maps from free parameters to weights that are not negative and add up to 1, with their derivatives.
+import { softmax as probabilities } from '../../util/softmax.js';
 
 export interface SimplexMap {
   forward(w: Float64Array): Float64Array;
@@ -8,12 +9,7 @@ export interface SimplexMap {
 
 /** exp(w) / Σ exp(w): every weight is positive. */
 export const softmax: SimplexMap = {
-  forward(w) {
-    const top = Math.max(...w);
-    const e = w.map((x) => Math.exp(x - top));
-    const total = e.reduce((a, b) => a + b, 0);
-    return e.map((x) => x / total);
-  },
+  forward: probabilities,
   backward(p, gradient) {
     const mean = p.reduce((sum, x, k) => sum + x * gradient[k], 0);
     return p.map((x, k) => x * (gradient[k] - mean));
