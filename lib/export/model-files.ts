@@ -1,6 +1,8 @@
 // Which model files can be exported, by the `format` in their metadata.
 import type { DeployedModel } from '../models/deployed-model.js';
 import { deployedEncoder, parseEncoderModel } from '../models/encoder-model.js';
+import { deployedPitch } from '../systems/pitch/deployed.js';
+import { parsePitchModel, pitchFormat } from '../systems/pitch/model.js';
 import { deployedCodes } from '../systems/wav2vec-c/deployed.js';
 import { codesFormat, parseCodesModel } from '../systems/wav2vec-c/model.js';
 import { Audio2VecError } from '../util/errors.js';
@@ -12,6 +14,7 @@ export const encoderFormat = 'audio2vec-encoder';
 /** What of a file is exported; `file` stands in errors. A line for each kind of model. */
 const formats: Readonly<Record<string, (bytes: Buffer, file: string) => DeployedModel>> = {
   [encoderFormat]: (bytes, file) => deployedEncoder(parseEncoderModel(bytes, file)),
+  [pitchFormat]: (bytes, file) => deployedPitch(parsePitchModel(bytes, file)),
   [codesFormat]: (bytes, file) => deployedCodes(parseCodesModel(bytes, file)),
 };
 
