@@ -5,7 +5,8 @@ import { sizeOf } from '../../graph/graph.js';
 import type { DeployedModel } from '../../models/deployed-model.js';
 import { TensorReader } from '../../models/tensor-reader.js';
 import { Audio2VecError, argumentError } from '../../util/errors.js';
-import { readSafetensors, type Tensor, writeSafetensors } from '../../util/safetensors.js';
+import { readWholeFile } from '../../util/read-file.js';
+import { parseSafetensors, type Tensor, writeSafetensors } from '../../util/safetensors.js';
 import { checkShape, deployedGraph, type InversionShape, inferenceGraph, nodes } from './inversion-graph.js';
 
 export interface InversionModel {
@@ -26,7 +27,7 @@ export interface InversionModel {
   provenance: Record<string, unknown>;
 }
 
-const format = 'audio2vec-articulation';
+export const inversionFormat = 'audio2vec-articulation';
 const version = '1';
 const size = z.int().positive();
 const shapeSchema = z.object({
@@ -50,7 +51,7 @@ export async function saveInversionModel(file: string, model: InversionModel): P
   for (const p of inferenceGraph(shape).params) tensors.set(p.name, { shape: p.shape, data: weights.get(p.name)! });
   const process = { name: model.process, frames: model.frameParameters, utterance: model.utteranceParameters, level };
   await writeSafetensors(file, tensors, {
-    format,
+    format: inversionFormat,
     version,
     shape: JSON.stringify(shape),
     front_end: JSON.stringify(frontEnd),
@@ -61,12 +62,17 @@ export async function saveInversionModel(file: string, model: InversionModel): P
 
 /** Reads what {@link saveInversionModel} wrote. @throws `ERR_FILE`, `ERR_MODEL_FORMAT` with the reason */
 export async function loadInversionModel(file: string): Promise<InversionModel> {
-  const { tensors, metadata } = await readSafetensors(file);
+  return parseInversionModel(await readWholeFile(file), file);
+}
+
+/** {@link loadInversionModel} of bytes in memory; `file` stands in errors. */
+export function parseInversionModel(bytes: Buffer, file: string): InversionModel {
+  const { tensors, metadata } = parseSafetensors(bytes, file);
   const bad = (reason: string, cause?: unknown) =>
     new Audio2VecError('ERR_MODEL_FORMAT', `${file} is not an articulation model of this version: ${reason}.`, {
       cause,
     });
-  if (metadata.format !== format) throw bad(`its metadata does not say format "${format}"`);
+  if (metadata.format !== inversionFormat) throw bad(`its metadata does not say format "${inversionFormat}"`);
   if (metadata.version !== version) throw bad(`it has version ${metadata.version}, this package reads ${version}`);
   try {
     const json = (key: string): unknown => JSON.parse(metadata[key] ?? 'null');
