@@ -57,6 +57,18 @@ export const operations: Operations = {
     yield* codeFiles(request, during);
   },
 
+  async *pitch(request, during) {
+    const { pitchOfFiles } = await import('./library/pitch.js');
+    yield* pitchOfFiles(request, during);
+  },
+
+  async plotPitch(files, output) {
+    const { pitchPage } = await import('../report/pitch-plot.js');
+    const { writeFileAtomic } = await import('../util/atomic-write.js');
+    const plots = files.map(({ file, frames, picture }) => ({ file, frames, ...picture! }));
+    await writeFileAtomic(output, pitchPage(plots));
+  },
+
   async *embedLive({ model, hopSeconds, input }, { signal }) {
     const { chosenEncoder } = await import('./library/models.js');
     const encoder = await chosenEncoder(model, 1); // streams work on one thread
@@ -99,6 +111,11 @@ export const operations: Operations = {
     return weigh(request, during);
   },
 
+  async compare(request, during) {
+    const { compare } = await import('./library/compare.js');
+    return compare(request, during);
+  },
+
   async export(request, during) {
     const { exportModel } = await import('./library/export.js');
     return exportModel(request, during);
@@ -107,6 +124,11 @@ export const operations: Operations = {
   async synthesize(request, during) {
     const { synthesize } = await import('./library/synthesis.js');
     return synthesize(request, during);
+  },
+
+  async articulate(request, during, onLine) {
+    const { articulate } = await import('./library/articulation.js');
+    return articulate(request, during, onLine);
   },
 
   async processParameters(process) {

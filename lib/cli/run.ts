@@ -1,9 +1,11 @@
 // From a command line to an exit code. Kept apart from main.ts so that tests can run commands inside their process.
 import { Command, CommanderError } from 'commander';
 import { Audio2VecError } from '../util/errors.js';
+import { addArticulate } from './articulate.js';
 import { addBench } from './bench.js';
 import { addClassify } from './classify.js';
 import { addCodes } from './codes.js';
+import { addCompare } from './compare.js';
 import { addDemo } from './demo.js';
 import { addEmbed } from './embed.js';
 import { addEvaluate } from './evaluate.js';
@@ -13,6 +15,7 @@ import { addFinetune } from './finetune.js';
 import { addInfo } from './info.js';
 import type { Operations } from './operations.js';
 import type { Runner } from './options.js';
+import { addPitch } from './pitch.js';
 import { addPretrain } from './pretrain.js';
 import { addReport } from './report.js';
 import { type Io, Session } from './session.js';
@@ -82,7 +85,7 @@ function buildProgram(io: Io, operations: Operations, run: Runner): Command {
   const commands = [
     ...[addFeatures, addPretrain, addTrain, addEmbed, addCodes, addEvaluate],
     ...[addClassify, addFinetune, addSuggest, addWeigh],
-    ...[addExport, addSynthesize, addInfo, addReport, addDemo, addBench],
+    ...[addPitch, addCompare, addExport, addSynthesize, addArticulate, addInfo, addReport, addDemo, addBench],
   ];
   for (const add of commands) add(program, operations, run);
   return program;

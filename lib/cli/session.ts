@@ -59,6 +59,11 @@ export class Session {
     this.io.stdout.write(this.options.json ? `${JSON.stringify(value, null, 2)}\n` : text === '' ? '' : `${text}\n`);
   }
 
+  /** Whether results are wanted as JSON. */
+  get json(): boolean {
+    return this.options.json ?? false;
+  }
+
   /** One of many results as a line of JSON, as soon as it is there. */
   line(value: unknown): void {
     this.clearBar();

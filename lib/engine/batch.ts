@@ -9,6 +9,9 @@ import { type Augmentation, nativeAugmentation } from './augmentation.js';
 /** Frames that slices are gathered from: a feature store, or an array in memory (`native`). */
 export interface FrameSource {
   readonly frames: number;
+  /** Values in a frame, as a feature store or one of its columns says it. */
+  readonly bands?: number;
+  readonly width?: number;
   readonly native: object;
 }
 
@@ -28,11 +31,42 @@ export interface Batch {
   scalars?: Record<string, number>;
 }
 
-/** Where `frames` inputs are gathered from unless an input says otherwise, and how bands are normalised on the way. */
-export interface Gathering {
+/** What an input is gathered from: a column of a feature store has all three. */
+export interface InputSource {
+  store?: FrameSource;
+  /** One value for each band. */
+  mean: Float32Array;
+  std: Float32Array;
+}
+
+/** Where `frames` inputs are gathered from, and how bands are normalised on the way: (x - mean) / std. */
+export interface Sources extends Partial<InputSource> {
+  /** Where that differs for some inputs, by their names: other columns, with statistics of their own. */
+  inputs?: Readonly<Record<string, InputSource>>;
+}
+
+interface Source {
   store?: FrameSource;
   mean?: Float32Array;
   inverseStd?: Float32Array;
+}
+
+/** The source of each input that has one of its own, and of all others. */
+export interface Gathering {
+  all: Source;
+  own: ReadonlyMap<string, Source>;
+}
+
+export function gatheringOf(nodes: readonly Node[], { inputs = {}, ...usual }: Sources): Gathering {
+  const known = nodes.filter((n) => n.op === 'input').map((n) => n.name);
+  const wrong = Object.keys(inputs).find((name) => !known.includes(name));
+  if (wrong) throw argumentError('inputs', `named as the graph's: ${known.join(', ')}`, wrong);
+  const source = ({ store = usual.store, mean, std }: Partial<InputSource>): Source => ({
+    store,
+    mean,
+    inverseStd: std?.map((s) => 1 / s),
+  });
+  return { all: source(usual), own: new Map(Object.entries(inputs).map(([name, own]) => [name, source(own)])) };
 }
 
 /** The inputs of a plan as the addon takes them. Throws `ERR_ARGUMENT` unless every one is there, of the right size and
@@ -51,10 +85,11 @@ export function nativeInputs(nodes: readonly Node[], plan: Plan, batch: Batch, f
       checkIndices(nodes, name, input.values);
       return { tensor, values: input.values };
     }
-    const { mean, inverseStd } = from;
-    const store = input.store ?? from.store;
+    const { store: usual, mean, inverseStd } = from.own.get(name) ?? from.all;
+    const store = input.store ?? usual;
     if (!store || !mean || !inverseStd) throw argumentError('store, mean and std', 'given to feed frames', 'nothing');
     if (node.shape.length !== 3) throw argumentError(`batch.inputs.${name}`, 'values, as it is a vector', 'frames');
+    checkBands(name, node.shape[1], store, mean, inverseStd);
     if (!(input.frames instanceof Float64Array) || input.frames.length !== slices) {
       throw argumentError(`batch.inputs.${name}.frames`, `a Float64Array of ${slices}`, input.frames?.length);
     }
@@ -64,11 +99,18 @@ export function nativeInputs(nodes: readonly Node[], plan: Plan, batch: Batch, f
         throw argumentError(`batch.inputs.${name}.frames`, `frame indices from 0 to ${last}`, start);
       }
     }
-    const gathered = { tensor, starts: input.frames, store: store.native, mean, inverseStd };
+    const gathered = { tensor, frames: node.shape[0], starts: input.frames, store: store.native, mean, inverseStd };
     if (!input.augment) return gathered;
     const size = [node.shape[0], node.shape[1]] as const;
     return { ...gathered, augment: nativeAugmentation(name, input.augment, slices, size, last) };
   });
+}
+
+/** Frames of a source have as many values as the input has bands; so have their statistics. */
+function checkBands(name: string, bands: number, store: FrameSource, ...statistics: Float32Array[]): void {
+  for (const has of [store.bands ?? store.width ?? bands, ...statistics.map((s) => s.length)]) {
+    if (has !== bands) throw argumentError(`source of ${name}`, `frames of ${bands} bands and their statistics`, has);
+  }
 }
 
 /** Inputs that are indices must be whole numbers in range: classes, frames, candidates. */

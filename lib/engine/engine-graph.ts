@@ -4,16 +4,28 @@ import { distinctParameters, type Node, type Parameter, sizeOf } from '../graph/
 
 export type Mode = 'train' | 'infer';
 
-export type ConvNode = Node & { op: 'conv' } & {
-  /** Reads its input as if upsampled by 2: see rewrites/upsampling.ts. */
-  upsampled?: 'frames' | 'bands';
-  /** Inference: the norm whose running statistics are folded into weights and bias, with its ReLU. */
-  foldedNorm?: NormNode;
+/** What batch norms of a training plan go by. */
+export type Statistics = 'batch' | 'running';
+
+type WithRelu = {
+  /** max(0, ·) at the end: see rewrites/layer-relu.ts. */
+  relu?: true;
 };
+
+export type DenseNode = Node & { op: 'dense' } & WithRelu;
+
+export type ConvNode = Node & { op: 'conv' } & WithRelu & {
+    /** Reads its input as if upsampled by 2: see rewrites/upsampling.ts. */
+    upsampled?: 'frames' | 'bands';
+    /** Inference: the norm whose running statistics are folded into weights and bias, with its ReLU. */
+    foldedNorm?: NormNode;
+  };
 
 export type NormNode = Node & { op: 'batch-norm' } & {
   /** How often each value stands in the map that the model describes: see rewrites/upsampling.ts. */
   copies?: number;
+  /** Training: by running statistics, as in inference. */
+  running?: true;
 };
 
 type Common = Pick<Node, 'name' | 'inputs' | 'shape' | 'rows' | 'params'>;
@@ -39,7 +51,15 @@ export type LossNode = Node & { op: 'loss' } & {
   ofDifference?: true;
 };
 
-export type EngineNode = Node | ConvNode | NormNode | LossNode | NormedConvNode | ResidualPoolNode | SumPoolNode;
+export type EngineNode =
+  | Node
+  | ConvNode
+  | DenseNode
+  | NormNode
+  | LossNode
+  | NormedConvNode
+  | ResidualPoolNode
+  | SumPoolNode;
 
 /** Where each parameter lies in the flat array of all parameters; shared ones once. */
 export function parameterOffsets(nodes: readonly Node[]): Map<string, { offset: number; parameter: Parameter }> {
@@ -73,6 +93,11 @@ export function channels(node: EngineNode): number {
 
 export function size(node: EngineNode): [number, number, number] {
   return node.shape.length === 3 ? [...node.shape] : [1, 1, node.shape[0]];
+}
+
+/** Whether a node is a map of a single band. */
+export function isLine(node: EngineNode): boolean {
+  return node.shape.length === 3 && node.shape[1] === 1;
 }
 
 export function area(node: EngineNode): number {

@@ -5,25 +5,21 @@ import { native } from '../native/addon.js';
 import type { Plan } from '../native/plan.js';
 import type { NativeNetwork, NativeRun } from '../native/types.js';
 import { Audio2VecError, argumentError } from '../util/errors.js';
-import { type Batch, type FrameSource, type Gathering, nativeInputs } from './batch.js';
-import { parameterOffsets } from './engine-graph.js';
+import { type Batch, type Gathering, gatheringOf, nativeInputs, type Sources } from './batch.js';
+import { parameterOffsets, type Statistics } from './engine-graph.js';
 import { nativeUpdate, type Optimiser } from './optimiser.js';
 import { schedule } from './schedule.js';
 
-export type { Batch, BatchInput, FrameSource } from './batch.js';
+export type { Batch, BatchInput, FrameSource, InputSource } from './batch.js';
 export type { AdamOptions, Optimiser } from './optimiser.js';
 
-export interface NetworkOptions {
+export interface NetworkOptions extends Sources {
   /** Largest number of examples in one call; memory is allocated for it once. */
   maxExamples: number;
   /** Worker threads; default: all cores. */
   threads?: number;
   /** Instruction set by name; default: the one in use. `float64` computes everything in double precision. */
   isa?: string;
-  /** Where `frames` inputs are gathered from, and how bands are normalised on the way: (x - mean) / std. */
-  store?: FrameSource;
-  mean?: Float32Array;
-  std?: Float32Array;
   /** Rewrites of the graph to leave out (lib/engine/rewrites), for tests: the results are the same. */
   without?: readonly string[];
 }
@@ -39,6 +35,13 @@ export type Arrays = Map<string, Float32Array | Float64Array>;
 
 /** Losses with gradients by parameter name, and those of inputs that were asked for, `[examples, rows, ...shape]`. */
 export type Gradients = Losses & { gradients: Arrays; inputGradients: Map<string, Float32Array> };
+
+export interface GradientOptions {
+  /** What batch norms go by: `batch` (default), the examples at hand, as a training step does; `running`, their running
+   * statistics, as inference does: gradients through a trained network, which {@link Network.update} then leaves its
+   * running statistics. Dropout drops values either way. */
+  statistics?: Statistics;
+}
 
 /** All that a training step changes; what a checkpoint stores. */
 export interface NetworkState {
@@ -79,7 +82,7 @@ export class Network {
   /** @param graph what to compute; or its nodes, where it has no run-time scalars
    * @throws `ERR_ARGUMENT`, `ERR_ISA` */
   constructor(graph: Graph | readonly Node[], options: NetworkOptions) {
-    const { maxExamples, threads = availableParallelism(), isa = '', store, mean, std, without = [] } = options;
+    const { maxExamples, threads = availableParallelism(), isa = '', without = [] } = options;
     checkCount('maxExamples', maxExamples, 1 << 20);
     checkCount('threads', threads, 256);
     const available = native.capabilities().available;
@@ -99,7 +102,7 @@ export class Network {
       .filter((o) => o.parameter.trainable)
       .flatMap((o) => [o.offset, sizeOf(o.parameter.shape), o.parameter.shape.length > 1 ? 1 : 0]);
     this.handle = new native.Network(isa, threads, maxExamples, this.length, Float64Array.from(ranges));
-    this.gathering = { store, mean, inverseStd: std?.map((s) => 1 / s) };
+    this.gathering = gatheringOf(this.nodes, options);
   }
 
   /** Bytes that parameters and plans hold so far. */
@@ -126,11 +129,18 @@ export class Network {
     return this.run(entry, batch, { update: nativeUpdate(optimiser) });
   }
 
-  /** Forward and backward in training mode (batch statistics), changing nothing. {@link update} may follow.
+  /** Forward and backward in training mode, changing nothing. {@link update} may follow.
    * @param inputs input nodes whose gradient is wanted, too
    * @throws `ERR_GRAPH` for an input that no loss depends on */
-  async lossAndGradients(batch: Batch, inputs: readonly string[] = []): Promise<Gradients> {
-    const entry = this.plan('train', [], inputs);
+  async lossAndGradients(
+    batch: Batch,
+    inputs: readonly string[] = [],
+    { statistics = 'batch' }: GradientOptions = {},
+  ): Promise<Gradients> {
+    if (statistics !== 'batch' && statistics !== 'running') {
+      throw argumentError('statistics', '"batch" or "running"', statistics);
+    }
+    const entry = this.plan('train', [], inputs, statistics);
     this.trained = entry;
     const gradients = new Float64Array(this.length);
     const inputGradients = new Map(inputs.map((name) => [name, new Float32Array(this.outputSize(batch, name))]));
@@ -142,7 +152,7 @@ export class Network {
   }
 
   /** Moves the parameters by the gradients of the last {@link lossAndGradients}, or by those given (averaged over machines,
-   * clipped, with noise …), and running statistics by those of its batch. The two calls do what {@link step} does, to
+   * clipped, with noise …), and running statistics by those of its batch, if it went by them. The two calls do what {@link step} does, to
    * the bit.
    * @throws `ERR_ARGUMENT` unless `gradients` has an array of the right size for every trainable parameter */
   async update(optimiser: Optimiser, gradients?: Arrays): Promise<void> {
@@ -250,13 +260,18 @@ export class Network {
     this.handle.setMoments(this.join(state.m), this.join(state.v), state.steps);
   }
 
-  private plan(mode: 'train' | 'infer', targets: readonly string[], gradients: readonly string[] = []): RunnablePlan {
+  private plan(
+    mode: 'train' | 'infer',
+    targets: readonly string[],
+    gradients: readonly string[] = [],
+    statistics: Statistics = 'batch',
+  ): RunnablePlan {
     this.checkFree();
-    const key = JSON.stringify([mode, targets, gradients]);
+    const key = JSON.stringify([mode, targets, gradients, statistics]);
     let entry = this.plans.get(key);
     if (!entry) {
       const { without, scalars } = this;
-      const plan = schedule(this.nodes, mode, targets, this.handle.lanes, { gradients, without, scalars });
+      const plan = schedule(this.nodes, mode, targets, this.handle.lanes, { gradients, statistics, without, scalars });
       entry = { id: this.addPlan(plan, mode), plan, losses: new Float64Array(plan.losses.length) };
       this.plans.set(key, entry);
     }

@@ -14,6 +14,7 @@ import {
   area,
   type ConvNode,
   channels,
+  type DenseNode,
   type EngineNode,
   type Mode,
   type NormNode,
@@ -73,7 +74,7 @@ export class PlanBuilder {
   }
 
   /** @param backward whether the gradient of its input is wanted */
-  addConv(node: ConvNode | (EngineNode & { op: 'dense' }), input: EngineNode, backward: boolean): void {
+  addConv(node: ConvNode | DenseNode, input: EngineNode, backward: boolean): void {
     this.convs.set(node.name, this.out.convs.length);
     const [, fIn] = size(input);
     const [tOut, fOut] = size(node);
@@ -118,6 +119,7 @@ export class PlanBuilder {
       planar: this.layouts.planar.has(node.name),
       folded: !this.layouts.unfolded.has(node.name),
       relu: node.relu,
+      running: node.running ?? false,
       single: -1,
       tapGradients: false,
       weight: this.offset(node, 'weight'),

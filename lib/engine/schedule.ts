@@ -15,7 +15,7 @@
 import type { Node } from '../graph/graph.js';
 import type { Plan, PlanStep } from '../native/plan.js';
 import { Audio2VecError } from '../util/errors.js';
-import { area, type EngineNode, type Mode, parameterOffsets, usesOf } from './engine-graph.js';
+import { area, type EngineNode, type Mode, parameterOffsets, type Statistics, usesOf } from './engine-graph.js';
 import { groupOf, type Layouts, type Phase, PlanBuilder } from './plan-builder.js';
 import { planarMaps, unfoldedMaps } from './planar.js';
 import { type Planner, plannerOf, type Schedule } from './planners/index.js';
@@ -24,6 +24,8 @@ import { fuse, rewriteStructure } from './rewrites/index.js';
 export interface ScheduleOptions {
   /** Training: inputs whose gradient is wanted; it is read as the output `d <name>`. */
   gradients?: readonly string[];
+  /** Training: whether norms go by the batch at hand (the default) or by running statistics. */
+  statistics?: Statistics;
   /** Rewrites that are left out, by name (rewrites/index.ts); `planar` leaves out planar maps. */
   without?: readonly string[];
   /** Run-time scalars of the graph and what they are by default. */
@@ -37,7 +39,7 @@ export function schedule(
   mode: Mode,
   targets: readonly string[],
   lanes: number,
-  { gradients = [], without = [], scalars = [] }: ScheduleOptions = {},
+  { gradients = [], statistics = 'batch', without = [], scalars = [] }: ScheduleOptions = {},
 ): Plan {
   const options = {
     mode,
@@ -45,7 +47,8 @@ export function schedule(
     wantedGradients: new Set(gradients),
     without: new Set(without),
   };
-  const structure = rewriteStructure(mode === 'train' ? nodes : needed(nodes, targets), options);
+  const wanted = mode === 'train' ? byStatistics(nodes, statistics) : needed(nodes, targets);
+  const structure = rewriteStructure(wanted, options);
   const planar = without.includes('planar')
     ? new Set<string>()
     : planarMaps(structure, mode, lanes, options.wantedGradients);
@@ -60,6 +63,11 @@ function needed(nodes: readonly Node[], targets: readonly string[]): Node[] {
   const wanted = new Set(targets);
   for (const node of [...nodes].reverse()) if (wanted.has(node.name)) for (const i of node.inputs) wanted.add(i);
   return nodes.filter((n) => wanted.has(n.name));
+}
+
+function byStatistics(nodes: readonly Node[], statistics: Statistics): readonly EngineNode[] {
+  if (statistics === 'batch') return nodes;
+  return nodes.map((n) => (n.op === 'batch-norm' ? { ...n, running: true } : n));
 }
 
 interface Wanted {
@@ -183,7 +191,7 @@ class GraphSchedule extends PlanBuilder implements Schedule {
 
   /** The first level at which a node's inputs are all there. */
   private level(node: EngineNode): number {
-    const waits = this.mode === 'train' && this.planner(node).waits ? 1 : 0;
+    const waits = this.mode === 'train' && this.planner(node).waits?.(node) ? 1 : 0;
     let level = node.inputs.length > 0 ? waits : 0;
     for (const name of node.inputs) {
       const input = this.byName.get(name)!;

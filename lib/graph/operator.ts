@@ -36,4 +36,7 @@ export interface Operator<N extends Node = Node> extends ExportedOperator<N> {
   backward(node: N, i: number): StepUse | undefined;
   /** Whether it changes nothing in inference. */
   trainingOnly?: boolean;
+  /** The same for maps whose frames and bands have changed places (its shape aside); undefined where there is no such
+   * thing. Left out: it treats all positions alike. */
+  transposed?(node: N): N | undefined;
 }

@@ -27,6 +27,15 @@ export function paddingBehind(kernel: Axes, window: Window, size: Axes, outputs:
   return [along(0), along(1)];
 }
 
+/** Frames and bands in each other's place. */
+export function swapped([frames, bands]: Axes): Axes {
+  return [bands, frames];
+}
+
+export function transposedWindow({ stride, dilation, padding }: Window): Window {
+  return { stride: swapped(stride), dilation: swapped(dilation), padding: swapped(padding) };
+}
+
 /** A kernel of more taps along an axis would be slow and is hardly meant. */
 const MOST_TAPS = 15;
 const MOST_STEP = 4096;

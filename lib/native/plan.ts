@@ -68,6 +68,8 @@ export interface PlanNorm {
   planar: boolean;
   folded: boolean;
   relu: boolean;
+  /** Training: by running statistics, which stay as they are. */
+  running: boolean;
   /** Training: the convolution of one channel that it normalises (native/engine/single_channel.h), -1: none; and whether
    * that one's gradients follow from sums over its taps. */
   single: number;
@@ -215,7 +217,19 @@ const own: PlanFormat = {
     ...fields<PlanConv>('foldedNorm', 'winograd', 'winogradWeights'),
   ],
   norm: [
-    ...fields<PlanNorm>('c', 'f', 'planar', 'folded', 'relu', 'single', 'tapGradients', 'weight', 'bias', 'mean'),
+    ...fields<PlanNorm>(
+      'c',
+      'f',
+      'planar',
+      'folded',
+      'relu',
+      'running',
+      'single',
+      'tapGradients',
+      'weight',
+      'bias',
+      'mean',
+    ),
     ...fields<PlanNorm>('var', 'count', 'copies'),
   ],
   scratch: fields<PlanScratch>('perThread', 'perExample', 'perPair'),

@@ -234,8 +234,8 @@ class NetworkClass : public Napi::ObjectWrap<NetworkClass> {
     Napi::ObjectReference inputs_, options_;
   };
 
-  // (plan, examples, inputs: [{tensor, values | starts, store, mean, inverseStd}], {losses, adam?, gradients?, output?,
-  // values?}), see lib/native/addon.ts
+  // (plan, examples, inputs: [{tensor, values | frames, starts, store, mean, inverseStd}], {losses, adam?, gradients?,
+  // output?, values?}), see lib/native/addon.ts
   Napi::Value run(const Napi::CallbackInfo& info) {
     unpack_run(info);
     RunWorker& worker = worker_.emplace(*this, info);
@@ -296,13 +296,14 @@ class NetworkClass : public Napi::ObjectWrap<NetworkClass> {
     }
   }
 
-  // {tensor, values} or {tensor, starts, store, mean, inverseStd, augment?}
+  // {tensor, values} or {tensor, frames, starts, store, mean, inverseStd, augment?}
   Input unpack_input(const Napi::Object& o) {
     Input input{integer(o, "tensor"), {}};
     if (o.Has("values")) {
       input.args.values = o.Get("values").As<Napi::Float32Array>().Data();
       return input;
     }
+    input.args.frames = integer(o, "frames");
     input.args.starts = o.Get("starts").As<Napi::Float64Array>().Data();
     input.args.store = frames_of(o.Get("store"));
     input.args.mean = o.Get("mean").As<Napi::Float32Array>().Data();

@@ -4,7 +4,8 @@
 // finish_statistics() turns them into scale and shift; norm applies these wherever the value is needed. Backward, with
 // g = dy where the output is positive (ReLU), else 0:
 //   dβ = Σg,  dγ = Σg·x̂,  dx = γ/σ (g - dβ/n - x̂ dγ/n)
-// norm_reduce adds up Σg and Σg·x, finish_reduce() turns them into dγ, dβ and dx = a·g + b·x + c, norm_apply does that.
+// and with running statistics, which are constant, dx = γ/σ g. norm_reduce adds up Σg and Σg·x, finish_reduce() turns
+// them into dγ, dβ and dx = a·g + b·x + c, norm_apply does that.
 #pragma once
 #include "engine/single_channel.h"
 #include "engine/tensor.h"
@@ -218,13 +219,15 @@ void finish_reduce(const Norm& norm, const void* parameters, void* gradients, in
     const double dg = (product - mean * db) * inverse;
     g[norm.weight + c] += dg;
     g[norm.bias + c] += db;
-    const double a = p[norm.weight + c] * inverse, b = -a * inverse * dg / norm.count;
-    if (norm.tap_gradients) add_weight_gradient(norm, threads, c, a, b, -a * db / norm.count - b * mean, g);
+    // The statistics' own share; running ones are constant.
+    const double a = p[norm.weight + c] * inverse, b = norm.running ? 0 : -a * inverse * dg / norm.count;
+    const double shift = norm.running ? 0 : -a * db / norm.count - b * mean;
+    if (norm.tap_gradients) add_weight_gradient(norm, threads, c, a, b, shift, g);
     const int from = norm.planar ? c * V : c, end = norm.planar ? from + V : norm.column;
     for (int l = from; l < end; l += norm.planar ? 1 : norm.Cp) {
       apply[l] = a;
       apply[norm.column + l] = b;
-      apply[2 * norm.column + l] = -a * db / norm.count - b * mean;
+      apply[2 * norm.column + l] = shift;
     }
   }
 }

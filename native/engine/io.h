@@ -42,7 +42,7 @@ void write_slice(const float* p, long slice, const Tensor& t, const InputArgs& a
       if (mixed) x = ln_sum(x, load_floats(mixed + row * t.F + f, count) + mix_gain);
       x = (x + shift - mean) * inverse_std;
       real* to = out + row * pitch + f * step;
-      if (step == 1)
+      if (step == 1 && count == V)
         store(to, x);  // bands side by side fill whole vectors (layout.cc)
       else
         for (long l = 0; l < count; l++) to[l * step] = x[l];
@@ -82,8 +82,13 @@ void write_input(const Tensor& t, const Range& r, const InputArgs& a) {
         const float* p = a.values + n * size + c;
         for (long row = 0; row < t.T; row++, p += long(t.F) * t.C)
           for (long f = 0; f < t.F; f++) q[row * t.pitch + f * step] = p[f * t.C];
-      } else {
+      } else if (a.frames == t.T) {
         write_slice(a.store + long(a.starts[n * t.C + c]) * t.F, n * t.C + c, t, a, q, t.pitch, step);
+      } else {  // frames of one band, which the tensor has as bands
+        Tensor line = t;
+        line.T = t.F;
+        line.F = 1;
+        write_slice(a.store + long(a.starts[n * t.C + c]), n * t.C + c, line, a, q, step, line.Cp);
       }
       if (t.planar) interleave_rows(t, q);
     }

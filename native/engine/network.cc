@@ -182,6 +182,7 @@ int Network::add_plan(const PlanSpec& spec) {
     n.column = t.column;
     n.planar = t.planar;
     n.relu = s.relu;
+    n.running = s.running;
     n.copies = s.copies;
     n.weight = s.weight;
     n.bias = s.bias;
@@ -392,7 +393,11 @@ void Network::run(int index, long examples, const std::vector<Input>& inputs, co
   std::fill(plan.losses.begin(), plan.losses.end(), 0.0);
   if (plan.spec.training) {
     std::fill(plan.norm_doubles.begin(), plan.norm_doubles.end(), 0.0);
-    for (size_t i = 0; i < plan.norms.size(); i++) plan.norms[i].count = plan.spec.norms[i].count * examples;
+    for (size_t i = 0; i < plan.norms.size(); i++) {
+      Norm& n = plan.norms[i];
+      n.count = plan.spec.norms[i].count * examples;
+      if (n.running) table_.use_running_statistics(n, params_);
+    }
   }
   on_threads(threads_, [&](int t) {
     for (const Input& input : inputs) {
@@ -450,7 +455,8 @@ void Network::run(int index, long examples, const std::vector<Input>& inputs, co
 void Network::update(int index, const UpdateArgs& optimiser) {
   const Plan& plan = *plans_[index];
   if (plan.spec.training)
-    for (const Norm& n : plan.norms) table_.move_running_statistics(n, params_);
+    for (const Norm& n : plan.norms)
+      if (!n.running) table_.move_running_statistics(n, params_);
   UpdateArgs a = optimiser;
   steps_++;
   a.correction1 = 1 - std::pow(a.beta1, double(steps_));

@@ -48,6 +48,7 @@
   X(int, planar)           \
   X(int, folded)           \
   X(int, relu)             \
+  X(int, running)          \
   X(int, single)           \
   X(int, tapGradients)     \
   X(long, weight)          \

@@ -58,10 +58,32 @@ A2V_INLINE void each_reshaped(const Step& s, const Tensor& x, const Tensor& y, l
   }
 }
 
+// Whether the positions of a unit stay in their order and keep their channels.
+A2V_INLINE bool same_positions(const Step& s, const Tensor& x, const Tensor& y) {
+  return s.count <= 1 && s.rows == 1 && x.C == y.C && !x.planar && !y.planar;
+}
+
+// fn(channels of a position of x, those of y) for each position of unit n.
+template <typename Fn>
+A2V_INLINE void each_position(const Tensor& x, const Tensor& y, const real* p, real* q, Fn fn) {
+  long t = 0, f = 0, row = 0, band = 0;
+  for (long i = long(x.T) * x.F; i > 0; i--) {
+    fn(p + t * x.pitch + f * x.Cp, q + row * y.pitch + band * y.Cp);
+    if (++f == x.F) f = 0, t++;
+    if (++band == y.F) band = 0, row++;
+  }
+}
+
 // x: `rows` units for each `count` units of y
 void step_reshape(const Step& s, const Range& r) {
   const bool plain = s.count <= 1 && is_vector(*s.x) && (is_vector(*s.y) || s.rows == 1);
   for (long n = r.n0; n < r.n1; n++) {
+    if (same_positions(s, *s.x, *s.y)) {
+      each_position(*s.x, *s.y, at(*s.x, r, n), at_mut(*s.y, r, n), [&](const real* from, real* to) {
+        for (long c = 0; c < s.y->C; c++) to[c] = from[c];
+      });
+      continue;
+    }
     if (!plain) {
       each_reshaped(
           s, *s.x, *s.y, n, [&](long i) { return at(*s.x, r, i); }, [&](long i) { return at_mut(*s.y, r, i); },
@@ -78,6 +100,12 @@ void step_reshape(const Step& s, const Range& r) {
 void step_reshape_backward(const Step& s, const Range& r) {
   const bool plain = s.count <= 1 && is_vector(*s.y) && (is_vector(*s.x) || s.rows == 1);
   for (long n = r.n0; n < r.n1; n++) {
+    if (same_positions(s, *s.x, *s.y)) {
+      each_position(*s.x, *s.y, at(*s.x, r, n), at_mut(*s.y, r, n), [&](const real* from, real* to) {
+        for (long c = 0; c < s.y->C; c++) to[c] = s.accumulate ? to[c] + from[c] : from[c];
+      });
+      continue;
+    }
     if (!plain) {
       each_reshaped(
           s, *s.y, *s.x, n, [&](long i) { return at_mut(*s.y, r, i); }, [&](long i) { return at(*s.x, r, i); },

@@ -121,6 +121,7 @@ struct Norm {
   int C, Cp, column, planar, relu;
   long weight, bias, mean, var;  // where they lie in the parameters
   long count;                    // values per channel in the batch (set before a step)
+  int running;                   // statistics are the running ones, which a step leaves as they are
   int copies;                    // how often each stands in the map that the model describes (upsampling left out)
   void* scale;                   // [unit] y = x * scale + shift
   void* shift;
@@ -188,6 +189,7 @@ struct InputArgs {
   const float* store;    // log-mel frames [frames][F] of a feature store
   const double* starts;  // [units][C] first frame of each slice in it; a map of several channels takes a slice for each
   const float *mean, *inverse_std;  // [F], applied to slices from a store
+  long frames;                      // in a slice; a tensor of T = 1 has those of a single band as its bands
   AugmentArgs augment;
 };
 

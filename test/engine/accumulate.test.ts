@@ -42,7 +42,7 @@ for (const relu of [false, true]) {
     tensors: [map(t, f), map(t, f), map(t, f)],
     norms: [
       {
-        ...{ c, f, planar, folded: map(t, f).folded!, relu, single: -1, tapGradients: false },
+        ...{ c, f, planar, folded: map(t, f).folded!, relu, single: -1, running: false, tapGradients: false },
         ...{ weight: 0, bias: c, mean: 2 * c, var: 3 * c, count: t * f, copies: 1 },
       },
     ],

@@ -225,6 +225,7 @@ describe('window convolution', () => {
                   folded: false,
                   relu: true,
                   single: -1,
+                  running: false,
                   tapGradients: false,
                   weight: at,
                   bias: at + cout!,

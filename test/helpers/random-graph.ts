@@ -299,6 +299,8 @@ export interface RandomGraphOptions {
   /** Names of operators and losses to draw from; default: all. */
   operators?: readonly string[];
   losses?: readonly string[];
+  /** Shapes of inputs to draw from; default: maps of many kinds and vectors. */
+  shapes?: readonly Shape[];
 }
 
 export const operatorNames = Object.keys(operators);
@@ -307,7 +309,7 @@ export const lossNames = Object.keys(losses);
 export function randomGraph(seed: number, options: RandomGraphOptions = {}): RandomGraph {
   const d = new Drawing(seed);
   const rows = d.pick([1, 1, 2, 2, 3]);
-  const shapes: Shape[] = [
+  const shapes: readonly Shape[] = options.shapes ?? [
     ...([
       [4, 8, 1],
       [6, 4, 2],

@@ -1,13 +1,13 @@
 // Batch normalisation. Backward it takes two phases: sums over the batch, then the gradient of what was normalised,
-// computed where it is used.
+// computed where it is used. (By running statistics, forward takes no phase of its own.)
 import type { NormNode } from '../engine-graph.js';
 import type { Planner } from './planner.js';
 
 export const batchNorm: Planner<NormNode> = {
   layers: (s, node) => s.addNorm(node),
   flows: () => true,
-  waits: true,
-  normOfInput: (node) => node,
+  waits: (node) => !node.running,
+  normOfInput: (node) => (node.running ? undefined : node),
   saves: () => false,
   value(s, node, phase) {
     const x = s.value(s.input(node), phase);

@@ -17,7 +17,7 @@ export const normedConv: Planner<NormedConvNode> = {
     s.out.norms.at(-1)!.tapGradients = true;
   },
   flows: () => false,
-  waits: true,
+  waits: () => true,
   saves: () => false,
   emit(s, node, level) {
     takeTapStatistics(s, node.conv, s.input(node), s.normOf(node.norm), s.phase(level - 1, node));
@@ -44,7 +44,7 @@ export const residualPool: Planner<ResidualPoolNode> = {
     if (node.shortcut) s.out.norms.at(-1)!.tapGradients = true;
   },
   flows: (node, i) => !(node.shortcut && i === 1),
-  waits: true,
+  waits: () => true,
   normOfInput: (node, i) => (node.shortcut && i === 1 ? undefined : node.norms[i]),
   runsOverInput: true,
   saves: () => true,

@@ -45,7 +45,7 @@ export interface Planner<N extends EngineNode = EngineNode> {
   /** Whether a gradient flows to input `i`. */
   flows(node: N, i: number): boolean;
   /** Training: whether its value needs batch statistics of its input, so the phase after. */
-  waits?: boolean;
+  waits?(node: N): boolean;
   /** The norm that takes statistics of input `i`. */
   normOfInput?(node: N, i: number): NormNode | undefined;
   /** Whether its steps walk its input's units, whose shape decides where they run. */

@@ -1,8 +1,10 @@
 // The rewrites in the order they are applied. Each can be switched off by its name (`without`), for tests: the results
 // must be the same.
 import type { EngineNode, Mode } from '../engine-graph.js';
+import { alongBands } from './along-bands.js';
 import { differenceLoss } from './difference-loss.js';
 import { foldNorm } from './fold-norm.js';
+import { layerRelu } from './layer-relu.js';
 import { lossInPlace } from './loss-in-place.js';
 import { residualPool } from './residual-pool.js';
 import { type Rewrite, RewriteContext } from './rewrite.js';
@@ -12,11 +14,11 @@ import { trainingOnly } from './training-only.js';
 import { upsampling } from './upsampling.js';
 
 /** Before layouts are chosen, and after. */
-const first: readonly Rewrite[] = [trainingOnly, differenceLoss, upsampling];
-const second: readonly Rewrite[] = [foldNorm, sumPool, residualPool, singleChannel, lossInPlace];
+const first: readonly Rewrite[] = [trainingOnly, differenceLoss, alongBands, upsampling];
+const second: readonly Rewrite[] = [foldNorm, sumPool, residualPool, singleChannel, lossInPlace, layerRelu];
 
 /** All but those that plans would be wrong without. */
-export const optionalRewrites = [upsampling, ...second].map((r) => r.name);
+export const optionalRewrites = [alongBands, upsampling, ...second].map((r) => r.name);
 
 export interface RewriteOptions {
   mode: Mode;

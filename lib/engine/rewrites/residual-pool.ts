@@ -13,7 +13,7 @@ export const residualPool: Rewrite = {
     for (const { pool, add } of pooledSums(nodes, context)) {
       const norms = [0, 1].map((i) => context.input(add, i)) as [NormNode, NormNode];
       if (norms[0] === norms[1]) continue;
-      if (!norms.every((n) => n.op === 'batch-norm' && n.relu && context.onlyReader(n) === add)) continue;
+      if (!norms.every((n) => n.op === 'batch-norm' && n.relu && !n.running && context.onlyReader(n) === add)) continue;
       const normed = norms.map((n) => context.input(n));
       if (!normed.every((x, i) => x.op !== 'input' && context.onlyReader(x) === norms[i])) continue;
       for (const node of [add, ...norms]) removed.add(node);

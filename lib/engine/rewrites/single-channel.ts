@@ -1,7 +1,7 @@
 // Training: a planar convolution of a single channel over time, and the norm that alone reads it. What the norm's
 // statistics and both layers' gradients are follows from sums over the convolution's few taps, and it is computed together
 // with its norm: see native/engine/single_channel.h.
-import { type ConvNode, channels, type EngineNode, type NormedConvNode } from '../engine-graph.js';
+import { type ConvNode, channels, type EngineNode, type NormedConvNode, type NormNode } from '../engine-graph.js';
 import { type Rewrite, type RewriteContext, replaced } from './rewrite.js';
 
 export const singleChannel: Rewrite = {
@@ -11,7 +11,7 @@ export const singleChannel: Rewrite = {
     const removed = new Set<EngineNode>();
     const instead = new Map<EngineNode, EngineNode>();
     for (const norm of nodes) {
-      if (norm.op !== 'batch-norm') continue;
+      if (norm.op !== 'batch-norm' || (norm as NormNode).running) continue;
       const conv = context.input(norm);
       if (!readsSingleChannel(conv, context) || context.onlyReader(conv) !== norm) continue;
       removed.add(conv);

@@ -1,6 +1,7 @@
 // Operators that move values without arithmetic.
 import type { Node } from '../node.js';
 import type { Operator } from '../operator.js';
+import { swapped } from '../window.js';
 
 export const concat: Operator<Node & { op: 'concat' }> = {
   op: 'concat',
@@ -27,6 +28,7 @@ export const gather: Operator<Node & { op: 'gather' }> = {
   summary: 'the frames of a that the indices b name',
   forward: () => [{ step: 'gather', x: 0, b: 1 }],
   backward: (_, i) => (i === 0 ? { step: 'gather_backward', x: 'gradient', b: 1 } : undefined),
+  transposed: () => undefined,
   emit(w, { name }, [x, index]) {
     const least = w.binary('Max', `${name}.from_first`, index!, 0);
     return w.gather(name, x!, w.binary('Min', `${name}.to_last`, least, x!.shape[0] - 1));
@@ -38,6 +40,7 @@ export const upsample: Operator<Node & { op: 'upsample' }> = {
   summary: 'every value repeated along frames and bands (nearest neighbour)',
   forward: (node) => [{ ...steps(node, ''), x: 0 }],
   backward: (node) => ({ ...steps(node, '_backward'), x: 'gradient' }),
+  transposed: (node) => ({ ...node, factors: swapped(node.factors) }),
   emit: (w, { name, factors }, [x]) => w.upsample(name, x!, factors),
 };
 

@@ -1,0 +1,81 @@
+// Options of the pitch system.
+import type { CqtConfig } from '../../features/cqt-config.js';
+import { argumentError } from '../../util/errors.js';
+import { type RunConfig, type RunOptions, runConfig } from '../run-config.js';
+import { errorKinds, type ObjectiveName, objectives, pitchRunDefaults } from './choices.js';
+import { checkCqt, pitchCqt, spicePitchCqt } from './front-end.js';
+
+export interface PitchOptions extends RunOptions {
+  /** What is learnt from: classes of pitch that agree between views (PESTO), or one number whose differences are the shifts
+   * (SPICE). Default `pesto`. */
+  objective?: ObjectiveName;
+  /** Channels of the layers. Default 16. */
+  channels?: number;
+  /** Folder of other sound (music, noises) to mix with recordings. Default: synthetic noise alone. */
+  backgrounds?: string;
+  /** Weight of synthetic tones of known pitch among what `pesto` learns from; 0: recordings alone. Default 1. */
+  tones?: number;
+  /** Mixes no view with noise and backgrounds. Default false. */
+  clean?: boolean;
+  /** Moves no piece by up to an octave. Default false. */
+  fixedOctave?: boolean;
+  /** `spice`: weight of the reconstruction. Default 1. */
+  reconstruction?: number;
+  /** `spice`: how the error is punished. Default `huber`. */
+  error?: (typeof errorKinds)[number];
+  /** Synthetic tones that the finished network is calibrated by. Default 5. */
+  calibration?: number;
+  /** The constant-Q picture; the rest by default. */
+  frontEnd?: Partial<CqtConfig>;
+}
+
+/** {@link PitchOptions} with every default filled in. */
+export interface PitchConfig extends RunConfig {
+  objective: ObjectiveName;
+  channels: number;
+  backgrounds?: string;
+  tones: number;
+  clean: boolean;
+  fixedOctave: boolean;
+  reconstruction: number;
+  error: (typeof errorKinds)[number];
+  calibration: number;
+  frontEnd: CqtConfig;
+}
+
+export function pitchConfig(options: PitchOptions): PitchConfig {
+  const { objective = 'pesto', channels = 16, tones = 1, clean = false, fixedOctave = false } = options;
+  const { reconstruction = 1, error = 'huber', calibration = 5, backgrounds } = options;
+  if (!objectives.includes(objective)) throw argumentError('objective', objectives.join(' or '), objective);
+  if (!errorKinds.includes(error)) throw argumentError('error', errorKinds.join(', '), error);
+  if (!(Number.isInteger(channels) && channels >= 1 && channels <= 256)) {
+    throw argumentError('channels', 'an integer from 1 to 256', channels);
+  }
+  if (!(Number.isInteger(calibration) && calibration >= 2 && calibration <= 1000)) {
+    throw argumentError('calibration', 'an integer from 2 to 1000', calibration);
+  }
+  for (const [name, value] of Object.entries({ tones, reconstruction })) {
+    if (!(value >= 0 && value < 1e9)) throw argumentError(name, 'a number from 0', value);
+  }
+  for (const [name, value] of Object.entries({ clean, fixedOctave })) {
+    if (typeof value !== 'boolean') throw argumentError(name, 'true or false', value);
+  }
+  if (backgrounds !== undefined && typeof backgrounds !== 'string') {
+    throw argumentError('backgrounds', 'a folder', backgrounds);
+  }
+  const frontEnd = checkCqt({ ...(objective === 'spice' ? spicePitchCqt : pitchCqt), ...options.frontEnd });
+  const run = runConfig(options, pitchRunDefaults);
+  return {
+    ...run,
+    objective,
+    channels,
+    backgrounds,
+    tones,
+    clean,
+    fixedOctave,
+    reconstruction,
+    error,
+    calibration,
+    frontEnd,
+  };
+}

@@ -1,0 +1,54 @@
+// The constant-Q picture that pitch is read from, and the wider one that training cuts its views out of: a view some bins
+// higher or lower is the same sound some semitones lower or higher.
+import { cqtFrontEnd } from '../../features/cqt.js';
+import type { CqtConfig } from '../../features/cqt-config.js';
+
+/** Of a phone's model: seven octaves from C1 in thirds of a semitone, 50 frames a second. */
+export const pitchCqt: Partial<CqtConfig> = {
+  kind: 'cqt',
+  hop: 320,
+  binsPerOctave: 36,
+  bins: 252,
+  gamma: 7,
+  output: 'db',
+};
+
+/** Decibels become values of about -2 to 2: (dB - mean) / std. */
+export const DB_MEAN = -60;
+export const DB_STD = 20;
+
+export function checkCqt(given: Partial<CqtConfig>): CqtConfig {
+  return cqtFrontEnd.check(given);
+}
+
+/** The picture with a margin of bins on both sides. */
+export interface WideCqt {
+  config: CqtConfig;
+  /** Where the narrow picture begins in it: views may begin that much lower … */
+  below: number;
+  /** … and that much higher. */
+  above: number;
+}
+
+/** An octave more below and as much of one above as the sample rate allows. */
+export function wideCqt(narrow: CqtConfig): WideCqt {
+  const { binsPerOctave, lowestHz, sampleRate, bins } = narrow;
+  const most = Math.ceil(binsPerOctave * Math.log2(sampleRate / 2 / lowestHz)) - 1;
+  const above = Math.max(0, Math.min(binsPerOctave, most - bins));
+  const below = binsPerOctave;
+  return { config: checkCqt({ ...narrow, lowestHz: lowestHz / 2, bins: bins + below + above }), below, above };
+}
+
+/** Frames before and after a piece of sound whose filters would see the piece end. */
+export function marginFrames(config: CqtConfig): number {
+  return Math.ceil(cqtFrontEnd.latency(config) / config.hop);
+}
+
+/** Of SPICE (section IV): 128 bins, half a semitone apart; with decibels in place of magnitudes, so that loudness hardly
+ * matters, and shorter low filters. */
+export const spicePitchCqt: Partial<CqtConfig> = {
+  ...pitchCqt,
+  binsPerOctave: 24,
+  bins: 128,
+  lowestHz: 46.2493,
+};

@@ -1,0 +1,96 @@
+// Pitch of sound as it comes in.
+import { cqtFrontEnd } from '../../features/cqt.js';
+import type { CqtStream } from '../../features/cqt-stream.js';
+import { argumentError } from '../../util/errors.js';
+import { FrameReader } from './frame-reader.js';
+import type { PitchModel } from './model.js';
+import { type PitchFrame, PitchTracker, type TrackOptions } from './track.js';
+
+/** Samples that are taken at once from a larger chunk, so that memory does not depend on its size. */
+const PIECE = 4096;
+
+/** Push samples in chunks of any size, get the frames that became due: bit-equal to `PitchEstimator.estimate` of all samples
+ * together. Works on the calling thread and, once it runs, allocates only the list that it returns. */
+export class PitchStream {
+  readonly #cqt: CqtStream;
+  readonly #reader: FrameReader;
+  readonly #tracker: PitchTracker;
+  /** The reader's frame in the middle. */
+  readonly #picture: Float32Array;
+  /** Frames of the front end from one piece. */
+  #db: Float32Array;
+  /** The last frame that came, `[bins]`. */
+  readonly #last: Float32Array;
+  #frames = 0;
+  readonly #frame: PitchFrame = { time: 0, hz: 0, confidence: 0, voiced: false };
+
+  /** @internal Use `PitchEstimator.stream`. */
+  constructor(model: PitchModel, options: Required<TrackOptions>, isa?: string) {
+    this.#cqt = cqtFrontEnd.stream(model.frontEnd, isa);
+    this.#reader = new FrameReader(model, 1, isa);
+    this.#picture = this.#reader.picture(0);
+    this.#tracker = new PitchTracker(model, this.#reader.width, options);
+    this.#db = new Float32Array(this.#cqt.framesAfter(PIECE) * model.frontEnd.bins);
+    this.#last = new Float32Array(model.frontEnd.bins);
+  }
+
+  /** Takes samples (mono, at the model's rate, normally in ±1).
+   * @throws `ERR_ARGUMENT` for a sample that is not finite; the stream is then as if just {@link reset} */
+  push(chunk: Float32Array): PitchFrame[] {
+    if (!(chunk instanceof Float32Array)) throw argumentError('chunk', 'a Float32Array', chunk);
+    const due: PitchFrame[] = [];
+    for (let at = 0; at < chunk.length; at += PIECE) {
+      const piece = chunk.subarray(at, at + PIECE);
+      this.#room(this.#cqt.framesAfter(piece.length));
+      let frames: number;
+      try {
+        frames = this.#cqt.pushInto(piece, this.#db);
+      } catch (error) {
+        this.reset();
+        throw error;
+      }
+      for (let t = 0; t < frames; t++) this.#take(this.#db, t * this.#last.length, due);
+    }
+    return due;
+  }
+
+  /** Ends the recording: the frames that wait. The next sample starts another. */
+  flush(): PitchFrame[] {
+    const due: PitchFrame[] = [];
+    this.#room(this.#cqt.framesLeft);
+    const frames = this.#cqt.flushInto(this.#db);
+    for (let t = 0; t < frames; t++) this.#take(this.#db, t * this.#last.length, due);
+    if (this.#frames > 0) for (let i = 0; i < this.#reader.context; i++) this.#take(this.#last, 0, due, true);
+    while (this.#tracker.flush(this.#frame)) due.push({ ...this.#frame });
+    this.reset();
+    return due;
+  }
+
+  /** Forgets everything: the next sample starts a new recording. */
+  reset(): void {
+    this.#cqt.reset();
+    this.#tracker.reset();
+    this.#frames = 0;
+  }
+
+  #room(frames: number): void {
+    const size = frames * this.#last.length;
+    if (size > this.#db.length) this.#db = new Float32Array(size);
+  }
+
+  /** One more frame of the front end; the frame `context` frames before it becomes known. Before the first and after the
+   * last frame there are copies of them. */
+  #take(db: Float32Array, at: number, due: PitchFrame[], beyond = false): void {
+    const { context } = this.#reader;
+    const bins = this.#last.length;
+    if (this.#frames === 0) for (let i = 0; i < 2 * context; i++) this.#reader.set(i + 1, db, at);
+    this.#reader.shift();
+    this.#reader.set(2 * context, db, at);
+    if (!beyond) for (let j = 0; j < bins; j++) this.#last[j] = db[at + j]!;
+    this.#frames++;
+    if (this.#frames <= context) return;
+    this.#reader.run();
+    const { pitch, voiced } = this.#reader.answers;
+    if (this.#tracker.push(pitch, voiced[0]!, this.#picture, this.#frame)) due.push({ ...this.#frame });
+  }
+}

@@ -1,0 +1,108 @@
+// `audio2vec pitch` with the real operations behind it.
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Writable } from 'node:stream';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { writeWav } from '../lib/audio/index.js';
+import { operations } from '../lib/cli/library.js';
+import { exitCodes, runCli } from '../lib/cli/run.js';
+import { PitchEstimator } from '../lib/systems/pitch/estimator.js';
+import { readNpy } from '../lib/util/npy.js';
+
+const RATE = 16_000;
+let home: string;
+let clips: string;
+const tone = Float32Array.from({ length: RATE }, (_, n) => {
+  const t = (2 * Math.PI * 220 * n) / RATE;
+  return n < RATE / 2 ? 0.2 * (Math.sin(t) + 0.5 * Math.sin(2 * t)) : 0;
+});
+
+beforeAll(async () => {
+  home = await mkdtemp(join(tmpdir(), 'audio2vec-pitch-cli-'));
+  clips = join(home, 'clips');
+  await mkdir(join(clips, 'sub'), { recursive: true });
+  await writeWav(join(clips, 'a.wav'), tone, RATE);
+  await writeWav(join(clips, 'sub', 'b.wav'), tone.subarray(0, 5000), RATE);
+  await writeFile(join(clips, 'c.wav'), 'this is not audio');
+});
+afterAll(() => rm(home, { recursive: true }));
+
+async function cli(...line: string[]) {
+  const text = { stdout: '', stderr: '' };
+  const sink = (key: 'stdout' | 'stderr') =>
+    new Writable({
+      decodeStrings: false,
+      write(chunk, _, done) {
+        text[key] += chunk;
+        done();
+      },
+    });
+  const code = await runCli(line, { stdout: sink('stdout'), stderr: sink('stderr'), env: {} }, operations);
+  return { code, ...text };
+}
+
+it('prints a recording as CSV, with notes if they are wanted', async () => {
+  const { code, stdout } = await cli('pitch', join(clips, 'a.wav'), '--notes');
+  expect(code).toBe(exitCodes.ok);
+  const [head, ...rows] = stdout.trim().split('\n');
+  expect(head).toBe('time,hz,confidence,voiced,note,cents');
+  expect(rows.length).toBe(51);
+  const cells = rows.map((row) => row.split(','));
+  expect(cells.map(([time]) => Number(time))).toEqual(
+    Array.from({ length: 51 }, (_, m) => Number((m * 0.02).toFixed(4))),
+  );
+  expect(cells[12]![4]).toBe('A3');
+  expect(Math.abs(Number(cells[12]![5]))).toBeLessThan(10);
+  expect(cells[45]!.slice(3)).toEqual(['0', '', '']);
+});
+
+it('prints several as JSON lines, and goes on past a bad one', async () => {
+  const { code, stdout, stderr } = await cli('pitch', clips);
+  expect(code).toBe(exitCodes.ok);
+  const lines = stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  expect(lines.map((l) => l.file)).toEqual(['a.wav', 'c.wav', 'sub/b.wav'].map((name) => join(clips, name)));
+  expect(lines[1].error.code).toBe('ERR_AUDIO_FORMAT');
+  expect(stderr).toContain('c.wav');
+  const track = await (await PitchEstimator.pretrained()).estimate(new Float32Array(5000));
+  expect(lines[2].t.length).toBe(track.times.length);
+  expect(lines[0].voiced.length).toBe(51);
+});
+
+it('writes folders, arrays, lines and a picture', async () => {
+  const folder = join(home, 'tracks');
+  expect((await cli('pitch', clips, '-o', folder)).code).toBe(exitCodes.ok);
+  expect(await readdir(folder, { recursive: true })).toEqual(
+    expect.arrayContaining(['a.wav.f0.csv', 'sub/b.wav.f0.csv']),
+  );
+  const array = join(home, 'a.npy');
+  const page = join(home, 'a.html');
+  expect((await cli('pitch', join(clips, 'a.wav'), '-o', array, '--plot', page)).code).toBe(exitCodes.ok);
+  const { data, shape } = await readNpy(array);
+  expect(shape).toEqual([51, 4]);
+  expect(data[12 * 4 + 1]).toBeGreaterThan(219);
+  expect(data[12 * 4 + 1]).toBeLessThan(221);
+  const html = await readFile(page, 'utf8');
+  expect(html).toContain('<polyline');
+  expect(html).toContain('data:image/png;base64,');
+  expect(html).not.toMatch(/src="http|href="http/);
+  const lines = join(home, 'all.jsonl');
+  const { code, stdout } = await cli('pitch', clips, '-o', lines, '--json');
+  expect(code).toBe(exitCodes.ok);
+  expect(JSON.parse(stdout)).toMatchObject({ files: 2, bad: 1 });
+  expect((await readFile(lines, 'utf8')).trim().split('\n').length).toBe(3);
+});
+
+it('says what is wrong', async () => {
+  const wrong = async (...line: string[]) => (await cli('pitch', ...line)).code;
+  expect(await wrong(join(clips, 'c.wav'))).toBe(exitCodes.error);
+  expect(await wrong(join(home, 'none.wav'))).toBe(exitCodes.error);
+  expect(await wrong(clips, '-o', join(home, 'one.csv'))).toBe(exitCodes.usage);
+  expect(await wrong(clips, '--smoothing', 'much')).toBe(exitCodes.usage);
+  expect(await wrong(clips, '--threshold', '2')).toBe(exitCodes.usage);
+  expect(await wrong(clips, '--plot', 'a.gif')).toBe(exitCodes.usage);
+  expect(await wrong(clips, '--model', join(clips, 'a.wav'))).toBe(exitCodes.error);
+});

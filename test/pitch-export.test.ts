@@ -1,0 +1,61 @@
+// The pitch network in other runtimes: a waveform in, Hz and confidence out.
+import { expect, it } from 'vitest';
+import { liteRt } from '../lib/export/litert-runtime.js';
+import { buildModelOnnx } from '../lib/export/onnx.js';
+import { onnxBytes } from '../lib/export/onnx-builder.js';
+import { onnxRuntime } from '../lib/export/onnx-runtime.js';
+import { buildModelTflite } from '../lib/export/tflite.js';
+import { PitchEstimator } from '../lib/systems/pitch/estimator.js';
+import { melody } from '../lib/systems/pitch/tones.js';
+import { Random } from '../lib/util/random.js';
+
+const FRAMES = 50;
+
+/** A second of melody and what the estimator says of the frames that the file answers for. */
+async function expected() {
+  const estimator = await PitchEstimator.pretrained();
+  const length = (FRAMES + 4 - 1) * 320;
+  const options = { sampleRate: 16_000, seconds: length / 16_000, lowHz: 70, highHz: 1200 };
+  const { samples } = melody(options, new Random('export'));
+  const track = await estimator.estimate(samples.subarray(0, length), { smoothing: 'none', refine: false });
+  return {
+    estimator,
+    samples: samples.subarray(0, length),
+    hz: track.hz.slice(2, -2),
+    confidence: track.confidence.slice(2, -2),
+  };
+}
+
+function compare(hz: Float32Array, confidence: Float32Array, wanted: { hz: Float32Array; confidence: Float32Array }) {
+  expect(hz.length).toBe(FRAMES);
+  for (let t = 0; t < FRAMES; t++) {
+    expect(Math.abs(1200 * Math.log2(hz[t]! / wanted.hz[t]!)), `frame ${t}`).toBeLessThan(0.5);
+    expect(Math.abs(confidence[t]! - wanted.confidence[t]!)).toBeLessThan(1e-3);
+  }
+}
+
+it('ONNX: waveform in, Hz and confidence out', async () => {
+  const { estimator, samples, ...wanted } = await expected();
+  const { model } = buildModelOnnx(estimator.deployed(FRAMES), { input: 'waveform' });
+  const ort = await onnxRuntime();
+  const session = await ort.InferenceSession.create(onnxBytes(model));
+  const waveform = new ort.Tensor('float32', samples, [1, samples.length]);
+  const { hz, confidence } = await session.run({ waveform });
+  expect(hz!.dims).toEqual([1, FRAMES, 1]);
+  compare(hz!.data as Float32Array, confidence!.data as Float32Array, wanted);
+});
+
+it('LiteRT: waveform in, Hz and confidence out', async () => {
+  const { estimator, samples, ...wanted } = await expected();
+  const builder = await buildModelTflite(estimator.deployed(FRAMES), { input: 'waveform' });
+  const { litert } = await liteRt();
+  const model = await litert.loadAndCompile(builder.build(), { accelerator: 'wasm' });
+  const tensor = new litert.Tensor(samples, [1, samples.length]);
+  const outputs = await model.run(tensor);
+  const names = model.getOutputDetails().map((o) => o.name);
+  const [hz, confidence] = ['hz', 'confidence'].map((name) => outputs[names.indexOf(name)]!.toTypedArray());
+  compare(hz as Float32Array, confidence as Float32Array, wanted);
+  tensor.delete();
+  for (const output of outputs) output.delete();
+  model.delete();
+});

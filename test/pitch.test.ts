@@ -1,0 +1,224 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Network } from '../lib/engine/network.js';
+import { featuresSync } from '../lib/features/compute.js';
+import { calibrate, midiOf } from '../lib/systems/pitch/calibration.js';
+import { PitchEstimator, type PitchTrack } from '../lib/systems/pitch/estimator.js';
+import { loadPitchModel, savePitchModel } from '../lib/systems/pitch/model.js';
+import { noises } from '../lib/systems/pitch/sounds.js';
+import { melody } from '../lib/systems/pitch/tones.js';
+import type { PitchFrame } from '../lib/systems/pitch/track.js';
+import { noteName } from '../lib/util/notes.js';
+import { Random } from '../lib/util/random.js';
+
+const RATE = 16_000;
+let folder: string;
+let estimator: PitchEstimator;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'audio2vec-pitch-'));
+  estimator = await PitchEstimator.pretrained();
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+/** A tone with falling harmonics. */
+function tone(hz: number, seconds: number, rate = RATE, level = 0.2): Float32Array {
+  return Float32Array.from({ length: Math.round(seconds * rate) }, (_, n) => {
+    let sum = 0;
+    for (let h = 1; h <= 6 && h * hz < rate / 2; h++) sum += Math.sin((2 * Math.PI * h * hz * n) / rate) / h;
+    return level * sum;
+  });
+}
+
+const middle = (track: PitchTrack) => track.times.length >> 1;
+const cents = (a: number, b: number) => 1200 * Math.log2(a / b);
+
+describe('pitch of a recording', () => {
+  it('finds tones to within a few cents, and calls them voiced', async () => {
+    for (const hz of [65, 98.3, 220, 441.7, 1046.5, 1700]) {
+      const track = await estimator.estimate(tone(hz, 0.6));
+      const m = middle(track);
+      expect(Math.abs(cents(track.hz[m]!, hz)), `${hz} Hz`).toBeLessThan(10);
+      expect(track.voiced[m]).toBe(1);
+    }
+  });
+
+  it('moves by an interval when the sound does', async () => {
+    const low = await estimator.estimate(tone(150, 0.6));
+    for (const k of [1, 5, 12, 31]) {
+      const high = await estimator.estimate(tone(150 * 2 ** (k / 36), 0.6));
+      expect(cents(high.hz[middle(high)]!, low.hz[middle(low)]!)).toBeCloseTo((k * 100) / 3, -1);
+    }
+  });
+
+  it('has ⌊samples / hop⌋ + 1 frames, each at the time of its centre', async () => {
+    for (const length of [1, 319, 320, 321, 16_000, 70 * RATE + 5]) {
+      const { times, hz, confidence, voiced } = await estimator.estimate(tone(200, length / RATE));
+      expect(times.length).toBe(Math.floor(length / 320) + 1);
+      for (const array of [hz, confidence, voiced]) expect(array.length).toBe(times.length);
+      expect(times.at(-1)).toBeCloseTo((times.length - 1) * 0.02, 9);
+      expect(hz.every(Number.isFinite)).toBe(true);
+    }
+    // A glide through 200 Hz at 0.5 s.
+    const glide = Float32Array.from({ length: RATE }, (_, n) => {
+      const t = n / RATE - 0.5;
+      return 0.3 * Math.sin(2 * Math.PI * (200 * t + 100 * t * t));
+    });
+    const track = await estimator.estimate(glide);
+    expect(Math.abs(cents(track.hz[25]!, 200))).toBeLessThan(20);
+  });
+
+  it('says unvoiced of silence and of noise', async () => {
+    const silence = await estimator.estimate(new Float32Array(RATE));
+    expect(silence.voiced.every((v) => v === 0)).toBe(true);
+    expect(silence.hz.every((hz) => hz === 0)).toBe(true);
+    let [voiced, frames] = [0, 0];
+    for (const noise of noises(12, 1, RATE, new Random('unvoiced'))) {
+      const track = await estimator.estimate(noise.map((x) => 0.1 * x));
+      voiced += track.voiced.reduce((a, b) => a + b, 0);
+      frames += track.voiced.length;
+    }
+    expect(voiced / frames).toBeLessThan(0.03);
+  });
+
+  it('hears quiet tones, and the pitch of tones without fundamental', async () => {
+    const quiet = await estimator.estimate(tone(330, 0.6, RATE, 0.002));
+    expect(Math.abs(cents(quiet.hz[middle(quiet)]!, 330))).toBeLessThan(10);
+    const [full, sine] = [tone(180, 0.6), tone(180, 0.6)];
+    const first = full.map((_, n) => 0.2 * Math.sin((2 * Math.PI * 180 * n) / RATE));
+    const missing = sine.map((x, n) => x - first[n]!);
+    const track = await estimator.estimate(missing);
+    expect(Math.abs(cents(track.hz[middle(track)]!, 180))).toBeLessThan(20);
+  });
+
+  it('takes other sample rates', async () => {
+    for (const rate of [8000, 44_100, 48_000]) {
+      const track = await estimator.estimate(tone(261.6, 0.7, rate), { sampleRate: rate });
+      expect(Math.abs(cents(track.hz[middle(track)]!, 261.6))).toBeLessThan(10);
+      expect(track.times.length).toBe(Math.floor(Math.round((0.7 * rate * RATE) / rate) / 320) + 1);
+    }
+  });
+
+  it('smooths as it says, and has thresholds', async () => {
+    const { samples } = melody({ sampleRate: RATE, seconds: 3, lowHz: 80, highHz: 800 }, new Random('smooth'));
+    for (const smoothing of ['viterbi', 'median', 'none'] as const) {
+      const track = await estimator.estimate(samples, { smoothing });
+      expect(track.times.length).toBe(151);
+    }
+    const voiced = async (threshold: number) =>
+      (await estimator.estimate(samples, { threshold })).voiced.reduce((a, b) => a + b, 0);
+    expect(await voiced(0)).toBeGreaterThanOrEqual(await voiced(0.5));
+    expect(await voiced(0.5)).toBeGreaterThan(await voiced(1));
+  });
+
+  it('refuses what is no sound, naming it', async () => {
+    const refused = async (samples: Float32Array, options = {}) => estimator.estimate(samples, options);
+    await expect(refused(new Float32Array(0))).rejects.toMatchObject({ code: 'ERR_ARGUMENT', message: /samples/ });
+    await expect(refused([0] as unknown as Float32Array)).rejects.toMatchObject({ code: 'ERR_ARGUMENT' });
+    await expect(refused(Float32Array.of(0, Number.NaN))).rejects.toMatchObject({ message: /samples\[1\]/ });
+    const ok = new Float32Array(1000);
+    await expect(refused(ok, { threshold: 2 })).rejects.toMatchObject({ message: /threshold/ });
+    await expect(refused(ok, { smoothing: 'much' })).rejects.toMatchObject({ message: /smoothing/ });
+    await expect(refused(ok, { sampleRate: 0 })).rejects.toMatchObject({ message: /sampleRate/ });
+    const stop = AbortSignal.abort();
+    await expect(refused(ok, { signal: stop })).rejects.toBe(stop.reason);
+  });
+});
+
+describe('a stream of pitch', () => {
+  it('gives the bits of the whole recording, whatever the chunks', async () => {
+    const { samples } = melody({ sampleRate: RATE, seconds: 25, lowHz: 60, highHz: 1500 }, new Random('stream'));
+    const random = new Random('chunks');
+    for (const smoothing of ['viterbi', 'median', 'none'] as const) {
+      const whole = await estimator.estimate(samples, { smoothing });
+      const stream = estimator.stream({ smoothing });
+      const frames: PitchFrame[] = [];
+      for (let at = 0; at < samples.length; ) {
+        const end = at + random.int(random.uniform() < 0.2 ? 20_000 : 700);
+        frames.push(...stream.push(samples.subarray(at, end)));
+        at = end;
+      }
+      frames.push(...stream.flush());
+      expect(Float64Array.from(frames, (f) => f.time)).toEqual(whole.times);
+      expect(Float32Array.from(frames, (f) => f.hz)).toEqual(whole.hz);
+      expect(Float32Array.from(frames, (f) => f.confidence)).toEqual(whole.confidence);
+      expect(Uint8Array.from(frames, (f) => (f.voiced ? 1 : 0))).toEqual(whole.voiced);
+    }
+  });
+
+  it('begins anew after flush, reset and errors, and is as late as it says', () => {
+    const stream = estimator.stream({ smoothing: 'none' });
+    const samples = tone(200, 0.5);
+    const all = () => [...stream.push(samples), ...stream.flush()];
+    const first = all();
+    expect(all()).toEqual(first);
+    stream.push(samples);
+    stream.reset();
+    expect(all()).toEqual(first);
+    expect(() => stream.push(Float32Array.of(Number.NaN))).toThrow(/chunk\[0\]/);
+    expect(all()).toEqual(first);
+    const latency = Math.ceil((estimator.latency({ smoothing: 'none' }) / 1000) * RATE);
+    expect(stream.push(samples.subarray(0, latency)).length).toBe(0);
+    expect(stream.push(samples.subarray(latency, latency + 1)).length).toBe(1);
+    stream.reset();
+    expect(stream.flush()).toEqual([]);
+  });
+});
+
+describe('the model file', () => {
+  it('comes back as it was, and says what is wrong with others', async () => {
+    const file = join(folder, 'copy.safetensors');
+    await savePitchModel(file, estimator.model);
+    const copy = await loadPitchModel(file);
+    expect(copy).toEqual(estimator.model);
+    const weights = new Map(copy.weights);
+    weights.delete('far.weight');
+    await expect(savePitchModel(file, { ...copy, weights })).rejects.toMatchObject({ message: /far.weight/ });
+    await writeFile(join(folder, 'text'), 'no model');
+    await expect(PitchEstimator.load(join(folder, 'text'))).rejects.toMatchObject({ code: 'ERR_MODEL_FORMAT' });
+    await expect(PitchEstimator.load(join(folder, 'none'))).rejects.toMatchObject({ code: 'ERR_FILE' });
+    const encoder = new URL('../models/audio2vec.safetensors', import.meta.url).pathname;
+    await expect(PitchEstimator.load(encoder)).rejects.toMatchObject({ code: 'ERR_MODEL_FORMAT', message: /pitch/ });
+  });
+
+  it('has at most 100,000 weights', () => {
+    expect([...estimator.model.weights.values()].reduce((n, w) => n + w.length, 0)).toBeLessThanOrEqual(100_000);
+  });
+
+  it('is calibrated by five tones as by fifty', () => {
+    const [few, many] = [5, 50].map((tones) => calibrate(estimator.model, tones, 3));
+    expect(Math.abs(few!.offset - many!.offset) * 100).toBeLessThan(3);
+    expect(few!.slope).toBe(many!.slope);
+    const lowest = midiOf(estimator.frontEnd.lowestHz);
+    expect(Math.abs(few!.offset - lowest) * 100).toBeLessThan(5);
+  });
+
+  it('is deployed as a graph with the same answers', async () => {
+    const { samples } = melody({ sampleRate: RATE, seconds: 2, lowHz: 60, highHz: 1500 }, new Random('deployed'));
+    const track = await estimator.estimate(samples, { smoothing: 'none', refine: false });
+    const { graph, inputs, outputs, weights } = estimator.deployed(97);
+    const { bins } = estimator.frontEnd;
+    const [input] = inputs;
+    const db = featuresSync(samples, { frontEnd: input!.frontEnd });
+    const values = db.map((x, i) => (x - input!.mean![i % bins]!) / input!.std![i % bins]!);
+    expect(values.length).toBe(101 * bins);
+    const network = new Network(graph, { maxExamples: 1, threads: 1 });
+    network.setParameters(new Map(weights));
+    const names = outputs.map((o) => o.node);
+    const answers = await network.outputs({ examples: 1, inputs: { [input!.node]: { values } } }, names);
+    const [hz, confidence] = names.map((name) => answers[name]!);
+    for (let t = 0; t < 97; t++) {
+      expect(hz![t]! / track.hz[t + 2]!).toBeCloseTo(1, 4);
+      expect(confidence![t]).toBeCloseTo(track.confidence[t + 2]!, 5);
+    }
+    network.close();
+  });
+});
+
+it('names notes', () => {
+  expect(noteName(440)).toEqual({ note: 'A4', midi: 69, cents: 0 });
+  expect(noteName(261.63).note).toBe('C4');
+  expect(noteName(445).cents).toBeCloseTo(19.6, 1);
+  expect(noteName(16.35).note).toBe('C0');
+});
