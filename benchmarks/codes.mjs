@@ -138,6 +138,7 @@ async function ablation(folder, corpus, steps) {
       const [found] = await measure(folder, await SpeechCodes.load(file), ['ru'], ['codes']);
       const figures = [measured.codebookUse, measured.contrastiveTop1, found.information].map(percent);
       rows.push([`${consistency}`, `${seed}`, ...figures, measured.reconstructionR2.toFixed(3)]);
+      process.stderr.write(`${rows.at(-1).join(' ')}\n`);
     }
   }
   const titles = ['codebook use %', 'masked frames found %', 'corrected information % (ru)', 'R²'];
