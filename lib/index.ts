@@ -128,6 +128,18 @@ export type * from './report/data.js';
 export { type ReportOptions, renderReport, writeReport } from './report/report.js';
 export { type RunReportOptions, runReport } from './report/run-report.js';
 export * from './systems/articulation/index.js';
+export type { Alignment, AlignOptions } from './systems/cdpam/alignment.js';
+export { type Distortion, type DistortionKind, distortRows, type RowDistortion } from './systems/cdpam/distortions.js';
+export { loadMetricModel, type MetricModel, saveMetricModel } from './systems/cdpam/metric-model.js';
+export {
+  type CompareOptions,
+  type DistanceGradient,
+  type MetricOptions,
+  PerceptualMetric,
+  type SoundDifference,
+  type SoundEmbedding,
+} from './systems/cdpam/perceptual-metric.js';
+export type { Sound } from './systems/cdpam/sound.js';
 export {
   type EstimateOptions,
   type EstimatorOptions,
@@ -137,6 +149,18 @@ export {
 export { loadPitchModel, type PitchModel, savePitchModel } from './systems/pitch/model.js';
 export type { PitchStream } from './systems/pitch/pitch-stream.js';
 export type { PitchFrame, TrackOptions } from './systems/pitch/track.js';
+export { deployedCodes } from './systems/wav2vec-c/deployed.js';
+export {
+  type CodedSpeech,
+  type CodesModel,
+  type CodesOptions,
+  CodesStream,
+  type CodesStreamOptions,
+  type DueCodes,
+  type EncodeOptions,
+  SpeechCodes,
+  type SpeechCodesOptions,
+} from './systems/wav2vec-c/index.js';
 export * from './train/index.js';
 export * from './util/errors.js';
 export * from './util/metrics.js';

@@ -142,6 +142,6 @@ const samples = Float32Array.from({ length: 9000 }, (_, i) => Math.sin(i * i * 0
 const output = new Float32Array(Math.round(samples.length * 16000 / 44101));
 const layout = { bytes: new Uint8Array(samples.buffer), encoding: 4, bigEndian: false, channels: 1,
   frames: samples.length, expanded: new Float32Array(256), blockBytes: 0, first: 0 };
-addon.toMono16k(layout, 44101, output, new Int32Array(1), 0).then(() =>
+addon.toMono(layout, 44101, output, new Int32Array(1), 0, 16000).then(() =>
   process.stdout.write(Buffer.from(output.buffer)));
 `;

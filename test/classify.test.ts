@@ -134,7 +134,8 @@ describe('thresholds', () => {
 
 describe('a classifier fitted on labelled recordings', () => {
   it('tells recordings it has not seen, and says how well', () => {
-    const { clips, accuracy, interval, kept, refused, unknown, stream } = classifier.figures!;
+    const { clips, accuracy, interval, heldOut, kept, refused, unknown, stream } = classifier.figures!;
+    expect(heldOut).toBeGreaterThan(0.75);
     expect(clips).toBeGreaterThan(15);
     expect(accuracy).toBeGreaterThan(0.75);
     expect(interval.low).toBeLessThan(accuracy);
@@ -248,6 +249,26 @@ describe('audio2vec classify', () => {
     );
     expect(stdout).toMatch(/\d\.\d{3} +[\d.]+ % +[\d.]+ +in use/);
     expect(await readFile(output)).toEqual(await readFile(saved));
+  });
+
+  it('warns if the test part is of other sources than the training part', async () => {
+    const folder = join(home, 'sources');
+    // Each label is one source in training; in the test part they change places.
+    for (const [label, name, other] of [
+      ['x', 'tabla', 'hat'],
+      ['y', 'hat', 'tabla'],
+    ]) {
+      const of = (kind: string) => readdir(join(labelled, kind));
+      for (const [part, kind] of [
+        ['train', name!],
+        ['test', other!],
+      ] as const) {
+        await mkdir(join(folder, part, label!), { recursive: true });
+        for (const file of await of(kind)) await cp(join(labelled, kind, file), join(folder, part, label!, file));
+      }
+    }
+    const { stderr } = await cli(['classify', '--fit', folder, '-o', join(home, 'sources.safetensors')]);
+    expect(stderr).toMatch(/warning: Of recordings held out of the training part .* of the test part only/);
   });
 
   it('prints a line for each recording: columns, CSV or JSON', async () => {

@@ -57,6 +57,14 @@ it('own-network.mjs trains, saves and loads a network of its own', async () => {
   expect(stdout).toMatch(/sample \d+ matters most/);
 });
 
+it('articulation-sound-matching.mjs learns which string makes a note, and makes it', async () => {
+  const { code, stdout, stderr } = await built.run('examples/articulation-sound-matching.mjs', ['100']);
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  expect(stdout).toMatch(/step 100 of 100: loss \d\.\d+/);
+  expect(stdout.match(/Hz, .* → string of .* Hz, .* s: spectral SNR -?\d+\.\d dB/g)).toHaveLength(8);
+  expect(stdout).toMatch(/median error of the pitch \d+ cents/);
+});
+
 it('own-task.mjs is a task of the command, which asks for it again to go on', async () => {
   const module = join(built.home, 'examples', 'own-task.mjs');
   const run = join(work, 'own-run');
@@ -72,4 +80,19 @@ it('own-task.mjs is a task of the command, which asks for it again to go on', as
   expect(without.code).toBe(2);
   expect(without.stderr).toContain(`give it again, --task ${module}`);
   expect((await pretrain('--resume', '--task', module)).code).toBe(0);
+});
+
+it('metric-descent.mjs takes noise off a clip', async () => {
+  const model = join('models', 'metric.safetensors');
+  await cp(join(import.meta.dirname, '..', model), join(built.home, model));
+  const { code, stdout, stderr } = await built.run('examples/metric-descent.mjs', [
+    loops[0]!,
+    join(work, 'descended.wav'),
+    '40',
+  ]);
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  for (const what of ['distance', 'log-mel error']) {
+    const [, before, after] = new RegExp(`${what} (\\d+\\.\\d+) → (\\d+\\.\\d+)`).exec(stdout)!;
+    expect(Number(after)).toBeLessThan(Number(before) / 2);
+  }
 });

@@ -58,6 +58,8 @@ it('holds the pretrained encoder and the examples, but no tests', () => {
     expect.arrayContaining([
       'models/audio2vec.safetensors',
       'models/audio2vec.onnx',
+      'models/metric.safetensors',
+      'models/codes.safetensors',
       'examples/service/main.js',
       'LICENSE',
     ]),

@@ -1,4 +1,4 @@
-// PCM of any kind → mono float32 at 16 kHz, natively and off the event loop.
+// PCM of any kind → mono float32 at 16 kHz or another rate, natively and off the event loop.
 
 import { native } from '../native/addon.js';
 import { withCancel } from '../util/cancel.js';
@@ -38,6 +38,8 @@ export interface ConvertOptions {
   /** What to call the recording in errors. */
   name: string;
   signal?: AbortSignal;
+  /** Of the result, in Hz. Default 16000. */
+  sampleRate?: number;
 }
 
 const NO_TABLE = new Float32Array(256);
@@ -51,20 +53,26 @@ export function checkRate(rate: number, name: string): void {
   );
 }
 
-/** Samples at 16 kHz that `frames` at `rate` become. */
-export const outputLength = (frames: number, rate: number) =>
-  frames === 0 ? 0 : Math.max(1, Math.round((frames * SAMPLE_RATE) / rate));
+/** Throws `ERR_ARGUMENT` unless recordings can be resampled to this rate. */
+export function checkTarget(rate: number): void {
+  if (Number.isInteger(rate) && rate >= 8000 && rate <= 48_000) return;
+  throw argumentError('sampleRate', 'a whole number of Hz, 8000 to 48000', rate);
+}
+
+/** Samples that `frames` at `rate` become. */
+export const outputLength = (frames: number, rate: number, target = SAMPLE_RATE) =>
+  frames === 0 ? 0 : Math.max(1, Math.round((frames * target) / rate));
 
 /** Input frames that the outputs [from, to) depend on; those before 0 or behind the end count as silence. */
-export function inputRange(from: number, to: number, rate: number): [first: number, end: number] {
-  const reach = native.resampleReach(rate);
-  const at = (output: number) => Math.floor((output * rate) / SAMPLE_RATE);
+export function inputRange(from: number, to: number, rate: number, target = SAMPLE_RATE): [first: number, end: number] {
+  const reach = native.resampleReach(rate, target);
+  const at = (output: number) => Math.floor((output * rate) / target);
   return [Math.max(0, at(from) - reach), at(to - 1) + reach + 1];
 }
 
 /**
- * The recording's outputs from `from` on: mono at 16 kHz, the mean of the channels, resampled with a windowed sinc (flat
- * to 7 kHz, at least 80 dB down from 8 kHz on) and aligned with the input. In [-1, 1]; what exceeds full scale is
+ * The recording's outputs from `from` on: mono at 16 kHz (or `sampleRate`), the mean of the channels, resampled with a
+ * windowed sinc (flat to 7 kHz, at least 80 dB down from 8 kHz on, of 16) and aligned with the input. In [-1, 1]; what exceeds full scale is
  * clipped. The same bits in whatever parts the recording comes.
  *
  * `pcm` must hold the {@link inputRange} of these outputs, as far as the recording goes, and not change meanwhile.
@@ -75,12 +83,12 @@ export async function convert(
   pcm: Pcm,
   rate: number,
   [from, to]: [from: number, to: number],
-  { name, signal }: ConvertOptions,
+  { name, signal, sampleRate = SAMPLE_RATE }: ConvertOptions,
 ): Promise<Float32Array<ArrayBuffer>> {
   signal?.throwIfAborted();
   const output = new Float32Array(to - from);
   const layout = { bigEndian: false, expanded: NO_TABLE, blockBytes: 0, ...pcm, encoding: encodings[pcm.encoding] };
-  const badFrame = await withCancel(signal, (cancel) => native.toMono16k(layout, rate, output, cancel, from));
+  const badFrame = await withCancel(signal, (cancel) => native.toMono(layout, rate, output, cancel, from, sampleRate));
   if (badFrame >= 0) {
     throw new Audio2VecError(
       'ERR_AUDIO_FORMAT',
@@ -90,7 +98,7 @@ export async function convert(
   return output;
 }
 
-/** Mono pieces at any rate → pieces at 16 kHz; where the rate changes, another recording begins. */
+/** Mono pieces at any rate → pieces at `sampleRate`; where the rate changes, another recording begins. */
 export async function* convertPieces(
   pieces: AsyncIterable<{ samples: Float32Array; rate: number }>,
   options: ConvertOptions,
@@ -109,7 +117,7 @@ export async function* convertPieces(
 
 const some = (piece: Float32Array<ArrayBuffer>) => (piece.length > 0 ? [piece] : []);
 
-/** A recording in pieces → mono at 16 kHz, the same bits as {@link convert} of the whole. Keeps of the input what the next
+/** A recording in pieces → mono at `sampleRate`, the same bits as {@link convert} of the whole. Keeps of the input what the next
  * outputs depend on. */
 export class PieceConverter {
   #held = new Uint8Array(0);
@@ -118,6 +126,7 @@ export class PieceConverter {
   /** and how many outputs there were. */
   #outputs = 0;
   readonly #reach: number;
+  readonly #target: number;
   readonly #frameBytes: number;
 
   /** @param layout with frames of a fixed size: not `imaAdpcm` */
@@ -127,7 +136,8 @@ export class PieceConverter {
     private readonly options: ConvertOptions,
   ) {
     checkRate(rate, options.name);
-    this.#reach = native.resampleReach(rate);
+    this.#target = options.sampleRate ?? SAMPLE_RATE;
+    this.#reach = native.resampleReach(rate, this.#target);
     this.#frameBytes = sampleBytes[layout.encoding] * layout.channels;
   }
 
@@ -137,12 +147,12 @@ export class PieceConverter {
     held.set(this.#held);
     held.set(bytes, this.#held.length);
     this.#held = held;
-    return this.#upTo(Math.floor(((this.#end - this.#reach - 1) * SAMPLE_RATE) / this.rate));
+    return this.#upTo(Math.floor(((this.#end - this.#reach - 1) * this.#target) / this.rate));
   }
 
   /** Ends the recording: the outputs that are left. */
   rest(): Promise<Float32Array<ArrayBuffer>> {
-    return this.#upTo(outputLength(this.#end, this.rate));
+    return this.#upTo(outputLength(this.#end, this.rate, this.#target));
   }
 
   get #heldFrames(): number {
@@ -157,7 +167,7 @@ export class PieceConverter {
     const pcm = { ...this.layout, bytes: this.#held, first: this.#first, frames: this.#heldFrames };
     const output = convert(pcm, this.rate, [this.#outputs, end], this.options);
     this.#outputs = end;
-    const [needed] = inputRange(end, end + 1, this.rate);
+    const [needed] = inputRange(end, end + 1, this.rate, this.#target);
     const drop = Math.min(Math.max(0, needed - this.#first), this.#heldFrames);
     this.#held = this.#held.slice(drop * this.#frameBytes);
     this.#first += drop;
@@ -169,7 +179,7 @@ export class PieceConverter {
 const sampleBytes = { u8: 1, s16: 2, s24: 3, s32: 4, f32: 4, f64: 8, companded: 1, imaAdpcm: Number.NaN } as const;
 
 /**
- * Resamples mono float32 audio from `rate` to 16 kHz: `max(1, round(length · 16000 / rate))` samples; see
+ * Resamples mono float32 audio from `rate` to 16 kHz (or `sampleRate`): `max(1, round(length · 16000 / rate))` samples; see
  * {@link convert} for the filter. The input is copied first.
  * @param rate Hz, an integer.
  * @throws {@link Audio2VecError} `ERR_ARGUMENT` for arguments of a wrong kind, `ERR_AUDIO_FORMAT` for a sample that is
@@ -178,14 +188,15 @@ const sampleBytes = { u8: 1, s16: 2, s24: 3, s32: 4, f32: 4, f64: 8, companded: 
 export async function resample(
   samples: Float32Array,
   rate: number,
-  options: { signal?: AbortSignal } = {},
+  { signal, sampleRate = SAMPLE_RATE }: { signal?: AbortSignal; sampleRate?: number } = {},
 ): Promise<Float32Array> {
+  checkTarget(sampleRate);
   if (!(samples instanceof Float32Array)) throw argumentError('samples', 'a Float32Array', samples);
   if (!Number.isInteger(rate) || rate < MIN_RATE || rate > MAX_RATE) {
     throw argumentError('rate', `a whole number of Hz, ${MIN_RATE} to ${MAX_RATE}`, rate);
   }
   const pcm = monoPcm(samples.slice());
-  return convert(pcm, rate, [0, outputLength(pcm.frames, rate)], { name: 'samples', signal: options.signal });
+  return convert(pcm, rate, [0, outputLength(pcm.frames, rate, sampleRate)], { name: 'samples', signal, sampleRate });
 }
 
 /** Mono float32 samples as {@link Pcm}. */

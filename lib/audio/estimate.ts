@@ -9,8 +9,12 @@ import type { Source } from './source.js';
 /** Samples that a byte may stand for: Opus at 6 kbit/s has 64; FLAC of silence has more, which is rare. */
 const MOST_PER_BYTE = 100;
 
-/** Samples at 16 kHz; 0 for unknown. */
-export async function estimateLength(source: Source, { format, start, end }: Recognised): Promise<number> {
+/** Samples at `target` Hz; 0 for unknown. */
+export async function estimateLength(
+  source: Source,
+  { format, start, end }: Recognised,
+  target: number,
+): Promise<number> {
   const head = await source.read(start, 1024);
   const [frames, rate] =
     format === 'flac'
@@ -19,7 +23,7 @@ export async function estimateLength(source: Source, { format, start, end }: Rec
         ? mpegFrames(head, end - start)
         : await oggFrames(source, head);
   if (!(frames > 0 && rate > 0)) return 0;
-  return Math.min(outputLength(frames, rate), MOST_PER_BYTE * (end - start));
+  return Math.min(outputLength(frames, rate, target), MOST_PER_BYTE * (end - start));
 }
 
 function flacFrames(head: Uint8Array): [frames: number, rate: number] {

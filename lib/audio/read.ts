@@ -1,6 +1,6 @@
 // Audio in: a file or its bytes → mono float32 at 16 kHz.
 import { Audio2VecError, argumentError } from '../util/errors.js';
-import { convertPieces, outputLength, SAMPLE_RATE } from './convert.js';
+import { checkTarget, convertPieces, outputLength, SAMPLE_RATE } from './convert.js';
 import { type DecodedPiece, decode } from './decode.js';
 import { estimateLength } from './estimate.js';
 import { recognise } from './format.js';
@@ -14,6 +14,8 @@ export interface ReadAudioOptions {
   name?: string;
   /** Refuse recordings longer than this, in seconds, before memory is spent on them. Default: no limit. */
   maxSeconds?: number;
+  /** Of the result, in Hz, from 8000 to 48000. Default 16000. */
+  sampleRate?: number;
 }
 
 type Samples = Float32Array<ArrayBuffer>;
@@ -22,7 +24,7 @@ type Samples = Float32Array<ArrayBuffer>;
 const MAX_SAMPLES = 2 ** 29;
 
 /**
- * Reads a recording as mono at 16 kHz: the mean of its channels, resampled with a windowed sinc (flat to 7 kHz, at
+ * Reads a recording as mono at 16 kHz (or `sampleRate`): the mean of its channels, resampled with a windowed sinc (flat to 7 kHz, at
  * least 80 dB down from 8 kHz on), aligned with the original. Values are in [-1, 1]; floating-point samples beyond
  * full scale are clipped. `max(1, round(frames · 16000 / rate))` samples. It is read, decoded and resampled piece by
  * piece, so that memory holds little more than the result; {@link streamAudio} does without that.
@@ -73,7 +75,25 @@ export async function* streamAudio(
   }
 }
 
-function open(source: string | Uint8Array, { signal, name, maxSeconds }: ReadAudioOptions): Promise<Source> | Source {
+/** The rate that a recording was made at, in Hz, where its header says so (WAV); `undefined` of a compressed one.
+ * @throws as {@link readAudio} */
+export async function recordedRate(
+  source: string | Uint8Array,
+  options: ReadAudioOptions = {},
+): Promise<number | undefined> {
+  const opened = await open(source, options);
+  try {
+    const found = await recognise(opened);
+    return found.format === 'wav' ? (await parseWav(opened, found.start)).rate : undefined;
+  } finally {
+    await opened.close();
+  }
+}
+
+function open(
+  source: string | Uint8Array,
+  { signal, name, maxSeconds, sampleRate }: ReadAudioOptions,
+): Promise<Source> | Source {
   if (typeof source !== 'string' && !(source instanceof Uint8Array)) {
     throw argumentError('source', 'a path or a Buffer (Uint8Array)', source);
   }
@@ -82,6 +102,7 @@ function open(source: string | Uint8Array, { signal, name, maxSeconds }: ReadAud
     throw argumentError('maxSeconds', 'a positive number', maxSeconds);
   }
   if (signal !== undefined && !(signal instanceof AbortSignal)) throw argumentError('signal', 'an AbortSignal', signal);
+  if (sampleRate !== undefined) checkTarget(sampleRate);
   signal?.throwIfAborted();
   return typeof source === 'string'
     ? fileSource(source, name ?? source, signal)
@@ -91,18 +112,20 @@ function open(source: string | Uint8Array, { signal, name, maxSeconds }: ReadAud
 /** The recording's pieces, and how long it will probably be (0: unknown). */
 async function start(
   source: Source,
-  { maxSeconds = Infinity }: ReadAudioOptions,
+  { maxSeconds = Infinity, sampleRate = SAMPLE_RATE }: ReadAudioOptions,
 ): Promise<{ pieces: AsyncIterable<Samples>; length: number }> {
   const found = await recognise(source);
+  const { name, signal } = source;
+  const options = { name, signal, sampleRate };
   if (found.format === 'wav') {
     const wav = await parseWav(source, found.start);
-    const length = outputLength(wav.frames, wav.rate);
+    const length = outputLength(wav.frames, wav.rate, sampleRate);
     if (wav.frames / wav.rate > maxSeconds) throw tooLong(source, maxSeconds);
-    return { pieces: wavPieces(source, wav, source), length: fits(length) };
+    return { pieces: wavPieces(source, wav, options), length: fits(length) };
   }
-  const length = Math.min(await estimateLength(source, found), maxSeconds * SAMPLE_RATE);
+  const length = Math.min(await estimateLength(source, found, sampleRate), maxSeconds * sampleRate);
   const decoded = limited(decode(source, found), source, maxSeconds);
-  return { pieces: convertPieces(decoded, source), length: fits(length) };
+  return { pieces: convertPieces(decoded, options), length: fits(length) };
 }
 
 /** What is longer than an array may be is found out piece by piece, where it becomes an error only when it must. */

@@ -69,11 +69,11 @@ export async function* wavPieces(
   { rate, layout, frames, start, unit }: Wav,
   options: ConvertOptions,
 ): AsyncGenerator<Float32Array<ArrayBuffer>, void, undefined> {
-  const outputs = outputLength(frames, rate);
+  const outputs = outputLength(frames, rate, options.sampleRate);
   const piece = Math.max(1, Math.floor(PIECE / Math.max(1, (rate * layout.channels) / 48_000)));
   for (let from = 0; from < outputs; from += piece) {
     const to = Math.min(outputs, from + piece);
-    const [first, end] = inputRange(from, to, rate);
+    const [first, end] = inputRange(from, to, rate, options.sampleRate);
     const units = [Math.floor(first / unit.frames), Math.ceil(Math.min(end, frames) / unit.frames)];
     const range = { first: units[0] * unit.frames, end: Math.min(frames, units[1] * unit.frames) };
     const bytes = await source.read(start + units[0] * unit.bytes, (units[1] - units[0]) * unit.bytes);

@@ -37,6 +37,7 @@ const schema = z.object({
       clips: z.number(),
       accuracy: share,
       interval: z.object({ low: z.number(), high: z.number() }),
+      heldOut: share,
       kept: z.number(),
       refused: z.number().optional(),
       unknown: z.enum(['none', 'labels left out']).optional(),

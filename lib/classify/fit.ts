@@ -94,7 +94,7 @@ export function withThresholds(
   const threshold = chooseThreshold({ known }, keep);
   const fixed = { hopSeconds: listenHop, refractorySeconds };
   const listening = chooseListening(heldOut, fixed, falseAlarmsPerHour);
-  return { ...fitted, threshold, listening, figures: measure(test, threshold, listening, left) };
+  return { ...fitted, threshold, listening, figures: measure(test, heldOut, threshold, listening, left) };
 }
 
 export function noneOf(labels: readonly string[], asked: string | undefined): number | undefined {

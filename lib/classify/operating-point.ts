@@ -108,6 +108,9 @@ export interface ClassifierFigures {
   clips: number;
   accuracy: number;
   interval: Interval;
+  /** The same share of recordings held out of the training part. Much higher, it says that both halves of that have the same
+   * speakers or sources, and the test part has others. */
+  heldOut: number;
   /** At the threshold of recordings: the share of rightly labelled ones that are kept. */
   kept: number;
   /** The share of sounds of other kinds that are refused, and what these were: recordings labelled "none" of the test
@@ -118,8 +121,16 @@ export interface ClassifierFigures {
   stream: { hours: number; points: Point[] };
 }
 
-/** @param left scores of labels left out, where no recordings are labelled "none" */
-export function measure(test: HeldOut, threshold: number, rule: Listening, left: readonly number[]): ClassifierFigures {
+/** @param heldOut recordings of the training part, each with a model that was fitted without it
+ * @param left scores of labels left out, where no recordings are labelled "none" */
+export function measure(
+  test: HeldOut,
+  heldOut: readonly HeldOut[],
+  threshold: number,
+  rule: Listening,
+  left: readonly number[],
+): ClassifierFigures {
+  const rightBefore = heldOut.flatMap((h) => heldOutScores(h).right);
   const { known, unknown, right } = heldOutScores(test);
   const correct = right.filter(Boolean).length;
   const others = unknown.length > 0 ? unknown : left;
@@ -127,6 +138,7 @@ export function measure(test: HeldOut, threshold: number, rule: Listening, left:
     clips: right.length,
     accuracy: correct / right.length,
     interval: wilsonInterval(correct, right.length),
+    heldOut: rightBefore.filter(Boolean).length / Math.max(1, rightBefore.length),
     kept: shareFrom(known, threshold),
     ...(others.length > 0 && {
       refused: 1 - shareFrom(others, threshold),

@@ -64,6 +64,11 @@ export const operations: Operations = {
     await writeFileAtomic(output, pitchPage(plots));
   },
 
+  async *codes(request, during) {
+    const { codeFiles } = await import('./library/codes.js');
+    yield* codeFiles(request, during);
+  },
+
   async *embedLive({ model, hopSeconds, input }, { signal }) {
     const { chosenEncoder } = await import('./library/models.js');
     const encoder = await chosenEncoder(model, 1); // streams work on one thread
@@ -106,6 +111,11 @@ export const operations: Operations = {
     return weigh(request, during);
   },
 
+  async compare(request, during) {
+    const { compare } = await import('./library/compare.js');
+    return compare(request, during);
+  },
+
   async export(request, during) {
     const { exportModel } = await import('./library/export.js');
     return exportModel(request, during);
@@ -114,6 +124,11 @@ export const operations: Operations = {
   async synthesize(request, during) {
     const { synthesize } = await import('./library/synthesis.js');
     return synthesize(request, during);
+  },
+
+  async articulate(request, during, onLine) {
+    const { articulate } = await import('./library/articulation.js');
+    return articulate(request, during, onLine);
   },
 
   async processParameters(process) {

@@ -163,6 +163,32 @@ export interface PitchedFile {
 
 export type PitchResult = PitchedFile | (FailedFile & { name: string });
 
+export interface CodesRequest extends Common {
+  inputs: string[];
+  /** Model file or run; default: the pretrained speech codes of the package. */
+  model?: string;
+  /** What comes beside the codes. */
+  vectors?: 'latents' | 'context';
+}
+
+/** Codes of one recording. */
+export interface CodedFile {
+  file: string;
+  error?: undefined;
+  /** `[frames, books]` */
+  codes: Uint16Array;
+  books: number;
+  /** `[frames, width]`, if asked for. */
+  vectors?: Float32Array;
+  width: number;
+  /** Middle of the first code frame, and time from frame to frame, in seconds. */
+  start: number;
+  hop: number;
+  bitsPerSecond: number;
+}
+
+export type CodesResult = CodedFile | FailedFile;
+
 export interface EvaluateRequest extends Common {
   folder: string;
   model?: string;
@@ -176,6 +202,39 @@ export interface EvaluateResult {
   text: string;
   /** The same and more as JSON. */
   data: unknown;
+}
+
+export interface CompareRequest extends Common {
+  /** An audio file or a folder; or a list of pairs, then without tests. */
+  reference: string;
+  tests: string[];
+  /** Model file or run; default: the pretrained metric of the package. */
+  model?: string;
+  /** What is taken out of tests before they are compared. */
+  align: { delay: number | boolean; level: boolean };
+  /** Also make a page. */
+  page: boolean;
+}
+
+/** A pair and how different it is; or why that is not known. */
+export interface ComparedPair {
+  /** As the list of pairs has it. */
+  id?: string;
+  reference: string;
+  test: string;
+  /** 0: the same; 1: heard by every other listener. */
+  distance?: number;
+  /** Probability that a listener hears a difference. */
+  heard?: number;
+  /** What was taken out: seconds, dB. */
+  delay?: number;
+  level?: number;
+  error?: { code: string; message: string };
+}
+
+export interface CompareResult {
+  pairs: ComparedPair[];
+  html?: string;
 }
 
 export interface WeighRequest extends Common {
@@ -371,6 +430,37 @@ export interface SynthesizeResult {
   gain: number;
 }
 
+export interface ArticulateRequest extends Common {
+  inputs: string[];
+  /** Model file or run; default: the pretrained model of the package. */
+  model?: string;
+  corrections: number;
+  /** Rounds of search. */
+  search: number;
+  /** Length of the tract in cm, if it is known. */
+  length?: number;
+  /** What to write; default: nothing. */
+  files?: { folder: string; format: 'jsonl' | 'npy'; wav: boolean; page: boolean; pageSeconds: number };
+}
+
+export interface ArticulatedFile {
+  file: string;
+  seconds: number;
+  rows: number;
+  /** Parameters that the utterance has once, by name. */
+  utterance: Record<string, number>;
+  /** Spectral SNR of the re-synthesis in dB. */
+  snr: number;
+  /** Files written. */
+  outputs: string[];
+}
+
+export interface ArticulateResult {
+  results: ArticulatedFile[];
+  bad: { file: string; code: string; message: string }[];
+  page?: string;
+}
+
 /** What a forward process can be told. */
 export interface ParameterList {
   process: string;
@@ -393,6 +483,8 @@ export interface Operations {
   pitch(request: PitchRequest, during: During): AsyncIterable<PitchResult>;
   /** Draws pitch over the pictures, into one HTML file. */
   plotPitch(files: readonly PitchedFile[], output: string): Promise<void>;
+
+  codes(request: CodesRequest, during: During): AsyncIterable<CodesResult>;
   embedLive(request: EmbedLiveRequest, during: During): AsyncIterable<LiveSlice>;
   fitClassifier(request: FitRequest, during: During): Promise<EvaluateResult>;
   finetune(request: FinetuneRequest, during: During, onStep: (step: FinetuneStep) => void): Promise<EvaluateResult>;
@@ -404,9 +496,12 @@ export interface Operations {
   ): AsyncIterable<ClassifiedSound>;
   suggest(request: SuggestRequest, during: During): Promise<SuggestResult>;
   evaluate(request: EvaluateRequest, during: During): Promise<EvaluateResult>;
+  compare(request: CompareRequest, during: During): Promise<CompareResult>;
   weigh(request: WeighRequest, during: During): Promise<WeighResult>;
   export(request: ExportRequest, during: During): Promise<ExportResult>;
   synthesize(request: SynthesizeRequest, during: During): Promise<SynthesizeResult>;
+  /** `onLine` gets what is heard in each recording, or why nothing is, when no files are written. */
+  articulate(request: ArticulateRequest, during: During, onLine: (line: object) => void): Promise<ArticulateResult>;
   processParameters(process: string): Promise<ParameterList>;
   capabilities(): Promise<Capabilities>;
   info(request: InfoRequest): Promise<ModelInfo>;

@@ -1,8 +1,11 @@
 // From a command line to an exit code. Kept apart from main.ts so that tests can run commands inside their process.
 import { Command, CommanderError } from 'commander';
 import { Audio2VecError } from '../util/errors.js';
+import { addArticulate } from './articulate.js';
 import { addBench } from './bench.js';
 import { addClassify } from './classify.js';
+import { addCodes } from './codes.js';
+import { addCompare } from './compare.js';
 import { addDemo } from './demo.js';
 import { addEmbed } from './embed.js';
 import { addEvaluate } from './evaluate.js';
@@ -80,9 +83,9 @@ function buildProgram(io: Io, operations: Operations, run: Runner): Command {
     })
     .addHelpText('after', exitCodeHelp);
   const commands = [
-    ...[addFeatures, addPretrain, addTrain, addEmbed, addEvaluate],
+    ...[addFeatures, addPretrain, addTrain, addEmbed, addCodes, addEvaluate],
     ...[addClassify, addFinetune, addSuggest, addWeigh],
-    ...[addPitch, addExport, addSynthesize, addInfo, addReport, addDemo, addBench],
+    ...[addPitch, addCompare, addExport, addSynthesize, addArticulate, addInfo, addReport, addDemo, addBench],
   ];
   for (const add of commands) add(program, operations, run);
   return program;

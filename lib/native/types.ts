@@ -176,17 +176,21 @@ export interface Native {
   /** FLOP/s of nothing but multiply-adds, all threads together. */
   fmaPeak(isa: string, milliseconds: number, threads: number): Promise<number>;
   /**
-   * Fills `output` with outputs of a recording (mono at 16 kHz) from `firstOutput` on; `layout.first` is the frame that
+   * Fills `output` with outputs of a recording (mono at `target` Hz) from `firstOutput` on; `layout.first` is the frame that
    * `layout.bytes` begins with. Resolves to -1, to the first frame that is not finite, or to -2 when `cancel[0]` was
    * set. See native/audio/convert.h.
    */
-  toMono16k(
+  toMono(
     layout: object,
     rate: number,
     output: Float32Array,
     cancel: Int32Array,
     firstOutput: number,
+    target: number,
   ): Promise<number>;
   /** Input frames to either side of an output that it depends on. */
-  resampleReach(rate: number): number;
+  resampleReach(rate: number, target: number): number;
+  /** Distorts rows `[count]` of `samples`, one request `[kind, level, seed, in, other or -1, out]` after the other, see
+   * native/distortion/distortion.h. */
+  distort(samples: Float32Array, count: number, rate: number, requests: Float64Array): Promise<void>;
 }

@@ -86,7 +86,8 @@ function factsSection({ facts = [] }: ReportData): Html {
 // From lib/report (tests) and from dist/report, the package root is two levels up.
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 
-function assetFile(file: string): Html {
+/** A file of lib/report/assets. */
+export function assetFile(file: string): Html {
   return trusted(readFileSync(join(root, 'lib', 'report', 'assets', file), 'utf8'));
 }
 
@@ -95,6 +96,7 @@ function uplotFile(file: string): Html {
   return trusted(readFileSync(join(dirname(require.resolve('uplot/package.json')), 'dist', file), 'utf8'));
 }
 
-function hash(script: Html): string {
+/** What a page's policy calls an inline script. */
+export function hash(script: Html): string {
   return `'sha256-${createHash('sha256').update(script.text).digest('base64')}'`;
 }

@@ -59,7 +59,7 @@ export interface Corpus {
 export interface Training {
   graph: Graph;
   /** Where frames are gathered from and how they are normalised. */
-  network?: Pick<NetworkOptions, 'store' | 'mean' | 'std'>;
+  network?: Pick<NetworkOptions, 'store' | 'mean' | 'std' | 'inputs'>;
   /** Examples in the largest batch; default: `batchSize`. */
   maxExamples?: number;
   /** Parameters to begin with; default: random ones by the seed. */

@@ -1,6 +1,10 @@
 // The systems that `audio2vec train` knows. To add one: its folder, and an entry here.
+
+import { articulationDescription } from './articulation/description.js';
+import { description as metric } from './cdpam/description.js';
 import { pitchDescription } from './pitch/description.js';
 import type { System, SystemDescription } from './system.js';
+import { codesDescription } from './wav2vec-c/description.js';
 
 export interface SystemEntry extends SystemDescription {
   /** The system itself, which loads engine and addon. */
@@ -8,5 +12,11 @@ export interface SystemEntry extends SystemDescription {
 }
 
 export const systems: readonly SystemEntry[] = [
-  { ...pitchDescription, load: async () => (await import('./pitch/index.js')).pitchSystem as unknown as System },
+  { ...pitchDescription, load: async () => (await import('./pitch/index.js')).pitchSystem },
+  {
+    ...articulationDescription,
+    load: async () => (await import('./articulation/articulation.js')).articulation,
+  },
+  { ...metric, load: async () => (await import('./cdpam/index.js')).metricSystem },
+  { ...codesDescription, load: async () => (await import('./wav2vec-c/index.js')).wav2vecC },
 ];

@@ -81,11 +81,12 @@ export async function* trainLoop(o: LoopOptions): AsyncGenerator<Step, void> {
         if (interrupted) break;
       }
       const batch: Batch = next ?? (await training.batch(step, progress.steps, used));
+      const free = batch === used ? undefined : used; // what is being read must not be filled again
       const rate = learningRate(config.schedule, step, progress.steps);
       // The native step starts first; the following batch is drawn while it runs.
       const running = takeStep(network, batch, { learningRate: rate, weightDecay: config.weightDecay });
       const drawing = Promise.resolve().then(() =>
-        beginsRound(step + 1) ? undefined : training.batch(step + 1, progress.steps, used),
+        beginsRound(step + 1) ? undefined : training.batch(step + 1, progress.steps, free),
       );
       const [losses, following] = await Promise.all([running, drawing]);
       [next, used] = [following, batch];

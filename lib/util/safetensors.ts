@@ -3,6 +3,7 @@
 
 import { writeFileAtomic } from './atomic-write.js';
 import { Audio2VecError, argumentError } from './errors.js';
+import { halfBits, halfValue } from './half.js';
 import { readWholeFile } from './read-file.js';
 
 const dtypes = {
@@ -10,6 +11,8 @@ const dtypes = {
   F32: Float32Array,
   I64: BigInt64Array,
   I32: Int32Array,
+  // Held as float32 in memory.
+  F16: Uint16Array,
   I16: Int16Array,
   I8: Int8Array,
   U64: BigUint64Array,
@@ -35,6 +38,8 @@ export type TensorData =
 export interface Tensor {
   shape: readonly number[];
   data: TensorData;
+  /** Values of a Float32Array that a file holds in half precision, rounded to the nearest. */
+  stored?: 'F16';
 }
 
 export interface Safetensors {
@@ -67,18 +72,18 @@ function safetensorsParts(
   tensors: ReadonlyMap<string, Tensor>,
   metadata: Readonly<Record<string, string>>,
 ): Uint8Array[] {
-  const sorted = [...tensors].sort(
-    ([a, x], [b, y]) => y.data.BYTES_PER_ELEMENT - x.data.BYTES_PER_ELEMENT || (a < b ? -1 : 1),
-  );
+  const sorted = [...tensors]
+    .map(([name, tensor]) => [name, inFile(name, tensor)] as const)
+    .sort(([a, x], [b, y]) => y.data.BYTES_PER_ELEMENT - x.data.BYTES_PER_ELEMENT || (a < b ? -1 : 1));
   // Pairs, not an object: a tensor may be called "__proto__".
   const header: [string, unknown][] = [['__metadata__', Object.fromEntries(Object.entries(metadata).sort(byName))]];
   let offset = 0;
-  for (const [name, { shape, data }] of sorted) {
+  for (const [name, { shape, data, dtype }] of sorted) {
     if (name === '__metadata__') throw argumentError('tensor name', 'anything but "__metadata__"', name);
     if (elements(shape) !== data.length) {
       throw argumentError(`shape of ${name}`, `one that holds its ${data.length} values`, `[${shape}]`);
     }
-    header.push([name, { dtype: dtypeOf(data), shape, data_offsets: [offset, offset + data.byteLength] }]);
+    header.push([name, { dtype, shape, data_offsets: [offset, offset + data.byteLength] }]);
     offset += data.byteLength;
   }
   const json = Buffer.from(JSON.stringify(Object.fromEntries(header)));
@@ -90,7 +95,14 @@ function safetensorsParts(
   return [length, padded, ...bytes];
 }
 
-/** Reads all arrays and the metadata. Throws `ERR_FILE` if there is no such file and `ERR_MODEL_FORMAT`, with the file
+/** An array as a file has it. */
+function inFile(name: string, { shape, data, stored }: Tensor) {
+  if (stored === undefined) return { shape, data, dtype: dtypeOf(data) };
+  if (!(data instanceof Float32Array)) throw argumentError(name, 'a Float32Array to be stored as F16', data);
+  return { shape, data: Uint16Array.from(data, halfBits), dtype: stored };
+}
+
+/** Reads all arrays and the metadata; what is stored in half precision becomes float32. Throws `ERR_FILE` if there is no such file and `ERR_MODEL_FORMAT`, with the file
  * and the reason, unless every length, offset, shape and type in it is right. */
 export async function readSafetensors(file: string): Promise<Safetensors> {
   return parseSafetensors(await readWholeFile(file), file);
@@ -127,7 +139,9 @@ export function parseSafetensors(bytes: Buffer, name: string): Safetensors {
   for (const t of found) {
     // A copy: aligned, and not keeping the whole file alive.
     const copy = new Uint8Array(data.subarray(t.start, t.end)).buffer;
-    tensors.set(t.name, { shape: t.shape, data: new dtypes[t.dtype](copy) });
+    const values = new dtypes[t.dtype](copy);
+    const half = t.dtype === 'F16' && { data: Float32Array.from(values as Uint16Array, halfValue), stored: t.dtype };
+    tensors.set(t.name, { shape: t.shape, data: values, ...half });
   }
   return { tensors, metadata: metadata as Record<string, string> };
 }
@@ -163,7 +177,7 @@ function checkEntry(name: string, entry: unknown, dataLength: number, bad: Bad) 
 }
 
 function dtypeOf(data: TensorData): Dtype {
-  for (const [name, type] of Object.entries(dtypes)) if (data instanceof type) return name as Dtype;
+  for (const [name, type] of Object.entries(dtypes)) if (name !== 'F16' && data instanceof type) return name as Dtype;
   throw argumentError('tensor data', `one of ${Object.values(dtypes).map((t) => t.name)}`, data);
 }
 

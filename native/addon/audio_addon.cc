@@ -1,4 +1,4 @@
-// The JavaScript face of audio/: toMono16k and resampleReach.
+// The JavaScript face of audio/: toMono and resampleReach.
 #include "addon/audio_addon.h"
 
 #include "audio/convert.h"
@@ -26,6 +26,7 @@ class ConvertWorker : public Napi::AsyncWorker {
     pcm.expanded = expanded.Data();
     pcm.block_bytes = layout.Get("blockBytes").As<Napi::Number>();
     rate_ = info[1].As<Napi::Number>();
+    target_ = info[5].As<Napi::Number>();
     output_ = output.Data();
     part_.first = layout.Get("first").As<Napi::Number>().Int64Value();
     first_output_ = info[4].As<Napi::Number>().Int64Value();
@@ -40,7 +41,7 @@ class ConvertWorker : public Napi::AsyncWorker {
 
   Napi::Promise promise() const { return deferred_.Promise(); }
 
-  void Execute() override { result_ = convert(part_, rate_, output_, first_output_, outputs_, cancel_); }
+  void Execute() override { result_ = convert(part_, rate_, target_, output_, first_output_, outputs_, cancel_); }
   void OnOK() override { deferred_.Resolve(Napi::Number::New(Env(), static_cast<double>(result_))); }
   void OnError(const Napi::Error& error) override { deferred_.Reject(error.Value()); }
 
@@ -48,7 +49,7 @@ class ConvertWorker : public Napi::AsyncWorker {
   Napi::Promise::Deferred deferred_;
   Napi::ObjectReference kept_;
   Part part_;
-  int rate_;
+  int rate_, target_;
   float* output_;
   long long first_output_;
   long long outputs_;
@@ -56,23 +57,23 @@ class ConvertWorker : public Napi::AsyncWorker {
   long long result_ = 0;
 };
 
-// toMono16k(layout, rate, output, cancel, firstOutput) → Promise of convert()'s result.
-Napi::Value to_mono_16k(const Napi::CallbackInfo& info) {
+// toMono(layout, rate, output, cancel, firstOutput, target rate) → Promise of convert()'s result.
+Napi::Value to_mono(const Napi::CallbackInfo& info) {
   auto* worker = new ConvertWorker(info);  // deletes itself when done
   Napi::Promise promise = worker->promise();
   worker->Queue();
   return promise;
 }
 
-// resampleReach(rate) → input frames to either side of an output that it depends on.
+// resampleReach(rate, target) → input frames to either side of an output that it depends on.
 Napi::Value resample_reach(const Napi::CallbackInfo& info) {
-  return Napi::Number::New(info.Env(), reach(info[0].As<Napi::Number>()));
+  return Napi::Number::New(info.Env(), reach(info[0].As<Napi::Number>(), info[1].As<Napi::Number>()));
 }
 
 }  // namespace
 
 void register_audio(Napi::Env env, Napi::Object exports) {
-  exports.Set("toMono16k", Napi::Function::New(env, to_mono_16k));
+  exports.Set("toMono", Napi::Function::New(env, to_mono));
   exports.Set("resampleReach", Napi::Function::New(env, resample_reach));
 }
 

@@ -5,6 +5,7 @@
 namespace audio2vec {
 
 void register_cqt(Napi::Env env, Napi::Object exports);
+void register_distortion(Napi::Env env, Napi::Object exports);
 void register_engine(Napi::Env env, Napi::Object exports);
 void register_feature_store(Napi::Env env, Napi::Object exports);
 void register_log_mel(Napi::Env env, Napi::Object exports);

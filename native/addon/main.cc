@@ -31,6 +31,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   register_cqt(env, exports);
   register_pseudo_labels(env, exports);
   register_feature_store(env, exports);
+  register_distortion(env, exports);
   register_engine(env, exports);
   register_vocal_tract(env, exports);
   exports.Set("fmaPeak", Napi::Function::New(env, fma_peak));

@@ -240,8 +240,8 @@ class NetworkClass : public Napi::ObjectWrap<NetworkClass> {
     Napi::ObjectReference inputs_, options_;
   };
 
-  // (plan, examples, inputs: [{tensor, values | frames, starts, store, mean, inverseStd}], {losses, adam?, gradients?, output?,
-  // values?}), see lib/native/addon.ts
+  // (plan, examples, inputs: [{tensor, values | frames, starts, store, mean, inverseStd}], {losses, adam?, gradients?,
+  // output?, values?}), see lib/native/addon.ts
   Napi::Value run(const Napi::CallbackInfo& info) {
     unpack_run(info);
     RunWorker& worker = worker_.emplace(*this, info);

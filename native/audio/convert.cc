@@ -32,13 +32,13 @@ long long copy(const Part& part, float* output, long long first, long long outpu
 
 }  // namespace
 
-int reach(int rate) { return rate == kSampleRate ? 0 : resample_filter(rate)->taps / 2; }
+int reach(int rate, int target) { return rate == target ? 0 : resample_filter(rate, target)->taps / 2; }
 
-long long convert(const Part& part, int rate, float* output, long long first_output, long long outputs,
+long long convert(const Part& part, int rate, int target, float* output, long long first_output, long long outputs,
                   const int32_t* cancel) {
-  if (rate == kSampleRate) return copy(part, output, first_output, outputs, cancel);
+  if (rate == target) return copy(part, output, first_output, outputs, cancel);
 
-  auto filter = resample_filter(rate);
+  auto filter = resample_filter(rate, target);
   const ResampleFilter& f = *filter;
   int block = std::max(1, static_cast<int>(static_cast<long long>(kBlockFrames) * f.up / f.down));
   std::vector<float> input(static_cast<size_t>(static_cast<long long>(block) * f.down / f.up) + f.taps + 1);

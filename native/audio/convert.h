@@ -1,4 +1,4 @@
-// Any PCM at any rate → mono at 16 kHz.
+// Any PCM at any rate → mono at another.
 #pragma once
 
 #include <cstdint>
@@ -10,7 +10,7 @@ namespace audio2vec {
 constexpr long long kCancelled = -2;
 
 // A part of a recording: its frames [first, first + pcm.frames). Outside of it there is silence, so a part of the whole
-// must reach `reach(rate)` input frames past the outputs asked for, except where the recording itself begins or ends.
+// must reach `reach(rate, target)` input frames past the outputs asked for, except where the recording itself begins or ends.
 struct Part {
   Pcm pcm;
   long long first;
@@ -20,10 +20,10 @@ struct Part {
 // parts it is given. Works in blocks, so that memory does not grow with the length, and looks at *cancel before each.
 // Returns kAllFinite, kCancelled, or the first frame of the recording that has a NaN or an infinity (the output is then
 // incomplete).
-long long convert(const Part& part, int rate, float* output, long long first_output, long long outputs,
+long long convert(const Part& part, int rate, int target, float* output, long long first_output, long long outputs,
                   const int32_t* cancel);
 
 // Input frames to either side of an output that it depends on.
-int reach(int rate);
+int reach(int rate, int target);
 
 }  // namespace audio2vec

@@ -45,12 +45,12 @@ double response(double t) {
 
 }  // namespace
 
-ResampleFilter::ResampleFilter(int rate) {
-  int divisor = std::gcd(rate, kSampleRate);
+ResampleFilter::ResampleFilter(int rate, int target) {
+  int divisor = std::gcd(rate, target);
   down = rate / divisor;
-  up = kSampleRate / divisor;
+  up = target / divisor;
   phases = up <= kMostExactPhases ? up : kInterpolatedPhases;
-  double scale = std::min(1.0, static_cast<double>(kSampleRate) / rate);  // samples of the lower rate per input sample
+  double scale = std::min(1.0, static_cast<double>(target) / rate);  // samples of the lower rate per input sample
   taps = 2 * static_cast<int>(std::ceil(kHalfWidth / scale) + 1);
   taps = (taps + kTapsStep - 1) / kTapsStep * kTapsStep;
   table.resize(static_cast<size_t>(phases + 1) * taps);
@@ -66,18 +66,18 @@ ResampleFilter::ResampleFilter(int rate) {
   }
 }
 
-std::shared_ptr<const ResampleFilter> resample_filter(int rate) {
+std::shared_ptr<const ResampleFilter> resample_filter(int rate, int target) {
   static std::mutex mutex;
-  static auto& cache = *new std::map<int, std::shared_ptr<const ResampleFilter>>;
+  static auto& cache = *new std::map<std::pair<int, int>, std::shared_ptr<const ResampleFilter>>;
   {
     std::lock_guard<std::mutex> lock(mutex);
-    auto found = cache.find(rate);
+    auto found = cache.find({rate, target});
     if (found != cache.end()) return found->second;
   }
-  auto filter = std::make_shared<const ResampleFilter>(rate);
+  auto filter = std::make_shared<const ResampleFilter>(rate, target);
   std::lock_guard<std::mutex> lock(mutex);
   if (cache.size() >= kCachedFilters) cache.clear();
-  cache[rate] = filter;
+  cache[{rate, target}] = filter;
   return filter;
 }
 

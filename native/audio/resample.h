@@ -1,5 +1,5 @@
-// Resampling to 16 kHz by a Kaiser-windowed sinc, polyphase and delay-compensated: output m is the band-limited signal
-// at time m / 16000 s, whatever the input rate.
+// Resampling by a Kaiser-windowed sinc, polyphase and delay-compensated: output m is the band-limited signal at time
+// m / target s, whatever the input rate.
 #pragma once
 
 #include <memory>
@@ -7,19 +7,17 @@
 
 namespace audio2vec {
 
-constexpr int kSampleRate = 16000;
-
-// The filter for one input rate.
+// The filter from one rate to another.
 struct ResampleFilter {
-  int down, up;  // input rate : 16000, in lowest terms
+  int down, up;  // input rate : output rate, in lowest terms
   int phases;    // filters between two input samples
   int taps;
   std::vector<float> table;  // [phases + 1, taps]
 
-  explicit ResampleFilter(int rate);
+  ResampleFilter(int rate, int target);
 };
 
-// The filter for `rate`, from a small cache: many short files of one rate share it.
-std::shared_ptr<const ResampleFilter> resample_filter(int rate);
+// The filter from `rate` to `target`, from a small cache: many short files of one rate share it.
+std::shared_ptr<const ResampleFilter> resample_filter(int rate, int target);
 
 }  // namespace audio2vec

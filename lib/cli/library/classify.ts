@@ -136,8 +136,15 @@ function told(
     during.note('There are no folders train/ and test/: a quarter of each label, drawn by the seed, is the test part.');
   }
   const { threshold, listening } = model;
-  const { clips, accuracy, interval, kept, refused, unknown, stream } = figures!;
+  const { clips, accuracy, interval, heldOut, kept, refused, unknown, stream } = figures!;
   const percent = (share: number, digits = 0) => `${(100 * share).toFixed(digits)} %`;
+  if (heldOut > interval.high + 0.1) {
+    during.warn(
+      `Of recordings held out of the training part ${percent(heldOut, 1)} are told right, of the test part only ` +
+        `${percent(accuracy, 1)}: the training part has the same speakers or sources again and again, and the test part has ` +
+        'others. Add recordings of more of them; fine-tuning learns them by heart, so compare with classify --fit.',
+    );
+  }
   const rows = stream.points.map((p) => [
     p.threshold.toFixed(3),
     percent(p.misses, 1),

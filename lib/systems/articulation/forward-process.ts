@@ -1,6 +1,7 @@
 // A forward process turns parameters into sound. Whoever implements this interface gets its inverse learnt by the
 // articulation system: no gradient passes through the process, it is only run.
 import { argumentError } from '../../util/errors.js';
+import type { Random } from '../../util/random.js';
 import { checkValue, type Parameter, parameterNamed } from './parameters.js';
 
 /** What one utterance is made from, in the parameters' units. */
@@ -35,6 +36,26 @@ export interface ForwardProcess {
   readonly utteranceParameters: readonly Parameter[];
   /** Mono sound of each. Rejects with `ERR_ARGUMENT` naming the utterance and the parameter, or with the signal's reason. */
   synthesize(batch: readonly Controls[], options?: SynthesisOptions): Promise<Float32Array[]>;
+  /** What the first rounds of training are made from, and a part of all others: an utterance at random, plausible or
+   * not. Default: every parameter wanders by itself between -1 and 1. */
+  draw?(random: Random, frames: number): Utterance;
+  /** How much each value of `frames` (normalised) matters to the ear, 0 to 1: the pitch of a voice that is silent
+   * cannot be heard, so no network need learn it. Default: 1. */
+  relevance?(frames: Float32Array): Float32Array;
+  /** Names of parameters of frames that mean something together, such as the radii of a tube: a search tries whole other
+   * shapes, too, as `draw` makes them. Default: none. */
+  readonly shape?: readonly string[];
+  /** The sound is an event that begins with the utterance, such as a plucked string: what is inverted is the beginning
+   * of each recording. Default: false, sound that goes on, inverted anywhere. */
+  readonly event?: boolean;
+}
+
+/** {@link Controls} as networks have them: normalised, -1 … 1 standing for `low` … `high`. */
+export interface Utterance {
+  /** `[frames, frameParameters]`. */
+  frames: Float32Array;
+  /** `[utteranceParameters]`. */
+  utterance: Float32Array;
 }
 
 /** The most samples that one utterance may have: two minutes would do for speech, this is an hour at 48 kHz. */

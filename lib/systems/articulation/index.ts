@@ -1,10 +1,18 @@
+export { articulation, articulationOf } from './articulation.js';
+export type { ArticulationConfig, ArticulationOptions } from './articulation-config.js';
 export {
   type Controls,
   type ControlsOptions,
   controlsFrom,
   type ForwardProcess,
   type SynthesisOptions,
+  type Utterance,
 } from './forward-process.js';
+export { ArticulatoryInversion, type Inversion, type InversionOptions, type InvertOptions } from './inversion.js';
+export type { InversionShape } from './inversion-graph.js';
+export type { InversionModel } from './inversion-model.js';
+export type { DueFrames, InversionStream, InversionStreamOptions } from './inversion-stream.js';
+export type { LearnOptions } from './learning.js';
 export {
   type FormantOptions,
   formants,
@@ -20,6 +28,7 @@ export {
 } from './lpc.js';
 export { decodeRows, encodeRows, fromNormalised, type Parameter, toNormalised } from './parameters.js';
 export { PluckedString, type PluckedStringOptions } from './plucked-string.js';
+export { spectralSnr } from './similarity.js';
 export { reflections, sectionAreas, type TubeEnds, tubeDenominator, tubeGain, tubeResonances } from './tube.js';
 export {
   type TractControls,

@@ -38,6 +38,7 @@ export class PluckedString implements ForwardProcess {
   readonly name = 'plucked-string';
   readonly sampleRate: number;
   readonly hop: number;
+  readonly event = true;
   readonly frameParameters = frameParameters;
   readonly utteranceParameters = utteranceParameters;
 

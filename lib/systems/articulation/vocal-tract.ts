@@ -4,14 +4,17 @@ import { capabilities, native } from '../../native/addon.js';
 import type { NativeTracts } from '../../native/types.js';
 import { withCancel } from '../../util/cancel.js';
 import { Audio2VecError, argumentError } from '../../util/errors.js';
+import type { Random } from '../../util/random.js';
 import {
   type CheckedControls,
   type Controls,
   checkControls,
   type ForwardProcess,
   type SynthesisOptions,
+  type Utterance,
 } from './forward-process.js';
 import type { Parameter } from './parameters.js';
+import { drawTract, tractRelevance } from './tract-draw.js';
 import { SPEED_OF_SOUND, TUBE_SECTIONS } from './tube.js';
 
 /** Hz. */
@@ -80,6 +83,7 @@ export class VocalTract implements ForwardProcess {
   readonly hop: number;
   readonly frameParameters: readonly Parameter[];
   readonly utteranceParameters: readonly Parameter[];
+  readonly shape = radii.map((p) => p.name);
   readonly #isa: string;
 
   /** @throws `ERR_ARGUMENT` for a hop or a parameter name that does not exist, `ERR_ISA`. */
@@ -121,6 +125,14 @@ export class VocalTract implements ForwardProcess {
     const arrays = this.#prepare(batch);
     native.vocalTractSync(arrays);
     return arrays.out;
+  }
+
+  draw(random: Random, frames: number): Utterance {
+    return drawTract(random, frames, this.frameParameters, this.utteranceParameters);
+  }
+
+  relevance(frames: Float32Array): Float32Array {
+    return tractRelevance(frames, this.frameParameters);
   }
 
   #prepare(batch: readonly TractControls[]): NativeTracts {

@@ -86,7 +86,9 @@ async function prepare(config: PitchConfig, { store, signal }: Corpus): Promise<
     getState: () => balance.getState(),
     setState: (state: Arrays) => balance.setState(state),
     async finish(network: TrainableNetwork, { out, provenance }: FinishedRun) {
-      const model = calibrated(network, provenance);
+      // Where the backgrounds lay is nobody's business who gets the model; the front end stands in it already.
+      const { backgrounds: _, frontEnd: __, ...making } = provenance;
+      const model = calibrated(network, { ...making, backgrounds: sources.backgrounds.length });
       await savePitchModel(join(out, PITCH_MODEL_FILE), model);
       const figures = measureTones(model);
       const { cleanAccuracy, noisyAccuracy } = figures;

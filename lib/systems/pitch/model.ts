@@ -1,10 +1,11 @@
-// The model file of the pitch system: safetensors with the weights by name, and under `audio2vec.pitch` as JSON all that
-// is needed to use them.
+// The model file of the pitch system: safetensors with the weights by name, and under `model` as JSON all that is needed to
+// use them.
 import type { CqtConfig } from '../../features/cqt-config.js';
 import { storedFrontEnd } from '../../features/front-ends.js';
 import { Graph, sizeOf } from '../../graph/graph.js';
 import { Audio2VecError, argumentError } from '../../util/errors.js';
-import { readSafetensors, type Tensor, writeSafetensors } from '../../util/safetensors.js';
+import { readWholeFile } from '../../util/read-file.js';
+import { parseSafetensors, type Tensor, writeSafetensors } from '../../util/safetensors.js';
 import { type ObjectiveName, objectives } from './choices.js';
 import type { Objective, PitchOutputs } from './objective.js';
 import { pesto } from './pesto.js';
@@ -39,7 +40,7 @@ export function pitchGraph(model: Pick<PitchModel, 'objective' | 'frontEnd' | 'c
 }
 
 export const PITCH_MODEL_FILE = 'pitch.safetensors';
-const KEY = 'audio2vec.pitch';
+export const pitchFormat = 'audio2vec-pitch';
 
 /** Writes it atomically; the same model gives the same bytes. */
 export async function savePitchModel(file: string, model: PitchModel): Promise<void> {
@@ -49,18 +50,23 @@ export async function savePitchModel(file: string, model: PitchModel): Promise<v
   for (const { name, shape } of pitchGraph(model, framesAtLeast(model)).graph.params) {
     tensors.set(name, { shape, data: weights.get(name)! });
   }
-  await writeSafetensors(file, tensors, { [KEY]: JSON.stringify(rest) });
+  await writeSafetensors(file, tensors, { format: pitchFormat, model: JSON.stringify(rest) });
 }
 
 /** @throws `ERR_FILE`, `ERR_MODEL_FORMAT` */
 export async function loadPitchModel(file: string): Promise<PitchModel> {
   if (typeof file !== 'string') throw argumentError('file', 'a path', file);
-  const { tensors, metadata } = await readSafetensors(file);
+  return parsePitchModel(await readWholeFile(file), file);
+}
+
+/** {@link loadPitchModel} of bytes; `file` stands in errors. */
+export function parsePitchModel(bytes: Buffer, file: string): PitchModel {
+  const { tensors, metadata } = parseSafetensors(bytes, file);
   const wrong = (what: string, cause?: unknown) =>
     new Audio2VecError('ERR_MODEL_FORMAT', `${file}: ${what}`, { cause });
-  if (!metadata[KEY]) throw wrong('holds no pitch model; "audio2vec train pitch" makes one.');
+  if (metadata.format !== pitchFormat) throw wrong('holds no pitch model; "audio2vec train pitch" makes one.');
   try {
-    const rest = JSON.parse(metadata[KEY]) as Omit<PitchModel, 'weights'>;
+    const rest = JSON.parse(metadata.model ?? '') as Omit<PitchModel, 'weights'>;
     const weights = new Map<string, Float32Array>();
     for (const [name, { data }] of tensors) if (data instanceof Float32Array) weights.set(name, data);
     const model = { ...rest, weights, frontEnd: storedFrontEnd(rest.frontEnd) as CqtConfig };

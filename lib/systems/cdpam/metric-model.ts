@@ -1,0 +1,93 @@
+// The model file of a metric: weights, how it was calibrated and how it was made, as a safetensors file.
+import { z } from 'zod';
+import { sizeOf } from '../../graph/graph.js';
+import { TensorReader } from '../../models/tensor-reader.js';
+import { Audio2VecError, argumentError } from '../../util/errors.js';
+import { readWholeFile } from '../../util/read-file.js';
+import { parseSafetensors, type Tensor, writeSafetensors } from '../../util/safetensors.js';
+import { checkConfig, type MetricConfig, parametersOf } from './network.js';
+
+export interface MetricModel {
+  config: MetricConfig;
+  weights: ReadonlyMap<string, Float32Array>;
+  calibration: Calibration;
+  /** How it was made (corpus, steps, seed …): JSON, for people and reports. */
+  provenance: Record<string, unknown>;
+}
+
+/** P(a listener says "different") = 1 / (1 + (half / D)^slope), of D as the network gives it. */
+export interface Calibration {
+  /** The D that every other listener hears. */
+  half: number;
+  slope: number;
+}
+
+export const metricFormat = 'audio2vec-metric';
+const version = '1';
+const integers = z.array(z.int().positive());
+const configSchema = z.object({ channels: integers, compared: integers, embedding: z.int().positive() });
+const calibrationSchema = z.object({ half: z.number().positive(), slope: z.number().positive() });
+const provenanceSchema = z.record(z.string(), z.unknown());
+
+/** Writes the model to `file` (atomic). Throws `ERR_ARGUMENT` if an array is missing, of another size or not finite. */
+export async function saveMetricModel(file: string, model: MetricModel): Promise<void> {
+  checkMetricModel(model);
+  const tensors = new Map<string, Tensor>(
+    parametersOf(model.config).map(({ name, shape }) => [name, { shape, data: model.weights.get(name)! }]),
+  );
+  await writeSafetensors(file, tensors, {
+    format: metricFormat,
+    version,
+    config: JSON.stringify(model.config),
+    calibration: JSON.stringify(model.calibration),
+    provenance: JSON.stringify(model.provenance),
+  });
+}
+
+/** Reads what {@link saveMetricModel} wrote. Throws `ERR_FILE` if there is no such file, and `ERR_MODEL_FORMAT`, with the
+ * reason, if it is damaged or something else. */
+export async function loadMetricModel(file: string): Promise<MetricModel> {
+  if (typeof file !== 'string') throw argumentError('file', 'a path', file);
+  return parseMetricModel(await readWholeFile(file), file);
+}
+
+/** {@link loadMetricModel} of bytes in memory; `file` stands in errors. */
+export function parseMetricModel(bytes: Buffer, file: string): MetricModel {
+  const { tensors, metadata } = parseSafetensors(bytes, file);
+  const bad = (reason: string, cause?: unknown) =>
+    new Audio2VecError('ERR_MODEL_FORMAT', `${file} is not a metric of this version: ${reason}.`, { cause });
+  if (metadata.format !== metricFormat) throw bad(`its metadata does not say format "${metricFormat}"`);
+  if (metadata.version !== version) throw bad(`it has version ${metadata.version}, this package reads ${version}`);
+  const parse = <T>(key: string, schema: z.ZodType<T>): T => {
+    try {
+      return schema.parse(JSON.parse(metadata[key] ?? ''));
+    } catch (error) {
+      throw bad(`its metadata ${key} is wrong`, error);
+    }
+  };
+  const [config, calibration] = [parse('config', configSchema), parse('calibration', calibrationSchema)];
+  const provenance = parse('provenance', provenanceSchema);
+  try {
+    checkConfig(config);
+    const reader = new TensorReader(tensors);
+    const weights = new Map(parametersOf(config).map(({ name, shape }) => [name, reader.floats(name, shape)]));
+    reader.end();
+    const model = { config, calibration, provenance, weights };
+    checkMetricModel(model);
+    return model;
+  } catch (error) {
+    throw bad((error as Error).message.replace(/\.$/, ''), error);
+  }
+}
+
+/** Throws `ERR_ARGUMENT` unless the model is whole: every array there, of the right size, finite. */
+export function checkMetricModel(model: MetricModel): void {
+  if (!(model?.config && model.weights && model.calibration)) throw argumentError('model', 'a MetricModel', model);
+  checkConfig(model.config);
+  for (const { name, shape } of parametersOf(model.config)) {
+    const data = model.weights.get(name);
+    if (data?.length !== sizeOf(shape)) throw argumentError(name, `an array of ${sizeOf(shape)} values`, data?.length);
+    const wrong = data.find((v) => !Number.isFinite(v));
+    if (wrong !== undefined) throw argumentError(name, 'finite', wrong);
+  }
+}
