@@ -113,7 +113,7 @@ export function nativeInputs(nodes: readonly Node[], plan: Plan, batch: Batch, f
     if ('values' in input) {
       const want = batch.examples * node.rows * sizeOf(node.shape);
       if (!(input.values instanceof Float32Array) || input.values.length !== want) {
-        throw argumentError(`batch.inputs.${name}.values`, `a Float32Array of ${want}`, input.values?.length);
+        throw argumentError(`batch.inputs.${name}.values`, `a Float32Array of ${want}`, lengthOf(input.values));
       }
       checkIndices(nodes, name, input.values);
       return { tensor, values: input.values };
@@ -125,7 +125,7 @@ export function nativeInputs(nodes: readonly Node[], plan: Plan, batch: Batch, f
     if (input.store !== undefined) checkStore(`batch.inputs.${name}.store`, input.store);
     checkBands(name, node.shape[1], store, mean, inverseStd);
     if (!(input.frames instanceof Float64Array) || input.frames.length !== slices) {
-      throw argumentError(`batch.inputs.${name}.frames`, `a Float64Array of ${slices}`, input.frames?.length);
+      throw argumentError(`batch.inputs.${name}.frames`, `a Float64Array of ${slices}`, lengthOf(input.frames));
     }
     const last = store.frames - node.shape[0];
     for (const start of input.frames) {
@@ -138,6 +138,13 @@ export function nativeInputs(nodes: readonly Node[], plan: Plan, batch: Batch, f
     const size = [node.shape[0], node.shape[1]] as const;
     return { ...gathered, augment: nativeAugmentation(name, input.augment, slices, size, last) };
   });
+}
+
+/** For a message: what is too long or short, or is no such array. */
+function lengthOf(values: unknown): unknown {
+  return values instanceof Float32Array || values instanceof Float64Array
+    ? `a ${values.constructor.name} of ${values.length}`
+    : values;
 }
 
 /** Frames of a source have as many values as the input has bands; so have their statistics. */
