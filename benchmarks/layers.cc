@@ -186,7 +186,7 @@ int main() {
     measure_peak();
     const int units = std::max(1, std::min(64, 384 / (l.t * l.f)));
     const double flops = 2.0 * l.t * l.f * l.cin * l.cout * l.kt * l.kf * units;
-    // As lib/engine/by-bands.ts has it: bands innermost for few channels, in training for fewer still.
+    // As lib/engine/planar.ts has it: bands innermost for few channels, in training for fewer still.
     const bool fills = l.f % (2 * V) == 0;
     const auto forward = measure(table, l, units, fills && l.cout <= V, {STEP_conv});
     const auto backward = measure(table, l, units, fills && l.cout < V, {STEP_conv_data, STEP_conv_weights});

@@ -1,4 +1,4 @@
-// Whitening of a trained encoder: lib/train/whiten.ts.
+// Whitening of a trained encoder: lib/systems/audio2vec/whiten.ts.
 import { EigenvalueDecomposition, Matrix } from 'ml-matrix';
 import { beforeAll, expect, test } from 'vitest';
 import { Encoder } from '../lib/embed/encoder.js';

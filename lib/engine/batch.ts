@@ -1,8 +1,12 @@
 // What a network is fed: checked here, because C++ does not look again.
 import type { Node } from '../graph/graph.js';
 import { sizeOf } from '../graph/graph.js';
+import { losses } from '../graph/losses.js';
+import { inputsPicked } from '../graph/made-nodes.js';
+import { native } from '../native/addon.js';
 import type { Plan } from '../native/plan.js';
-import type { NativeInput } from '../native/types.js';
+import type { NativeFeatureStore, NativeInput } from '../native/types.js';
+import { checkInteger, checkObject, checkOptions } from '../util/arguments.js';
 import { argumentError } from '../util/errors.js';
 import { type Augmentation, nativeAugmentation } from './augmentation.js';
 
@@ -58,15 +62,41 @@ export interface Gathering {
 }
 
 export function gatheringOf(nodes: readonly Node[], { inputs = {}, ...usual }: Sources): Gathering {
+  checkObject('inputs', inputs);
   const known = nodes.filter((n) => n.op === 'input').map((n) => n.name);
   const wrong = Object.keys(inputs).find((name) => !known.includes(name));
   if (wrong) throw argumentError('inputs', `named as the graph's: ${known.join(', ')}`, wrong);
-  const source = ({ store = usual.store, mean, std }: Partial<InputSource>): Source => ({
-    store,
-    mean,
-    inverseStd: std?.map((s) => 1 / s),
+  const source = (label: string, { store = usual.store, mean, std }: Partial<InputSource>): Source => {
+    if (store !== undefined) checkStore(`store${label}`, store);
+    for (const [key, values] of Object.entries({ mean, std })) {
+      if (values === undefined || values instanceof Float32Array) continue;
+      throw argumentError(`${key}${label}`, 'a Float32Array', values);
+    }
+    return { store, mean, inverseStd: std?.map((s) => 1 / s) };
+  };
+  const own = Object.entries(inputs).map(([name, given]) => {
+    checkObject(`source of ${name}`, given);
+    return [name, source(` of ${name}`, given)] as const;
   });
-  return { all: source(usual), own: new Map(Object.entries(inputs).map(([name, own]) => [name, source(own)])) };
+  return { all: source('', usual), own: new Map(own) };
+}
+
+/** Frames must be where the source says that they are. */
+function checkStore(name: string, store: FrameSource): void {
+  checkObject(name, store);
+  checkInteger(`${name}.frames`, store.frames, 0, Number.MAX_SAFE_INTEGER);
+  const { native: from } = store;
+  if (!(from instanceof Float32Array || from instanceof native.FeatureStore)) {
+    throw argumentError(`${name}.native`, 'a Float32Array or that of a feature store', from);
+  }
+}
+
+/** Throws `ERR_ARGUMENT` unless a batch has the members that it must have. */
+export function checkBatch(batch: Batch, mostExamples: number): void {
+  checkOptions('batch', batch, ['examples', 'inputs', 'scalars']);
+  checkInteger('batch.examples', batch.examples, 1, mostExamples);
+  checkObject('batch.inputs', batch.inputs);
+  if (batch.scalars !== undefined) checkObject('batch.scalars', batch.scalars);
 }
 
 /** The inputs of a plan as the addon takes them. Throws `ERR_ARGUMENT` unless every one is there, of the right size and
@@ -74,8 +104,11 @@ export function gatheringOf(nodes: readonly Node[], { inputs = {}, ...usual }: S
 export function nativeInputs(nodes: readonly Node[], plan: Plan, batch: Batch, from: Gathering): NativeInput[] {
   return Object.entries(plan.inputs).map(([name, tensor]) => {
     const node = nodes.find((n) => n.name === name)!;
-    const input = batch.inputs[name];
-    if (!input) throw argumentError('batch.inputs', `given for ${name}`, Object.keys(batch.inputs).join(', '));
+    if (!Object.hasOwn(batch.inputs, name)) {
+      throw argumentError('batch.inputs', `given for ${name}`, Object.keys(batch.inputs).join(', '));
+    }
+    const input = batch.inputs[name]!;
+    checkObject(`batch.inputs.${name}`, input);
     const slices = node.rows * (node.shape.length === 3 ? node.shape[2] : 1) * batch.examples;
     if ('values' in input) {
       const want = batch.examples * node.rows * sizeOf(node.shape);
@@ -89,6 +122,7 @@ export function nativeInputs(nodes: readonly Node[], plan: Plan, batch: Batch, f
     const store = input.store ?? usual;
     if (!store || !mean || !inverseStd) throw argumentError('store, mean and std', 'given to feed frames', 'nothing');
     if (node.shape.length !== 3) throw argumentError(`batch.inputs.${name}`, 'values, as it is a vector', 'frames');
+    if (input.store !== undefined) checkStore(`batch.inputs.${name}.store`, input.store);
     checkBands(name, node.shape[1], store, mean, inverseStd);
     if (!(input.frames instanceof Float64Array) || input.frames.length !== slices) {
       throw argumentError(`batch.inputs.${name}.frames`, `a Float64Array of ${slices}`, input.frames?.length);
@@ -111,33 +145,36 @@ function checkBands(name: string, bands: number, store: FrameSource, ...statisti
   for (const has of [store.bands ?? store.width ?? bands, ...statistics.map((s) => s.length)]) {
     if (has !== bands) throw argumentError(`source of ${name}`, `frames of ${bands} bands and their statistics`, has);
   }
+  const there =
+    store.native instanceof Float32Array ? store.native.length : (store.native as NativeFeatureStore).values;
+  if (there < store.frames * bands) {
+    throw argumentError(`source of ${name}`, `open, with ${store.frames} frames of ${bands} bands`, `${there} values`);
+  }
 }
 
 /** Inputs that are indices must be whole numbers in range: classes, frames, candidates. */
 function checkIndices(nodes: readonly Node[], name: string, values: Float32Array): void {
   for (const node of nodes) {
-    const operand = node.inputs.indexOf(name);
-    const limits = operand > 0 ? indexLimits(nodes, node, operand) : undefined;
-    if (!limits) continue;
-    const [least, most, what] = limits;
+    const limits = indexLimits(nodes, node);
+    if (!limits || !inputsPicked(nodes, node.inputs[limits.operand]!)?.includes(name)) continue;
+    const [least, most] = limits.range;
     for (const v of values) {
       if (!(Number.isInteger(v) && v >= least && v <= most)) {
-        throw argumentError(`batch.inputs.${name}.values`, `${what} from ${least} to ${most}`, v);
+        throw argumentError(`batch.inputs.${name}.values`, `${limits.what} from ${least} to ${most}`, v);
       }
     }
   }
 }
 
-function indexLimits(nodes: readonly Node[], node: Node, operand: number): [number, number, string] | undefined {
-  const { shape } = nodes.find((n) => n.name === node.inputs[0])!;
-  if (node.op === 'gather' && operand === 1) return [0, shape[0] - 1, 'frame indices'];
-  if (node.op !== 'loss') return undefined;
-  if (node.loss === 'softmax' && operand === 1) return [0, shape[shape.length - 1]! - 1, 'class indices'];
-  // A negative candidate leaves its position out.
-  if (node.loss === 'contrastive-index' && operand === 2) return [-1, positions(shape) - 1, 'positions'];
-  return undefined;
+interface IndexLimits {
+  operand: number;
+  what: string;
+  range: readonly [number, number];
 }
 
-function positions(shape: readonly number[]): number {
-  return sizeOf(shape) / shape[shape.length - 1]!;
+function indexLimits(nodes: readonly Node[], node: Node): IndexLimits | undefined {
+  const operands = () => node.inputs.map((input) => nodes.find((n) => n.name === input)!);
+  if (node.op === 'gather') return { operand: 1, what: 'frame indices', range: [0, operands()[0]!.shape[0] - 1] };
+  const indices = node.op === 'loss' ? losses[node.loss].indices : undefined;
+  return indices && { ...indices, range: indices.range(operands()) };
 }

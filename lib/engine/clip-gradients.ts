@@ -1,6 +1,8 @@
 // Clipping by the global norm (Pascanu, Mikolov, Bengio 2013): one bad batch then moves the parameters no further than
 // any other.
+
 import { Audio2VecError, argumentError } from '../util/errors.js';
+import { checkArrays } from './arrays.js';
 
 /** Scales all gradients by the same factor, in place, so that the Euclidean norm of all their values together is at most
  * `maxNorm`. Goes between `lossAndGradients` and `update`.
@@ -9,7 +11,9 @@ import { Audio2VecError, argumentError } from '../util/errors.js';
  * @throws `ERR_ARGUMENT` unless `maxNorm` is positive; `ERR_DIVERGED`, which names the array, for a gradient that is not
  *   finite */
 export function clipGradients(gradients: ReadonlyMap<string, Float32Array | Float64Array>, maxNorm: number): number {
-  if (!(maxNorm > 0 && maxNorm < Infinity)) throw argumentError('maxNorm', 'a positive number', maxNorm);
+  checkArrays('gradients', gradients);
+  if (typeof maxNorm !== 'number' || !(maxNorm > 0 && maxNorm < Infinity))
+    throw argumentError('maxNorm', 'a positive number', maxNorm);
   let squares = 0;
   for (const [name, values] of gradients) {
     for (const g of values) squares += g * g;

@@ -1,15 +1,20 @@
 // A graph made runnable: the native engine with its parameters, gradients and optimiser state.
 import { availableParallelism } from 'node:os';
 import { distinctParameters, type Graph, type Node, type Scalar, sizeOf } from '../graph/graph.js';
+import { checkedNodes } from '../graph/made-nodes.js';
 import { native } from '../native/addon.js';
 import type { Plan } from '../native/plan.js';
 import type { NativeNetwork, NativeRun } from '../native/types.js';
+import { checkInteger, checkObject, checkOneOf, checkOptions } from '../util/arguments.js';
 import { Audio2VecError, argumentError } from '../util/errors.js';
-import { type Batch, type Gathering, gatheringOf, nativeInputs, type Sources } from './batch.js';
+import { type Arrays, checkArrays } from './arrays.js';
+import { type Batch, checkBatch, type Gathering, gatheringOf, nativeInputs, type Sources } from './batch.js';
 import { parameterOffsets, type Statistics } from './engine-graph.js';
 import { nativeUpdate, type Optimiser } from './optimiser.js';
+import { optionalRewrites } from './rewrites/index.js';
 import { schedule } from './schedule.js';
 
+export type { Arrays } from './arrays.js';
 export type { Batch, BatchInput, FrameSource, InputSource } from './batch.js';
 export type { AdamOptions, Optimiser } from './optimiser.js';
 
@@ -29,9 +34,6 @@ export interface Losses {
   loss: number;
   parts: Record<string, number>;
 }
-
-/** Arrays by parameter name; of doubles when the network computes in double precision. */
-export type Arrays = Map<string, Float32Array | Float64Array>;
 
 /** Losses with gradients by parameter name, and those of inputs that were asked for, `[examples, rows, ...shape]`. */
 export type Gradients = Losses & { gradients: Arrays; inputGradients: Map<string, Float32Array> };
@@ -59,17 +61,24 @@ interface RunnablePlan {
   id: number;
   plan: Plan;
   losses: Float64Array;
+  /** Whether a function that {@link Network.bindForward} returned runs it. */
+  bound: boolean;
 }
+
+/** Plans that are kept; of others, the memory is given back and they are made anew when they are asked for. */
+const MOST_PLANS = 6;
 
 /** The native engine behind one graph. Calls on one network must not overlap: await each. */
 export class Network {
   readonly nodes: readonly Node[];
   readonly maxExamples: number;
+  private readonly byName: ReadonlyMap<string, Node>;
   private readonly scalars: readonly Scalar[];
   private readonly threads: number;
   private readonly handle: NativeNetwork;
   private readonly offsets;
   private readonly length: number;
+  /** By what they compute; the one that was asked for last is at the end. */
   private readonly plans = new Map<string, RunnablePlan>();
   private readonly doubles: boolean;
   private readonly gathering: Gathering;
@@ -80,33 +89,42 @@ export class Network {
   private closed = false;
 
   /** @param graph what to compute; or its nodes, where it has no run-time scalars
-   * @throws `ERR_ARGUMENT`, `ERR_ISA` */
+   * @throws `ERR_ARGUMENT`, `ERR_ISA`, `ERR_MEMORY` */
   constructor(graph: Graph | readonly Node[], options: NetworkOptions) {
+    checkObject('graph', graph);
+    checkOptions('options', options, ['maxExamples', 'threads', 'isa', 'without', 'store', 'mean', 'std', 'inputs']);
     const { maxExamples, threads = availableParallelism(), isa = '', without = [] } = options;
-    checkCount('maxExamples', maxExamples, 1 << 20);
-    checkCount('threads', threads, 256);
+    checkInteger('maxExamples', maxExamples, 1, 1 << 20);
+    checkInteger('threads', threads, 1, 256);
+    if (typeof isa !== 'string') throw argumentError('isa', 'a string', isa);
+    if (!Array.isArray(without)) throw argumentError('without', 'an array of names', without);
+    for (const name of without) checkOneOf('without', name, [...optionalRewrites, 'planar']);
     const available = native.capabilities().available;
     if (isa && !available.includes(isa)) {
       throw new Audio2VecError('ERR_ISA', `isa is ${JSON.stringify(isa)}, but here there is ${available.join(', ')}.`);
     }
-    this.nodes = 'nodes' in graph ? graph.nodes : graph;
-    this.scalars = 'nodes' in graph ? graph.scalars : [];
+    this.nodes = checkedNodes('nodes' in graph ? graph.nodes : graph);
+    this.byName = new Map(this.nodes.map((node) => [node.name, node]));
+    this.scalars = 'nodes' in graph ? checkedScalars(graph.scalars) : [];
     this.maxExamples = maxExamples;
     this.threads = threads;
     this.doubles = isa === 'float64';
-    this.without = without;
+    this.without = [...without];
     this.offsets = parameterOffsets(this.nodes);
     const all = [...this.offsets.values()];
     this.length = all.reduce((n, o) => n + sizeOf(o.parameter.shape), 0);
     const ranges = all
       .filter((o) => o.parameter.trainable)
       .flatMap((o) => [o.offset, sizeOf(o.parameter.shape), o.parameter.shape.length > 1 ? 1 : 0]);
-    this.handle = new native.Network(isa, threads, maxExamples, this.length, Float64Array.from(ranges));
     this.gathering = gatheringOf(this.nodes, options);
+    this.handle = this.allocate(
+      () => new native.Network(isa, threads, maxExamples, this.length, Float64Array.from(ranges)),
+    );
   }
 
   /** Bytes that parameters and plans hold so far. */
   get bytes(): number {
+    this.checkOpen();
     return this.handle.bytes();
   }
 
@@ -124,9 +142,11 @@ export class Network {
 
   /** Forward, backward, update; running statistics move. */
   async step(batch: Batch, optimiser: Optimiser): Promise<Losses> {
+    const update = nativeUpdate(optimiser);
     const entry = this.plan('train', []);
+    const losses = await this.run(entry, batch, { update });
     this.trained = entry;
-    return this.run(entry, batch, { update: nativeUpdate(optimiser) });
+    return losses;
   }
 
   /** Forward and backward in training mode, changing nothing. {@link update} may follow.
@@ -135,17 +155,20 @@ export class Network {
   async lossAndGradients(
     batch: Batch,
     inputs: readonly string[] = [],
-    { statistics = 'batch' }: GradientOptions = {},
+    options: GradientOptions = {},
   ): Promise<Gradients> {
-    if (statistics !== 'batch' && statistics !== 'running') {
-      throw argumentError('statistics', '"batch" or "running"', statistics);
+    checkOptions('options', options, ['statistics']);
+    const { statistics = 'batch' } = options;
+    checkOneOf('statistics', statistics, ['batch', 'running']);
+    for (const name of namesOf('inputs', inputs)) {
+      if (this.byName.get(name)?.op !== 'input') throw argumentError('inputs', 'of inputs of the graph', name);
     }
     const entry = this.plan('train', [], inputs, statistics);
-    this.trained = entry;
     const gradients = new Float64Array(this.length);
     const inputGradients = new Map(inputs.map((name) => [name, new Float32Array(this.outputSize(batch, name))]));
     const outputs = [...inputGradients].map(([name, values]) => ({ tensor: entry.plan.outputs[`d ${name}`]!, values }));
     const losses = await this.run(entry, batch, { gradients, outputs });
+    this.trained = entry;
     const trainable = [...this.offsets.values()].filter((o) => o.parameter.trainable).map((o) => o.parameter.name);
     const all = this.split(gradients);
     return { ...losses, gradients: new Map(trainable.map((name) => [name, all.get(name)!])), inputGradients };
@@ -156,13 +179,14 @@ export class Network {
    * the bit.
    * @throws `ERR_ARGUMENT` unless `gradients` has an array of the right size for every trainable parameter */
   async update(optimiser: Optimiser, gradients?: Arrays): Promise<void> {
-    if (!this.trained) throw argumentError('update', 'called after lossAndGradients', 'before it');
     this.checkFree();
-    if (gradients) this.handle.setGradients(this.join(gradients, true));
+    if (!this.trained) throw argumentError('update', 'called after lossAndGradients', 'before it');
+    const update = nativeUpdate(optimiser);
+    if (gradients !== undefined) this.handle.setGradients(this.join('gradients', gradients, true));
     this.busy = true;
     try {
       const { id, losses } = this.trained;
-      await this.handle.run(id, 0, [], { losses, update: nativeUpdate(optimiser) });
+      await this.handle.run(id, 0, [], { losses, update });
     } finally {
       this.busy = false;
     }
@@ -181,9 +205,10 @@ export class Network {
     nodes: readonly N[],
     out: Partial<Record<N, Float32Array>> = {},
   ): Promise<Record<N, Float32Array>> {
-    const values = nodes.map((name) => {
+    checkObject('out', out);
+    const values = namesOf('nodes', nodes).map((name) => {
       const size = this.outputSize(batch, name);
-      const array = out[name] ?? new Float32Array(size);
+      const array = (Object.hasOwn(out, name) ? out[name] : undefined) ?? new Float32Array(size);
       checkOut(array, size);
       return [name, array] as const;
     });
@@ -208,24 +233,33 @@ export class Network {
     out: Float32Array | readonly Float32Array[],
     hop?: number,
   ): (later?: boolean) => void {
-    const names = typeof node === 'string' ? [node] : node;
+    const names = namesOf('node', typeof node === 'string' ? [node] : node);
     const arrays = out instanceof Float32Array ? [out] : out;
+    checkObject('out', arrays);
     names.forEach((name, i) => {
       checkOut(arrays[i]!, this.outputSize(batch, name));
     });
-    const { id, plan, losses } = this.plan('infer', names);
+    if (hop !== undefined) checkInteger('hop', hop, 1, 2 ** 31 - 1);
+    const entry = this.plan('infer', names);
+    const { id, plan, losses } = entry;
+    const { examples } = batch;
     const inputs = nativeInputs(this.nodes, plan, batch, this.gathering);
     const bytes = hop === undefined ? 0 : this.handle.cachedBytes(id, hop);
     const cache = hop !== undefined && bytes > 0 ? { rows: new Uint8Array(bytes), hop, filled: false } : undefined;
-    if (cache && (batch.examples !== 1 || this.threads !== 1)) {
+    if (cache && (examples !== 1 || this.threads !== 1)) {
       throw argumentError('hop', 'given only for one example on one thread', hop);
     }
     const outputs = names.map((name, i) => ({ tensor: plan.outputs[name]!, values: arrays[i]! }));
     const run: NativeRun = { losses, outputs, scalars: this.scalarsOf(plan, batch), ...(cache && { cache }) };
+    entry.bound = true;
+    const fed = inputs.map((input) => ('values' in input ? input.values : input.starts));
+    const all = [...fed, ...arrays];
+    const lengths = all.map((array) => array.length);
     return (later = false) => {
       this.checkFree();
+      for (let i = 0; i < all.length; i++) if (all[i]!.length !== lengths[i]) throw gone();
       if (cache) cache.filled = later;
-      this.handle.runSync(id, batch.examples, inputs, run);
+      this.handle.runSync(id, examples, inputs, run);
     };
   }
 
@@ -244,7 +278,7 @@ export class Network {
   /** Replaces parameters; every one of the graph must be given, with its size. */
   setParameters(params: Arrays): void {
     this.checkFree();
-    this.handle.setParameters(this.join(params));
+    this.handle.setParameters(this.join('params', params));
   }
 
   getState(): NetworkState {
@@ -256,8 +290,13 @@ export class Network {
   }
 
   setState(state: NetworkState): void {
-    this.setParameters(state.params);
-    this.handle.setMoments(this.join(state.m), this.join(state.v), state.steps);
+    this.checkFree();
+    checkObject('state', state);
+    checkInteger('state.steps', state.steps, 0, Number.MAX_SAFE_INTEGER);
+    const { params, m, v } = state;
+    const [first, second] = [this.join('state.m', m), this.join('state.v', v)];
+    this.handle.setParameters(this.join('state.params', params));
+    this.handle.setMoments(first, second, state.steps);
   }
 
   private plan(
@@ -268,19 +307,34 @@ export class Network {
   ): RunnablePlan {
     this.checkFree();
     const key = JSON.stringify([mode, targets, gradients, statistics]);
-    let entry = this.plans.get(key);
-    if (!entry) {
-      const { without, scalars } = this;
-      const plan = schedule(this.nodes, mode, targets, this.handle.lanes, { gradients, statistics, without, scalars });
-      entry = { id: this.addPlan(plan, mode), plan, losses: new Float64Array(plan.losses.length) };
-      this.plans.set(key, entry);
-    }
+    const known = this.plans.get(key);
+    if (known) this.plans.delete(key);
+    const entry = known ?? this.newPlan(mode, targets, gradients, statistics);
+    this.plans.set(key, entry); // at the end
     return entry;
   }
 
-  private addPlan(plan: Plan, mode: 'train' | 'infer'): number {
+  private newPlan(
+    mode: 'train' | 'infer',
+    targets: readonly string[],
+    gradients: readonly string[],
+    statistics: Statistics,
+  ): RunnablePlan {
+    const { without, scalars } = this;
+    const plan = schedule(this.nodes, mode, targets, this.handle.lanes, { gradients, statistics, without, scalars });
+    for (const [key, old] of this.plans) {
+      if (this.plans.size < MOST_PLANS) break;
+      if (old.bound || old === this.trained) continue;
+      this.plans.delete(key);
+      this.handle.removePlan(old.id);
+    }
+    const id = this.allocate(() => this.handle.addPlan(plan, mode === 'train'));
+    return { id, plan, losses: new Float64Array(plan.losses.length), bound: false };
+  }
+
+  private allocate<T>(what: () => T): T {
     try {
-      return this.handle.addPlan(plan, mode === 'train');
+      return what();
     } catch (cause) {
       if (!(cause instanceof Error && cause.message === 'out of memory')) throw cause;
       throw new Audio2VecError(
@@ -291,20 +345,22 @@ export class Network {
     }
   }
 
-  private outputSize({ examples }: Batch, name: string): number {
-    const node = this.nodes.find((n) => n.name === name);
+  private outputSize(batch: Batch, name: string): number {
+    const node = this.byName.get(name);
     if (!node) throw argumentError('node', 'a node of the graph', name);
-    checkCount('examples', examples, this.maxExamples);
-    return examples * node.rows * sizeOf(node.shape);
+    if (node.op === 'loss') throw argumentError('node', 'a value, not a loss (evaluate gives those)', name);
+    checkBatch(batch, this.maxExamples);
+    return batch.examples * node.rows * sizeOf(node.shape);
   }
 
   private async run({ id, plan, losses }: RunnablePlan, batch: Batch, options: Partial<NativeRun>): Promise<Losses> {
-    checkCount('examples', batch.examples, this.maxExamples);
+    checkBatch(batch, this.maxExamples);
     const inputs = nativeInputs(this.nodes, plan, batch, this.gathering);
+    const scalars = this.scalarsOf(plan, batch);
     this.checkFree();
     this.busy = true;
     try {
-      await this.handle.run(id, batch.examples, inputs, { losses, scalars: this.scalarsOf(plan, batch), ...options });
+      await this.handle.run(id, batch.examples, inputs, { losses, scalars, ...options });
       const parts = Object.fromEntries(plan.losses.map((name, i) => [name, losses[i]!]));
       return { loss: losses.reduce((a, b) => a + b, 0), parts };
     } finally {
@@ -318,7 +374,9 @@ export class Network {
       if (!known.includes(name)) throw argumentError('batch.scalars', `of ${known.join(', ') || 'nothing'}`, name);
       if (!Number.isFinite(value)) throw argumentError(`batch.scalars.${name}`, 'a finite number', value);
     }
-    return Float64Array.from(plan.scalars, ({ name, value }) => scalars[name] ?? value);
+    return Float64Array.from(plan.scalars, ({ name, value }) =>
+      Object.hasOwn(scalars, name) ? scalars[name]! : value,
+    );
   }
 
   private split(flat: Float64Array): Arrays {
@@ -330,22 +388,27 @@ export class Network {
     return out;
   }
 
-  private join(arrays: Arrays, trainableOnly = false): Float64Array {
+  private join(what: string, arrays: Arrays, trainableOnly = false): Float64Array {
+    checkArrays(what, arrays);
     const flat = new Float64Array(this.length);
     for (const { name, shape, trainable } of distinctParameters(this.nodes)) {
       if (trainableOnly && !trainable) continue;
       const values = arrays.get(name);
       const want = sizeOf(shape);
       if (values?.length !== want)
-        throw argumentError(`weights of ${name}`, `${want} values`, values?.length ?? 'none');
+        throw argumentError(`${what} of ${name}`, `${want} values`, values?.length ?? 'none');
       flat.set(values, this.offsets.get(name)!.offset);
     }
     return flat;
   }
 
   private checkFree(): void {
-    if (this.closed) throw new Audio2VecError('ERR_ARGUMENT', 'This network is closed: make a new one.');
+    this.checkOpen();
     if (this.busy) throw overlap();
+  }
+
+  private checkOpen(): void {
+    if (this.closed) throw new Audio2VecError('ERR_ARGUMENT', 'This network is closed: make a new one.');
   }
 }
 
@@ -359,8 +422,22 @@ function checkOut(out: Float32Array | undefined, size: number): void {
   }
 }
 
-function checkCount(name: string, value: number, most: number): void {
-  if (!Number.isInteger(value) || value < 1 || value > most) {
-    throw argumentError(name, `an integer from 1 to ${most}`, value);
+function gone(): Audio2VecError {
+  return new Audio2VecError('ERR_ARGUMENT', 'An array of this call was transferred or resized: bind it to new ones.');
+}
+
+function namesOf<N extends string>(what: string, names: readonly N[]): readonly N[] {
+  if (!Array.isArray(names)) throw argumentError(what, 'an array of names', names);
+  for (const name of names) if (typeof name !== 'string') throw argumentError(what, 'of names', name);
+  return names;
+}
+
+function checkedScalars(scalars: readonly Scalar[]): readonly Scalar[] {
+  if (!Array.isArray(scalars)) throw argumentError('scalars of the graph', 'an array', scalars);
+  for (const s of scalars) {
+    if (typeof s?.scalar !== 'string' || !Number.isFinite(s.value)) {
+      throw argumentError('scalar of the graph', 'made by Graph.scalar', s);
+    }
   }
+  return [...scalars];
 }

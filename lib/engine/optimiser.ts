@@ -1,5 +1,6 @@
 // How parameters move along their gradients: update rules by name, as native/engine/optimizers.h has them.
 import type { NativeUpdate } from '../native/types.js';
+import { checkNumber, checkObject, checkOneOf, checkOptions } from '../util/arguments.js';
 import { argumentError } from '../util/errors.js';
 
 interface CommonOptions {
@@ -27,18 +28,33 @@ export interface SgdOptions extends CommonOptions {
 
 export type Optimiser = AdamOptions | SgdOptions;
 
-const defaults = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0 };
+const adam = ['rule', 'learningRate', 'weightDecay', 'beta1', 'beta2', 'epsilon'] as const;
+const sgd = ['rule', 'learningRate', 'weightDecay', 'momentum'] as const;
 
 /** Fills in defaults. Throws `ERR_ARGUMENT` for values that would ruin every weight. */
 export function nativeUpdate(optimiser: Optimiser): NativeUpdate {
-  const rule = optimiser.rule ?? 'adam';
-  if (rule !== 'adam' && rule !== 'sgd') throw argumentError('rule', '"adam" or "sgd"', rule);
-  const { learningRate } = optimiser;
-  if (!(learningRate >= 0 && learningRate < Infinity))
-    throw argumentError('learningRate', 'not negative', learningRate);
+  checkObject('optimiser', optimiser);
+  const { rule = 'adam', learningRate, weightDecay = 0 } = optimiser;
+  checkOneOf('rule', rule, ['adam', 'sgd']);
+  checkNumber('learningRate', learningRate, 0);
+  checkNumber('weightDecay', weightDecay, 0, 1);
   if (optimiser.rule === 'sgd') {
-    const { weightDecay = 0, momentum = 0.9 } = optimiser;
-    return { ...defaults, rule, learningRate, weightDecay, beta1: momentum };
+    checkOptions('optimiser', optimiser, sgd);
+    const { momentum = 0.9 } = optimiser;
+    checkShare('momentum', momentum);
+    return { rule: 'sgd', learningRate, weightDecay, beta1: momentum, beta2: 0, epsilon: 1 };
   }
-  return { ...defaults, ...optimiser, rule };
+  checkOptions('optimiser', optimiser, adam);
+  const { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 } = optimiser;
+  checkShare('beta1', beta1);
+  checkShare('beta2', beta2);
+  checkNumber('epsilon', epsilon, 1e-30);
+  return { rule: 'adam', learningRate, weightDecay, beta1, beta2, epsilon };
+}
+
+/** Of the past in an average: all of it would leave no room for anything new. */
+function checkShare(name: string, value: number): void {
+  if (typeof value !== 'number' || !(value >= 0 && value < 1)) {
+    throw argumentError(name, 'a number from 0 to below 1', value);
+  }
 }

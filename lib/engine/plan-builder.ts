@@ -51,8 +51,8 @@ export class PlanBuilder {
     phases: [],
     scratches: [],
     scalars: [],
-    inputs: {},
-    outputs: {},
+    inputs: Object.create(null), // any name may be a key
+    outputs: Object.create(null),
     losses: [],
   };
   private readonly convs = new Map<string, number>();

@@ -1,4 +1,4 @@
-// What a front end is: how samples become frames of features. One entry for each kind stands in front-ends.ts; all that
+// What a front end is: how samples become frames of features. One entry for each kind stands in front-end-list.ts; all that
 // the rest of the package knows of a kind it asks of its entry.
 import type { NativeFrontEnd } from '../native/types.js';
 import { argumentError } from '../util/errors.js';
@@ -13,7 +13,7 @@ export interface FrontEndBase {
   hop: number;
 }
 
-/** What a {@link FrontEndKernel} returns (Status in native/frontend/status.h). */
+/** What a {@link FrontEndKernel} returns (Status in native/addon/log_mel_addon.cc). */
 export const DONE = 0;
 export const NOT_FINITE = 1;
 

@@ -1,5 +1,8 @@
 // Builds a network: a list of nodes (node.ts) in the order they are computed.
+import { checkBoolean, checkInteger, checkNumber, checkOneOf, checkOptions } from '../util/arguments.js';
 import { argumentError } from '../util/errors.js';
+import { checkLoss, losses } from './losses.js';
+import { checkIndices, frozen, remember } from './made-nodes.js';
 import {
   distinctParameters,
   type LossKind,
@@ -10,12 +13,12 @@ import {
   type Shape,
   sizeOf,
 } from './node.js';
-import type { PointwiseName } from './pointwise-functions.js';
-import { type Axes, type Window, type WindowOptions, windowOf } from './window.js';
+import { type PointwiseName, pointwiseFunctions } from './pointwise-functions.js';
+import { type Axes, checkAxes, type Window, type WindowOptions, windowOf } from './window.js';
 
 export * from './node.js';
 
-/** What the builder's methods pass around: a node by name. */
+/** What the builder's methods return and take: a node of the same graph. */
 export interface Ref {
   readonly name: string;
   readonly shape: Shape;
@@ -40,16 +43,36 @@ export interface ConvOptions extends WindowOptions {
 export class Graph {
   readonly nodes: Node[] = [];
   readonly scalars: Scalar[] = [];
-  readonly #names = new Set<string>();
+  readonly #byName = new Map<string, Node>();
 
-  private push(node: Node): Ref {
-    if (this.#names.has(node.name)) throw argumentError('name', 'unique in the graph', node.name);
-    for (const input of node.inputs) {
-      if (!this.#names.has(input)) throw argumentError(`input of ${node.name}`, 'a node of this graph', input);
+  private push(given: Node): Ref {
+    const { name, inputs, shape, rows } = given;
+    for (const [what, size] of [
+      [`shape of ${name}`, [rows, ...shape]],
+      ...given.params.map((p) => [p.name, p.shape]),
+    ]) {
+      if (sizeOf(size as number[]) >= 2 ** 31) throw argumentError(`${what}`, 'of fewer than 2^31 values', `${size}`);
     }
-    this.#names.add(node.name);
+    const node = frozen(given);
+    remember(
+      node,
+      inputs.map((input) => this.#byName.get(input)!),
+    );
+    this.#byName.set(name, node);
     this.nodes.push(node);
     return node;
+  }
+
+  /** What every method checks first: a name of its own, and operands that this graph made. */
+  private operands<R extends readonly Ref[]>(name: string, ...operands: R): R {
+    if (typeof name !== 'string' || name === '') throw argumentError('name', 'a string', name);
+    if (this.#byName.has(name)) throw argumentError('name', 'unique in the graph', name);
+    for (const x of operands as readonly (Ref | undefined)[]) {
+      const own = typeof x?.name === 'string' ? this.#byName.get(x.name) : undefined;
+      if (!own || own !== x) throw argumentError(`input of ${name}`, 'a node of this graph', x?.name ?? x);
+      if (own.op === 'loss') throw argumentError(`input of ${name}`, 'a value, not a loss', x.name);
+    }
+    return operands;
   }
 
   private same(op: Op, name: string, inputs: readonly Ref[], shape: Shape = inputs[0]!.shape): Ref {
@@ -57,27 +80,37 @@ export class Graph {
     return this.push({ ...op, name, inputs: inputs.map((r) => r.name), shape, rows, params: [] });
   }
 
+  /** A constant, or a scalar of this graph with its place in a node. */
+  private constant<K extends string>(what: string, key: K, by: number | Scalar) {
+    if (this.scalars.includes(by as Scalar)) return { [key]: 1, scalar: (by as Scalar).scalar } as Record<K, number>;
+    checkNumber(`${what}, unless it is a scalar of this graph,`, by);
+    return { [key]: by } as Record<K, number>;
+  }
+
   /** A number that runs may set: see {@link Scalar}. */
   scalar(name: string, value: number): Scalar {
+    if (typeof name !== 'string') throw argumentError('scalar', 'a name', name);
     if (!Number.isFinite(value)) throw argumentError(`scalar ${name}`, 'a finite number', value);
-    const scalar = { scalar: name, value };
+    const scalar = Object.freeze({ scalar: name, value });
     if (this.scalars.some((s) => s.scalar === name)) throw argumentError('scalar', 'unique in the graph', name);
     this.scalars.push(scalar);
     return scalar;
   }
 
   input(name: string, shape: Shape, rows = 1): Ref {
-    const size = shape.reduce((a, b) => a * b, rows);
-    if (![...shape, rows].every((n) => Number.isInteger(n) && n > 0) || size > 2 ** 31) {
-      throw argumentError(`shape of input ${name}`, 'positive integers', `${rows} × ${shape.join('×')}`);
-    }
+    this.operands(name);
+    checkShape(name, shape, rows);
     return this.push({ op: 'input', name, inputs: [], shape, rows, params: [] });
   }
 
   /** Convolution of a map; the kernel has 1 to 15 taps along frames and along bands. */
   conv(name: string, x: Ref, kernel: Axes, cout: number, bias: boolean, options: ConvOptions = {}): Ref {
+    this.operands(name, x);
     const [t, f, cin] = mapShape(name, x);
+    checkOptions(`options of ${name}`, options, ['stride', 'dilation', 'padding', 'depthwise', 'share']);
     const { depthwise = false, share = name } = options;
+    checkBoolean(`depthwise of ${name}`, depthwise);
+    checkBoolean(`bias of ${name}`, bias);
     checkCount(name, 'channels', cout, 1 << 16);
     if (depthwise && cout !== cin) throw argumentError(`channels of ${name}`, `${cin}, as of its input`, cout);
     const { window, outputs } = windowOf(name, kernel, [t, f], options);
@@ -89,14 +122,19 @@ export class Graph {
     return this.push(isPlain(kernel, window) ? base : { ...base, window });
   }
 
-  dense(name: string, x: Ref, out: number, bias = true, { share = name }: { share?: string } = {}): Ref {
+  dense(name: string, x: Ref, out: number, bias = true, options: { share?: string } = {}): Ref {
+    this.operands(name, x);
     const fanIn = vectorSize(name, x);
+    checkOptions(`options of ${name}`, options, ['share']);
+    const { share = name } = options;
+    checkBoolean(`bias of ${name}`, bias);
     checkCount(name, 'outputs', out, 1 << 20);
     const params = this.weights(name, share, [out, fanIn], fanIn, bias && out);
     return this.push({ op: 'dense', bias, name, inputs: [x.name], shape: [out], rows: x.rows, params });
   }
 
   private weights(name: string, owner: string, shape: number[], fanIn: number, biases: number | false): Parameter[] {
+    if (typeof owner !== 'string') throw argumentError(`share of ${name}`, 'the name of an earlier layer', owner);
     const params: Parameter[] = [{ name: `${owner}.weight`, shape, init: { fanIn }, trainable: true }];
     if (biases) params.push({ name: `${owner}.bias`, shape: [biases], init: { fanIn }, trainable: true });
     if (owner === name) return params;
@@ -115,7 +153,9 @@ export class Graph {
   }
 
   batchNorm(name: string, x: Ref, relu: boolean): Ref {
-    const c = x.shape[x.shape.length - 1]!;
+    this.operands(name, x);
+    checkBoolean(`relu of ${name}`, relu);
+    const c = channelsOf(x);
     const param = (key: string, constant: number, trainable: boolean): Parameter => ({
       name: `${name}.${key}`,
       shape: [c],
@@ -132,42 +172,44 @@ export class Graph {
   }
 
   relu(name: string, x: Ref): Ref {
-    return this.same({ op: 'relu' }, name, [x]);
+    return this.same({ op: 'relu' }, name, this.operands(name, x));
   }
 
   /** One function of every value, e.g. `tanh`; `constant` is the slope of `leaky_relu`, the smallest value of `log`, what
    * `sqrt` adds. */
   pointwise(name: string, fn: PointwiseName, x: Ref, constant = fn === 'leaky_relu' ? 0.1 : 1e-6): Ref {
-    if (!(constant >= 1e-30 && constant < 1e30))
-      throw argumentError(`constant of ${name}`, 'a positive number', constant);
+    this.operands(name, x);
+    checkOneOf(`function of ${name}`, fn, Object.keys(pointwiseFunctions));
+    checkNumber(`constant of ${name}`, constant, 1e-30);
     return this.same({ op: 'pointwise', fn, constant }, name, [x]);
   }
 
   /** x times a constant or a run-time scalar. */
   scale(name: string, x: Ref, by: number | Scalar): Ref {
-    const op = typeof by === 'number' ? { factor: by } : { factor: 1, scalar: by.scalar };
-    return this.same({ op: 'scale', ...op }, name, [x]);
+    this.operands(name, x);
+    return this.same({ op: 'scale', ...this.constant(`factor of ${name}`, 'factor', by) }, name, [x]);
   }
 
   add(name: string, a: Ref, b: Ref): Ref {
-    return this.same({ op: 'add' }, name, alike(name, a, b));
+    return this.same({ op: 'add' }, name, alike(name, ...this.operands(name, a, b)));
   }
 
   sub(name: string, a: Ref, b: Ref): Ref {
-    return this.same({ op: 'sub' }, name, alike(name, a, b));
+    return this.same({ op: 'sub' }, name, alike(name, ...this.operands(name, a, b)));
   }
 
   /** Value by value; see {@link gate} for one factor a position. */
   mul(name: string, a: Ref, b: Ref): Ref {
-    return this.same({ op: 'mul' }, name, alike(name, a, b));
+    return this.same({ op: 'mul' }, name, alike(name, ...this.operands(name, a, b)));
   }
 
   div(name: string, a: Ref, b: Ref): Ref {
-    return this.same({ op: 'div' }, name, alike(name, a, b));
+    return this.same({ op: 'div' }, name, alike(name, ...this.operands(name, a, b)));
   }
 
   /** Every channel of `x` times the one channel of `factor`: a mask, an attention. */
   gate(name: string, x: Ref, factor: Ref): Ref {
+    this.operands(name, x, factor);
     const wanted = [...x.shape.slice(0, -1), 1];
     if (factor.shape.join() !== wanted.join() || factor.rows !== x.rows) {
       throw argumentError(`factor of ${name}`, `${x.rows} × ${wanted.join('×')}`, describe(factor));
@@ -177,53 +219,67 @@ export class Graph {
 
   /** Σ over channels of a · b: `[T, F, 1]` or `[1]`. Of vectors of length 1 it is the cosine of their angle. */
   dot(name: string, a: Ref, b: Ref): Ref {
+    this.operands(name, a, b);
     const shape = [...a.shape.slice(0, -1), 1] as unknown as Shape;
     return this.same({ op: 'dot' }, name, alike(name, a, b), shape);
   }
 
   /** The value of `x`, as if it were constant. */
   stopGradient(name: string, x: Ref): Ref {
-    return this.same({ op: 'stop-gradient' }, name, [x]);
+    return this.same({ op: 'stop-gradient' }, name, this.operands(name, x));
   }
 
   /** The value of `value`, with the gradient of `through`. */
   straightThrough(name: string, value: Ref, through: Ref): Ref {
-    return this.same({ op: 'straight-through' }, name, alike(name, value, through));
+    return this.same({ op: 'straight-through' }, name, alike(name, ...this.operands(name, value, through)));
   }
 
   /** Sets values to 0 with this probability in training and scales the others up. Which ones follows from `seed`, a whole
    * number that every step should set anew. */
   dropout(name: string, x: Ref, probability: number, seed: Scalar): Ref {
-    if (!(probability >= 0 && probability < 1)) throw argumentError(`probability of ${name}`, '0 to 1', probability);
+    this.operands(name, x);
+    if (typeof probability !== 'number' || !(probability >= 0 && probability < 1)) {
+      throw argumentError(`probability of ${name}`, 'a number from 0 to below 1', probability);
+    }
+    if (!this.scalars.includes(seed)) throw argumentError(`seed of ${name}`, 'a scalar of this graph', seed);
     const layer = this.nodes.filter((n) => n.op === 'dropout').length;
     return this.same({ op: 'dropout', probability, layer, scalar: seed.scalar }, name, [x]);
   }
 
   /** Softmax over the channels of a position. */
   softmax(name: string, x: Ref): Ref {
-    return this.same({ op: 'softmax' }, name, [x]);
+    return this.same({ op: 'softmax' }, name, this.operands(name, x));
   }
 
   /** 1 at the largest of each group of `group` channels, 0 elsewhere. No gradient: see {@link straightThrough}. */
-  oneHot(name: string, x: Ref, group = x.shape[x.shape.length - 1]!): Ref {
-    const c = x.shape[x.shape.length - 1]!;
-    if (!(group > 0 && c % group === 0)) throw argumentError(`group of ${name}`, `a divisor of ${c}`, group);
-    return this.same({ op: 'one-hot', group }, name, [x]);
+  oneHot(name: string, x: Ref, group?: number): Ref {
+    this.operands(name, x);
+    const c = channelsOf(x);
+    const size = group === undefined ? c : group;
+    if (!Number.isInteger(size) || size < 1 || c % size !== 0) {
+      throw argumentError(`group of ${name}`, `a divisor of ${c}`, size);
+    }
+    return this.same({ op: 'one-hot', group: size }, name, [x]);
   }
 
   /** Mean 0 and variance 1 over the channels of a position, or over a whole unit (no scale and shift of its own: a
    * depthwise 1×1 convolution is one). */
   layerNorm(name: string, x: Ref, over: 'channels' | 'unit' = 'channels'): Ref {
+    this.operands(name, x);
+    checkOneOf(`over of ${name}`, over, ['channels', 'unit']);
     return this.same({ op: 'layer-norm', over }, name, [x]);
   }
 
   /** The channels of a position, or a vector, scaled to `length`. */
   l2Normalize(name: string, x: Ref, length = 1): Ref {
+    this.operands(name, x);
+    checkNumber(`length of ${name}`, length, 1e-30);
     return this.same({ op: 'l2-normalize', length }, name, [x]);
   }
 
   /** The maximum of each 2×2 window. */
   maxPool(name: string, x: Ref): Ref {
+    this.operands(name, x);
     const [t, f, c] = mapShape(name, x);
     if (t % 2 || f % 2) throw argumentError(`input of ${name}`, 'even in frames and bands', `${t} × ${f}`);
     return this.same({ op: 'max-pool' }, name, [x], [t / 2, f / 2, c]);
@@ -232,15 +288,21 @@ export class Graph {
   /** The maximum, mean or standard deviation of each window, of the values that lie inside the map. `stride` is the kernel
    * unless given. */
   pool(name: string, mode: PoolMode, x: Ref, kernel: Axes, options: Omit<WindowOptions, 'dilation'> = {}): Ref {
+    this.operands(name, x);
     const [t, f, c] = mapShape(name, x);
-    const choices = { stride: kernel, padding: 'none', ...options, dilation: 1 } as const;
-    const { window, outputs } = windowOf(name, kernel, [t, f], choices, 1 << 16);
+    checkOneOf(`mode of ${name}`, mode, poolModes);
+    checkOptions(`options of ${name}`, options, ['stride', 'padding']);
+    const { stride = kernel, padding = 'none' } = options;
+    const { window, outputs } = windowOf(name, kernel, [t, f], { stride, padding }, 1 << 16);
     return this.same({ op: 'pool', mode, kernel, window }, name, [x], [...outputs, c]);
   }
 
   /** The maximum, mean or standard deviation over all frames (`[1, F, C]`), all bands (`[T, 1, C]`) or both (`[C]`). */
   globalPool(name: string, mode: PoolMode, x: Ref, over: 'frames' | 'bands' | 'all' = 'all'): Ref {
+    this.operands(name, x);
     const [t, f, c] = mapShape(name, x);
+    checkOneOf(`mode of ${name}`, mode, poolModes);
+    checkOneOf(`over of ${name}`, over, ['frames', 'bands', 'all']);
     const kernel: Axes = [over === 'bands' ? 1 : t, over === 'frames' ? 1 : f];
     const window: Window = { stride: kernel, dilation: [1, 1], padding: [0, 0] };
     const shape: Shape = over === 'all' ? [c] : [t / kernel[0], f / kernel[1], c];
@@ -248,18 +310,22 @@ export class Graph {
   }
 
   globalMaxPool(name: string, x: Ref): Ref {
-    return this.same({ op: 'global-max-pool' }, name, [x], [mapShape(name, x)[2]]);
+    return this.same({ op: 'global-max-pool' }, name, this.operands(name, x), [mapShape(name, x)[2]]);
   }
 
   /** Every value repeated `factors` times along frames and bands. */
   upsample(name: string, x: Ref, factors: Axes = [2, 2]): Ref {
+    this.operands(name, x);
     const [t, f, c] = mapShape(name, x);
+    checkAxes(`factors of ${name}`, factors);
     for (const k of factors) checkCount(name, 'factors', k, 64);
     return this.same({ op: 'upsample', factors }, name, [x], [factors[0] * t, factors[1] * f, c]);
   }
 
   /** The same values in another shape, taken in the order rows, C, T, F. */
   reshape(name: string, x: Ref, shape: Shape, rows: number): Ref {
+    this.operands(name, x);
+    checkShape(name, shape, rows);
     if (sizeOf(x.shape) * x.rows !== sizeOf(shape) * rows) {
       throw argumentError(`shape of ${name}`, `of the same size as ${describe(x)}`, `${rows} × ${shape.join('×')}`);
     }
@@ -268,14 +334,14 @@ export class Graph {
 
   /** `rows` of each example's values, from `first` on. */
   select(name: string, x: Ref, first: number, rows: number): Ref {
-    if (!(first >= 0 && rows > 0 && first + rows <= x.rows)) {
-      throw argumentError(`rows of ${name}`, `within ${x.rows}`, `${first} + ${rows}`);
-    }
+    this.operands(name, x);
+    checkRange(`rows of ${name}`, first, rows, x.rows);
     return this.push({ op: 'select', first, name, inputs: [x.name], shape: x.shape, rows, params: [] });
   }
 
   /** Channels side by side. */
   concat(name: string, inputs: readonly Ref[]): Ref {
+    this.operands(name, ...listOf(name, inputs));
     const [first] = inputs;
     if (!first) throw argumentError(`inputs of ${name}`, 'at least one', 'none');
     const place = (r: Ref) => [r.rows, ...r.shape.slice(0, -1)].join('×');
@@ -284,7 +350,7 @@ export class Graph {
     for (const r of inputs) {
       if (place(r) !== place(first)) throw argumentError(`input of ${name}`, `like ${describe(first)}`, describe(r));
       firsts.push(channels);
-      channels += r.shape[r.shape.length - 1]!;
+      channels += channelsOf(r);
     }
     return this.same({ op: 'concat', firsts }, name, inputs, [
       ...first.shape.slice(0, -1),
@@ -294,16 +360,16 @@ export class Graph {
 
   /** `count` channels from `first` on. */
   channels(name: string, x: Ref, first: number, count: number): Ref {
-    const c = x.shape[x.shape.length - 1]!;
-    if (!(first >= 0 && count > 0 && first + count <= c)) {
-      throw argumentError(`channels of ${name}`, `within ${c}`, `${first} + ${count}`);
-    }
+    this.operands(name, x);
+    checkRange(`channels of ${name}`, first, count, channelsOf(x));
     return this.same({ op: 'channels', first }, name, [x], [...x.shape.slice(0, -1), count] as unknown as Shape);
   }
 
-  /** The frames of `x` that `index` (`[T', 1, 1]`, an input of whole numbers from 0 to T - 1) names. */
+  /** The frames of `x` that `index` (`[T', 1, 1]`, an input of whole numbers from 0 to T - 1, or rows or channels of inputs) names. */
   gather(name: string, x: Ref, index: Ref): Ref {
+    this.operands(name, x, index);
     const [, f, c] = mapShape(name, x);
+    checkIndices(`index of ${name}`, this.nodes, index.name);
     const [t, one, single] = mapShape(name, index);
     if (one !== 1 || single !== 1 || index.rows !== x.rows) {
       throw argumentError(`index of ${name}`, `${x.rows} × T×1×1`, describe(index));
@@ -315,7 +381,11 @@ export class Graph {
    * @param number the loss's constant: margin of `triplet` and `hinge`, where `huber` turns straight, the inverse
    *   temperature of `contrastive-index`, channels in a group of `diversity` */
   loss(name: string, loss: LossKind, inputs: readonly Ref[], weight: number | Scalar = 1, number?: number): Ref {
-    const op = typeof weight === 'number' ? { weight } : { weight: 1, scalar: weight.scalar };
+    this.operands(name, ...listOf(name, inputs));
+    checkLoss(name, loss, inputs, number);
+    const { indices } = losses[loss];
+    if (indices) checkIndices(`${indices.what} of ${name}`, this.nodes, inputs[indices.operand]!.name);
+    const op = this.constant(`weight of ${name}`, 'weight', weight);
     const names = inputs.map((r) => r.name);
     return this.push({ op: 'loss', loss, ...op, number, name, inputs: names, shape: [1], rows: 1, params: [] });
   }
@@ -325,6 +395,8 @@ export class Graph {
     return distinctParameters(this.nodes);
   }
 }
+
+const poolModes = ['max', 'mean', 'std'] as const satisfies readonly PoolMode[];
 
 /** Convolutions that the engine has kernels of their own for. */
 function isPlain(kernel: Axes, { stride, dilation, padding }: Window): boolean {
@@ -352,9 +424,32 @@ function alike(name: string, a: Ref, b: Ref): [Ref, Ref] {
 }
 
 function checkCount(name: string, what: string, value: number, most: number): void {
-  if (!Number.isInteger(value) || value < 1 || value > most) {
-    throw argumentError(`${what} of ${name}`, `an integer from 1 to ${most}`, value);
+  checkInteger(`${what} of ${name}`, value, 1, most);
+}
+
+/** Some of `most`, from `first` on. */
+function checkRange(what: string, first: number, count: number, most: number): void {
+  const whole = Number.isInteger(first) && Number.isInteger(count);
+  if (!whole || first < 0 || count < 1 || first + count > most) {
+    throw argumentError(what, `some within ${most}: the first and how many`, `${String(first)} + ${String(count)}`);
   }
+}
+
+function checkShape(name: string, shape: Shape, rows: number): void {
+  if (!Array.isArray(shape) || (shape.length !== 1 && shape.length !== 3)) {
+    throw argumentError(`shape of ${name}`, 'a map [T, F, C] or a vector [C]', shape);
+  }
+  for (const n of shape) checkInteger(`shape of ${name}`, n, 1, 2 ** 31 - 1);
+  checkInteger(`rows of ${name}`, rows, 1, 2 ** 31 - 1);
+}
+
+function listOf(name: string, inputs: readonly Ref[]): readonly Ref[] {
+  if (!Array.isArray(inputs)) throw argumentError(`inputs of ${name}`, 'an array', inputs);
+  return inputs;
+}
+
+function channelsOf(x: Ref): number {
+  return x.shape[x.shape.length - 1]!;
 }
 
 function describe(x: Ref): string {

@@ -2,12 +2,13 @@
 // nodes that the engine runs and the export writes.
 import { type Column, markdownTable, textTable } from '../util/text-table.js';
 import { type Node, sizeOf } from './graph.js';
+import type { Axes, Window } from './window.js';
 
 /** One line of the table: a node, or several of them together (a block). */
 export interface LayerRow {
   /** Node name, or the common prefix of the nodes of a block. */
   name: string;
-  /** Operators in order, e.g. `conv 3×1`. */
+  /** Operators in order, e.g. `conv 3×1`, `conv 5×1 / 2×1 dilated 4×1` (stride, dilation). */
   op: string;
   /** Shape of one value it produces: `[T, F, C]` or `[C]`. */
   output: readonly number[];
@@ -82,7 +83,7 @@ function positions(node: Node): number {
 function opName(node: Node, nodes: readonly Node[]): string {
   switch (node.op) {
     case 'conv':
-      return `conv ${node.kernel[0]}×${node.kernel[1]}`;
+      return `${node.depthwise ? 'depthwise conv' : 'conv'} ${times(node.kernel)}${moves(node.window)}`;
     case 'batch-norm':
       return node.relu ? 'batch norm, ReLU' : 'batch norm';
     case 'max-pool':
@@ -90,7 +91,9 @@ function opName(node: Node, nodes: readonly Node[]): string {
     case 'global-max-pool':
       return 'global max-pool';
     case 'upsample':
-      return 'upsample 2×2';
+      return `upsample ${times(node.factors)}`;
+    case 'pool':
+      return `${node.mode}-pool ${times(node.kernel)}${moves(node.window, node.kernel)}`;
     case 'reshape': {
       const from = nodes.find((n) => n.name === node.inputs[0]);
       return from && from.rows > node.rows ? 'concatenate' : 'reshape';
@@ -98,6 +101,17 @@ function opName(node: Node, nodes: readonly Node[]): string {
     default:
       return node.op;
   }
+}
+
+function times([frames, bands]: Axes): string {
+  return `${frames}×${bands}`;
+}
+
+/** Stride and dilation where they are not the usual ones. */
+function moves(window: Window | undefined, usualStride: Axes = [1, 1]): string {
+  const stride = window && times(window.stride) !== times(usualStride) ? ` / ${times(window.stride)}` : '';
+  const dilation = window && times(window.dilation) !== '1×1' ? ` dilated ${times(window.dilation)}` : '';
+  return stride + dilation;
 }
 
 /** Consecutive nodes of one block on one line. A block is what stands before the last dot but one of

@@ -43,7 +43,7 @@ export type Op =
 
 export type PoolMode = 'max' | 'mean' | 'std';
 
-/** Losses, each a mean over examples, rows and positions or values; lib/engine/planners/loss.ts has them in one table. */
+/** Losses, each a mean over examples, rows and positions or values; losses.ts has them in one table. */
 export type LossKind =
   | 'mse'
   | 'l1'

@@ -1,4 +1,5 @@
 // Windows of convolutions and pools: sizes along frames and along bands.
+import { checkInteger } from '../util/arguments.js';
 import { argumentError } from '../util/errors.js';
 
 /** Something along frames and along bands. */
@@ -59,13 +60,17 @@ export function windowOf(
   { stride = 1, dilation = 1, padding = 'same' }: WindowOptions,
   mostTaps = MOST_TAPS,
 ): { window: Window; outputs: Axes } {
-  const both = <T>(v: T | readonly [T, T]) => (Array.isArray(v) ? v : [v, v]) as [T, T];
+  checkAxes(`kernel of ${name}`, kernel);
+  for (const [what, v] of Object.entries({ stride, dilation, padding })) {
+    if (Array.isArray(v)) checkAxes(`${what} of ${name}`, v);
+  }
+  const both = <T>(v: T | readonly [T, T]) => (Array.isArray(v) ? [...v] : [v, v]) as [T, T];
   const window = { stride: both(stride), dilation: both(dilation), padding: [0, 0] as [number, number] };
   const outputs = axes.map((axis, i) => {
     const [values, step] = [size[i]!, window.stride[i]!];
-    check(`kernel of ${name} along ${axis}`, kernel[i], mostTaps);
-    check(`stride of ${name} along ${axis}`, step, MOST_STEP);
-    check(`dilation of ${name} along ${axis}`, window.dilation[i], MOST_STEP);
+    checkInteger(`kernel of ${name} along ${axis}`, kernel[i], 1, mostTaps);
+    checkInteger(`stride of ${name} along ${axis}`, step, 1, MOST_STEP);
+    checkInteger(`dilation of ${name} along ${axis}`, window.dilation[i], 1, MOST_STEP);
     const reach = (kernel[i]! - 1) * window.dilation[i]!;
     const kind = both(padding)[i];
     if (kind === 'none') {
@@ -82,8 +87,9 @@ export function windowOf(
   return { window, outputs: outputs as [number, number] };
 }
 
-function check(what: string, value: number | undefined, most: number): void {
-  if (!Number.isInteger(value) || value! < 1 || value! > most) {
-    throw argumentError(what, `an integer from 1 to ${most}`, value);
+/** Throws unless there is one for frames and one for bands. */
+export function checkAxes(what: string, axes: unknown): void {
+  if (!Array.isArray(axes) || axes.length !== 2) {
+    throw argumentError(what, '[along frames, along bands]', Array.isArray(axes) ? `${axes.length} of them` : axes);
   }
 }

@@ -66,9 +66,11 @@ export interface NativeRowCache {
   filled: boolean;
 }
 
-/** native/engine/binding.cc. Runs of one network must not overlap; their arrays must stay as they are until the end. */
+/** native/addon/network_addon.cc. Runs of one network must not overlap; their arrays must stay as they are until the end. */
 export interface NativeNetwork {
   addPlan(plan: Plan, training: boolean): number;
+  /** Gives its memory back; a later plan may get its number. */
+  removePlan(plan: number): void;
   cachedBytes(plan: number, hop: number): number;
   run(plan: number, examples: number, inputs: NativeInput[], run: NativeRun): Promise<void>;
   /** The same on the calling thread. */
@@ -87,6 +89,8 @@ export interface NativeNetwork {
 /** The class that the addon exports (native/addon/feature_store_addon.cc). */
 export interface NativeFeatureStore {
   read(start: number, count: number): Float32Array;
+  /** In all frames together; 0 when closed. */
+  readonly values: number;
   close(): void;
 }
 

@@ -1,5 +1,5 @@
 // The directions in which rows vary, and how much: what a plane to look at (projection.ts) and whitening
-// (train/whiten.ts) are made of.
+// (lib/systems/audio2vec/whiten.ts) are made of.
 import { EigenvalueDecomposition, Matrix } from 'ml-matrix';
 import { runCooperatively, type Steps } from './cooperative.js';
 import { addTransposedTimes } from './matrix.js';

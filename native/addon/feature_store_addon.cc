@@ -1,6 +1,6 @@
 // new FeatureStore(file, offset, frames, width, fileBytes): a column of an open file, by its descriptor, which is not
 // needed afterwards; new FeatureStore(column, offset, frames, width): another column of the same file.
-// read(first, count) → Float32Array; close().
+// read(first, count) → Float32Array; values: how many it has, 0 when closed; close().
 // Typed and checked in lib/features/feature-store.ts.
 #include "addon/feature_store_addon.h"
 
@@ -14,7 +14,8 @@ namespace audio2vec {
 Napi::Function FeatureStoreObject::define(Napi::Env env) {
   return DefineClass(
       env, "FeatureStore",
-      {InstanceMethod<&FeatureStoreObject::read>("read"), InstanceMethod<&FeatureStoreObject::close>("close")});
+      {InstanceMethod<&FeatureStoreObject::read>("read"), InstanceMethod<&FeatureStoreObject::close>("close"),
+       InstanceAccessor<&FeatureStoreObject::values>("values")});
 }
 
 FeatureStoreObject::FeatureStoreObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<FeatureStoreObject>(info) {
@@ -38,6 +39,10 @@ Napi::Value FeatureStoreObject::read(const Napi::CallbackInfo& info) {
   auto out = Napi::Float32Array::New(info.Env(), values);
   if (values) std::memcpy(out.Data(), store_->data() + first * store_->bands(), values * sizeof(float));
   return out;
+}
+
+Napi::Value FeatureStoreObject::values(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), store_ ? double(store_->frames()) * store_->bands() : 0);
 }
 
 void FeatureStoreObject::close(const Napi::CallbackInfo&) { store_.reset(); }

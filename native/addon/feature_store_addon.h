@@ -20,6 +20,7 @@ class FeatureStoreObject : public Napi::ObjectWrap<FeatureStoreObject> {
  private:
   Napi::Value read(const Napi::CallbackInfo& info);
   void close(const Napi::CallbackInfo& info);
+  Napi::Value values(const Napi::CallbackInfo& info);
 
   std::shared_ptr<const FeatureStore> store_;
 };

@@ -4,6 +4,7 @@
 #include <exception>
 #include <memory>
 #include <optional>
+#include <stdexcept>
 
 #include "addon/bindings.h"
 #include "addon/feature_store_addon.h"
@@ -154,6 +155,7 @@ class NetworkClass : public Napi::ObjectWrap<NetworkClass> {
     return DefineClass(env, "Network",
                        {
                            InstanceMethod<&NetworkClass::add_plan>("addPlan"),
+                           InstanceMethod<&NetworkClass::remove_plan>("removePlan"),
                            InstanceMethod<&NetworkClass::cached_bytes>("cachedBytes"),
                            InstanceMethod<&NetworkClass::run>("run"),
                            InstanceMethod<&NetworkClass::run_sync>("runSync"),
@@ -180,8 +182,8 @@ class NetworkClass : public Napi::ObjectWrap<NetworkClass> {
     try {
       network_ = std::make_unique<Network>(*table, info[1].ToNumber().Int32Value(), info[2].ToNumber().Int64Value(),
                                            info[3].ToNumber().Int64Value(), std::move(trainable));
-    } catch (const std::exception& e) {
-      throw Napi::Error::New(info.Env(), e.what());
+    } catch (const std::exception&) {
+      throw Napi::Error::New(info.Env(), "out of memory");
     }
   }
 
@@ -192,10 +194,14 @@ class NetworkClass : public Napi::ObjectWrap<NetworkClass> {
       return Napi::Number::New(info.Env(), network_->add_plan(spec));
     } catch (const std::bad_alloc&) {
       throw Napi::Error::New(info.Env(), "out of memory");
+    } catch (const std::length_error&) {
+      throw Napi::Error::New(info.Env(), "out of memory");
     } catch (const std::runtime_error& e) {
       throw Napi::Error::New(info.Env(), e.what());
     }
   }
+
+  void remove_plan(const Napi::CallbackInfo& info) { network_->remove_plan(info[0].ToNumber().Int32Value()); }
 
   // (plan, hop)
   Napi::Value cached_bytes(const Napi::CallbackInfo& info) {

@@ -1,4 +1,4 @@
-// Convolutions between maps by bands (see Tensor in step.h): the lanes of a vector are bands of a channel, so a weight
+// Convolutions between planar maps (see Tensor in step.h): the lanes of a vector are bands of a channel, so a weight
 // is broadcast and meets V bands at once. Few channels, which leave the lanes of the other layout empty, cost nothing
 // here. Kernels are 1 or 3 wide; three taps along bands are neighbouring vectors. Beside the first vector of a run is
 // the last one, a lane later, and the other way round; a mask cuts off the lane that has no neighbour.

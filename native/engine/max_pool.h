@@ -15,7 +15,7 @@ A2V_INLINE void copy_values(real* to, const real* from) {
   }
 }
 
-// A row of 2×2 windows of a map by bands (x), pooled into one by channels: fn(offset in the map's row, constants of its
+// A row of 2×2 windows of a planar map (x), pooled into one by channels: fn(offset in the map's row, constants of its
 // channel) gives the pooled values of V bands of a channel.
 template <int Cp, typename Constants, typename Fn>
 void pool_row_planar(const Tensor& x, real* q, Constants constants, Fn fn) {
@@ -63,7 +63,7 @@ void unpool_row_planar(const Tensor& x, const real* g, Constants constants, Fn f
   }
 }
 
-// Calls fn with the padded number of channels as a constant (a map by bands has at most V).
+// Calls fn with the padded number of channels as a constant (a planar map has at most V).
 template <typename Fn>
 A2V_INLINE void with_channels(int Cp, Fn fn) {
   if (Cp == 2) fn(Constant<2>{});
@@ -102,14 +102,14 @@ A2V_INLINE void unpool_row(const Tensor& x, const Tensor& dy, const real* g, Con
   }
 }
 
-// What a 1×1 convolution of one channel, by bands, has to know of an output channel: `from` leads from a place in the
+// What a 1×1 convolution of one channel, planar, has to know of an output channel: `from` leads from a place in the
 // channel's run to the same band of the only input channel.
 struct ShortcutChannel {
   vec weight, bias;
   long from;
 };
 
-// y = pool(x + ReLU(conv(b))), maps by bands, b of one channel: the sum is not stored before it is pooled
+// y = pool(x + ReLU(conv(b))), planar maps, b of one channel: the sum is not stored before it is pooled
 void pool_with_shortcut(const Step& s, const Range& r) {
   const Tensor &x = *s.x, &b = *s.b, &y = *s.y;
   const real* weights = static_cast<const real*>(s.conv->packed);

@@ -66,6 +66,7 @@ struct Network::Plan {
   std::vector<double> norm_doubles;  // sums and statistics of all norms
   std::vector<int> weight_maps;
   std::unique_ptr<Memory> memory;
+  size_t bytes = 0;
   std::vector<int> owner;                     // of each layer's weights: the first layer that has them
   size_t gradients = 0, gradients_bytes = 0;  // where the threads' weight gradients lie in memory
   long packed_version = 0;
@@ -73,7 +74,7 @@ struct Network::Plan {
 
 namespace {
 
-// Values of a thread's weight gradient: by bands, every lane adds up the products of its own bands.
+// Values of a thread's weight gradient: in planar maps, every lane adds up the products of its own bands.
 size_t gradient_size(const ConvShape& s, int V) { return size_t(s.size) * (s.planar ? V : 1); }
 
 }  // namespace
@@ -200,7 +201,8 @@ int Network::add_plan(const PlanSpec& spec) {
                                      real));
 
   plan->memory = std::make_unique<Memory>(layout.total());
-  bytes_ += layout.total();
+  plan->bytes = layout.total();
+  bytes_ += plan->bytes;
   char* base = plan->memory->data();
   for (size_t i = 0; i < plan->tensors.size(); i++) plan->tensors[i].data = base + tensor_at[i];
 
@@ -291,8 +293,16 @@ int Network::add_plan(const PlanSpec& spec) {
     if (std::any_of(ranges.begin(), ranges.end(), meets))
       plan->phases[own.from].moved_in.push_back(&plan->tensors[own.tensor]);
   }
-  plans_.push_back(plan.release());
-  return int(plans_.size()) - 1;
+  auto place = std::find(plans_.begin(), plans_.end(), nullptr);
+  if (place == plans_.end()) place = plans_.insert(place, nullptr);
+  *place = plan.release();
+  return int(place - plans_.begin());
+}
+
+void Network::remove_plan(int index) {
+  bytes_ -= plans_[index]->bytes;
+  delete plans_[index];
+  plans_[index] = nullptr;
 }
 
 namespace {

@@ -38,6 +38,8 @@ class Network {
   ~Network();
 
   int add_plan(const PlanSpec& spec);
+  // Gives its memory back; a later plan may get its number.
+  void remove_plan(int plan);
 
   void set_parameters(const double* p);
   void get_parameters(double* p) const;

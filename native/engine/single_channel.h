@@ -4,7 +4,7 @@
 //   statistics          Σy = Σ_k w_k Σx_k,  Σy² = Σ_kl w_k w_l Σ x_k x_l
 //   norm's gradient     Σ g·y = Σ_k w_k Σ g·x_k                (g: gradient after the norm, where the ReLU is open)
 //   weights' gradient   Σ dy·x_k = a Σ g·x_k + b Σ_l w_l Σ x_k x_l + c Σx_k,  with dy = a·g + b·y + c (batch_norm.h)
-// So the outputs are computed only to be normalised, and their gradients not at all. Maps are by bands.
+// So the outputs are computed only to be normalised, and their gradients not at all. Maps are planar.
 #pragma once
 #include "engine/conv_planar.h"
 #include "engine/tensor.h"

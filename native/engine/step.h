@@ -15,15 +15,15 @@
 //
 // Maps of few channels and many bands may have it the other way round: bands innermost, a row being C runs of F bands.
 // Then the lanes of a vector are bands of one channel, however few channels there are (`planar`;
-// lib/engine/by-bands.ts says which maps). A run is interleaved: neighbouring bands lie in neighbouring vectors, so
+// lib/engine/planar.ts says which maps). A run is interleaved: neighbouring bands lie in neighbouring vectors, so
 // that what combines them (taps, pooling) is vector arithmetic without shuffles. Of `columns` vectors, number f %
 // columns holds band f, in lane f / columns.
 struct Tensor {
   int T, F, C;
   int planar;        // bands innermost
   int Cp;            // channels with padding
-  int column;        // values in a column: max(Cp, V), or Cp for a vector; by bands: C * V, V lanes a channel
-  int columns;       // columns in a row; by bands: vectors in a channel's run
+  int column;        // values in a column: max(Cp, V), or Cp for a vector; planar: C * V, V lanes a channel
+  int columns;       // columns in a row; planar: vectors in a channel's run
   long channel;      // values from a channel to the next
   long pitch;        // values from a row to the next
   long unit_stride;  // values from a unit to the next
@@ -33,7 +33,7 @@ struct Tensor {
   char* data;        // of the whole batch, or of thread 0's scratch
 };
 
-enum { kMostColumns = 64 };  // by bands
+enum { kMostColumns = 64 };  // of a planar map
 
 // How a layer is computed: three taps in a row, or one, between maps however they are laid out (conv.h); a dense layer;
 // any window between maps that are neither folded nor planar (conv_window.h); one that keeps channels apart
@@ -50,7 +50,7 @@ enum ConvKind { CONV_TAPS, CONV_DENSE, CONV_WINDOW, CONV_DEPTHWISE };
 // Where channels leave lanes free, so that an output column has several bands, lanes are shared out otherwise while
 // products are summed (conv_folded.h): each run belongs to one band and is taken `fold` values at a time.
 //
-// Between maps by bands the loop is another (conv_planar.h): weights are [kt][cin][kf][cout]. So it is where outputs
+// Between planar maps the loop is another (conv_planar.h): weights are [kt][cin][kf][cout]. So it is where outputs
 // are computed in pairs (winograd.h): the segments are then its four tiles.
 //
 // Windows of any size (conv_window.h) have a run for each tap, of all channels: weights are, by blocks of vectors,

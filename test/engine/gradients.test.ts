@@ -43,7 +43,7 @@ for (const [t, f, cin, cout] of maps) {
     const x = first(g, [t, f, 2], cin);
     mse(g, g.conv('after', g.upsample('op', x), [3, 1], cout, true));
   };
-  // The engine computes these without upsampling: lib/engine/upsampling.ts.
+  // The engine computes these without upsampling: lib/engine/rewrites/upsampling.ts.
   for (const last of [false, true]) {
     cases[`decoder block${last ? ', last' : ''} ${size}`] = (g) => {
       const norm = (name: string, x: Ref, plain = false) => (plain ? x : g.batchNorm(`${name} norm`, x, true));

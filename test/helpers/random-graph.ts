@@ -112,29 +112,7 @@ const operators: Record<string, Draw> = {
       },
     );
   },
-  window(d, x) {
-    if (!isMap(x)) return undefined;
-    const depthwise = d.chance(0.2);
-    const kernel = [1 + d.rng.int(5), 1 + d.rng.int(5)] as const;
-    const options = {
-      stride: [1 + d.rng.int(2), 1 + d.rng.int(3)] as const,
-      dilation: [1 + d.rng.int(3), 1 + d.rng.int(3)] as const,
-      padding: [d.pick(['same', 'causal', 'none']), d.pick(['same', 'causal', 'none'])] as [Padding, Padding],
-      depthwise,
-    };
-    try {
-      return d.graph.conv(
-        d.name('window'),
-        x,
-        kernel,
-        depthwise ? channelsOf(x) : d.channels(),
-        d.chance(0.5),
-        options,
-      );
-    } catch {
-      return undefined; // a kernel larger than the map
-    }
-  },
+  window: (d, x) => windowed(d, x, { kernel: 5, stride: [2, 3], dilation: 3 }),
   residual(d, x) {
     if (!isMap(x)) return undefined;
     const c = d.channels();
@@ -252,19 +230,53 @@ const operators: Record<string, Draw> = {
   },
 };
 
+/** Later ones: seeds that were noted before these were there drew from those above. */
+const more: Record<string, Draw> = {
+  wideWindow: (d, x) => windowed(d, x, { kernel: 15, stride: [7, 7], dilation: 9 }),
+  oneHot(d, x) {
+    const c = channelsOf(x);
+    const group = d.pick([1, 2, 3, 4, c].filter((n) => c % n === 0));
+    return d.graph.add(d.name('add'), x, d.graph.oneHot(d.name('oneHot'), apart(d, x), group));
+  },
+  straightThroughOther(d, x) {
+    const value = d.graph.add(d.name('add'), x, d.graph.oneHot(d.name('oneHot'), apart(d, x)));
+    return d.graph.straightThrough(d.name('through'), value, x);
+  },
+};
+
+/** An input like `x`, for what jumps where values change their order: differences of the loss do not move it. */
+function apart(d: Drawing, x: Ref): Ref {
+  return d.input(x.shape, x.rows);
+}
+
+function windowed(d: Drawing, x: Ref, most: { kernel: number; stride: Axes; dilation: number }): Ref | undefined {
+  if (!isMap(x)) return undefined;
+  const depthwise = d.chance(0.2);
+  const kernel = [1 + d.rng.int(most.kernel), 1 + d.rng.int(most.kernel)] as const;
+  const options = {
+    stride: [1 + d.rng.int(most.stride[0]), 1 + d.rng.int(most.stride[1])] as const,
+    dilation: [1 + d.rng.int(most.dilation), 1 + d.rng.int(most.dilation)] as const,
+    padding: [d.pick(['same', 'causal', 'none']), d.pick(['same', 'causal', 'none'])] as [Padding, Padding],
+    depthwise,
+  };
+  const channels = depthwise ? channelsOf(x) : d.channels();
+  try {
+    return d.graph.conv(d.name('window'), x, kernel, channels, d.chance(0.5), options);
+  } catch {
+    return undefined; // a kernel larger than the map
+  }
+}
+
 const losses: Record<string, (d: Drawing, x: Ref, weight: number) => boolean> = {
   mse: (d, x, weight) => loss(d, 'mse', [x, d.input(x.shape, x.rows)], weight),
   mseOfTwo: (d, x, weight) => loss(d, 'mse', [x, d.partner(x)], weight),
   l1: (d, x, weight) => loss(d, 'l1', [x, d.input(x.shape, x.rows)], weight),
   huber: (d, x, weight) => loss(d, 'huber', [x, d.partner(x)], weight, 0.3),
-  weighted: (d, x, weight) =>
-    loss(
-      d,
-      d.pick(['mse', 'l1', 'huber']),
-      [x, d.input(x.shape, x.rows), d.input(x.shape, x.rows, (r) => r.uniform())],
-      weight,
-      0.4,
-    ),
+  weighted(d, x, weight) {
+    const kind = d.pick(['mse', 'l1', 'huber'] as const);
+    const weights = d.input(x.shape, x.rows, (r) => r.uniform());
+    return loss(d, kind, [x, d.input(x.shape, x.rows), weights], weight, kind === 'huber' ? 0.4 : undefined);
+  },
   hinge: (d, x, weight) => loss(d, 'hinge', [x, d.input(x.shape, x.rows, (r) => (r.int(2) ? 1 : -1))], weight, 0.5),
   bce: (d, x, weight) => loss(d, 'bce', [x, d.input(x.shape, x.rows, (r) => r.uniform())], weight),
   softmax(d, x, weight) {
@@ -303,7 +315,10 @@ export interface RandomGraphOptions {
   shapes?: readonly Shape[];
 }
 
-export const operatorNames = Object.keys(operators);
+/** What noted seeds drew from, and all. */
+export const earlierOperatorNames = Object.keys(operators);
+const all = { ...operators, ...more };
+export const operatorNames = Object.keys(all);
 export const lossNames = Object.keys(losses);
 
 export function randomGraph(seed: number, options: RandomGraphOptions = {}): RandomGraph {
@@ -335,7 +350,7 @@ export function randomGraph(seed: number, options: RandomGraphOptions = {}): Ran
     // Mostly the newest values, so that graphs grow deep; older ones for fan-out.
     const x = d.chance(0.6) ? d.values.at(-1)! : d.pick(d.values);
     if (sizeOf(x.shape) * x.rows > 4000) continue;
-    const y = operators[name]!(d, x);
+    const y = all[name]!(d, x);
     if (!y) continue;
     d.values.push(y);
     drawn.add(name);

@@ -1,88 +1,61 @@
-// Losses. A loss step adds to the loss of the batch and writes the gradient of what it compares.
+// How losses are computed (lib/graph/losses.ts says what they are). A loss step adds to the loss of the batch and writes
+// the gradient of what it compares.
 import type { LossKind } from '../../graph/graph.js';
+import { losses } from '../../graph/losses.js';
 import type { PlanStep } from '../../native/plan.js';
 import type { LossNode } from '../engine-graph.js';
 import type { Phase } from '../plan-builder.js';
 import type { Planner, Schedule } from './planner.js';
 
-interface LossEntry {
-  /** What its operands are. */
-  operands: readonly string[];
-  /** Operands that may be left out. */
-  optional?: number;
-  /** Operands that a gradient flows to; the others must not be trainable. */
-  flows: readonly number[];
-  /** Default of the loss's constant. */
-  number?: number;
-  /** One step that also writes the first operand's gradient, or what a loss that compares a batch with itself is made of. */
-  step: string | ((s: Schedule, loss: LossNode, level: number, fields: Partial<PlanStep>) => void);
-}
+/** One step that also writes the first operand's gradient, or what a loss that compares a batch with itself is made of. */
+type LossSteps = string | ((s: Schedule, loss: LossNode, level: number, fields: Partial<PlanStep>) => void);
 
-const elementwise = { operands: ['prediction', 'target', 'weights'], optional: 1, flows: [0] } as const;
-
-export const losses: Record<LossKind, LossEntry> = {
-  mse: { ...elementwise, step: 'mse' },
-  l1: { ...elementwise, step: 'l1' },
-  huber: { ...elementwise, number: 1, step: 'huber' },
-  hinge: { operands: ['score', 'sign'], flows: [0], number: 1, step: 'hinge' },
-  bce: { operands: ['logit', 'probability'], flows: [0], step: 'bce' },
-  softmax: { operands: ['logits', 'class'], flows: [0], step: 'cross_entropy' },
-  'soft-cross-entropy': { operands: ['logits', 'probabilities'], flows: [0], step: 'soft_cross_entropy' },
-  triplet: { operands: ['anchor, positive and negative in three rows'], flows: [0], step: 'triplet' },
-  contrastive: {
-    operands: ['queries', 'keys'],
-    flows: [0, 1],
-    step(s, loss, level, fields) {
-      fields.scratch = s.newScratchMemory({ perThread: 0, perExample: 0, perPair: 1 });
-      const [queries, keys] = [s.input(loss), s.input(loss, 1)];
-      const phase = lossPhase(s, level, queries.rows);
-      const first = s.push(phase, 'contrastive_rows', { ...fields, y: gradientOf(s, loss, 0) });
-      if (s.flows(loss, 0)) s.add(loss, 0, phase, first);
-      if (!s.flows(loss, 1)) return;
-      const later = lossPhase(s, level + 1, keys.rows);
-      s.add(loss, 1, later, s.push(later, 'contrastive_columns', { ...fields, y: s.savedGradient(keys) }));
-    },
+const steps: Readonly<Record<LossKind, LossSteps>> = {
+  mse: 'mse',
+  l1: 'l1',
+  huber: 'huber',
+  hinge: 'hinge',
+  bce: 'bce',
+  softmax: 'cross_entropy',
+  'soft-cross-entropy': 'soft_cross_entropy',
+  triplet: 'triplet',
+  contrastive(s, loss, level, fields) {
+    fields.scratch = s.newScratchMemory({ perThread: 0, perExample: 0, perPair: 1 });
+    const [queries, keys] = [s.input(loss), s.input(loss, 1)];
+    const phase = lossPhase(s, level, queries.rows);
+    const first = s.push(phase, 'contrastive_rows', { ...fields, y: gradientOf(s, loss, 0) });
+    if (s.flows(loss, 0)) s.add(loss, 0, phase, first);
+    if (!s.flows(loss, 1)) return;
+    const later = lossPhase(s, level + 1, keys.rows);
+    s.add(loss, 1, later, s.push(later, 'contrastive_columns', { ...fields, y: s.savedGradient(keys) }));
   },
-  'contrastive-index': {
-    operands: ['queries', 'keys', 'candidates'],
-    flows: [0, 1],
-    number: 1,
-    step(s, loss, level, fields) {
-      const phase = lossPhase(s, level, s.input(loss).rows);
-      const first = s.push(phase, 'contrastive_index', { ...fields, y: gradientOf(s, loss, 0) });
-      if (s.flows(loss, 0)) s.add(loss, 0, phase, first);
-      if (!s.flows(loss, 1)) return;
-      const y = s.savedGradient(s.input(loss, 1));
-      s.add(loss, 1, phase, s.push(phase, 'contrastive_index_keys', { ...fields, y }));
-    },
+  'contrastive-index'(s, loss, level, fields) {
+    const phase = lossPhase(s, level, s.input(loss).rows);
+    const first = s.push(phase, 'contrastive_index', { ...fields, y: gradientOf(s, loss, 0) });
+    if (s.flows(loss, 0)) s.add(loss, 0, phase, first);
+    if (!s.flows(loss, 1)) return;
+    const y = s.savedGradient(s.input(loss, 1));
+    s.add(loss, 1, phase, s.push(phase, 'contrastive_index_keys', { ...fields, y }));
   },
-  'nt-xent': {
-    operands: ['two views in two rows'],
-    flows: [0],
-    step(s, loss, level, fields) {
-      fields.scratch = s.newScratchMemory({ perThread: 0, perExample: 0, perPair: 4 });
-      const views = s.input(loss);
-      s.push(lossPhase(s, level, views.rows), 'nt_xent', fields);
-      if (!s.flows(loss, 0)) return;
-      // Of its own phase: a row's gradient needs how likely it was to be picked by every other.
-      const later = lossPhase(s, level + 1, views.rows);
-      s.add(loss, 0, later, s.push(later, 'nt_xent_backward', { ...fields, y: s.savedGradient(views) }));
-    },
+  'nt-xent'(s, loss, level, fields) {
+    fields.scratch = s.newScratchMemory({ perThread: 0, perExample: 0, perPair: 4 });
+    const views = s.input(loss);
+    s.push(lossPhase(s, level, views.rows), 'nt_xent', fields);
+    if (!s.flows(loss, 0)) return;
+    // Of its own phase: a row's gradient needs how likely it was to be picked by every other.
+    const later = lossPhase(s, level + 1, views.rows);
+    s.add(loss, 0, later, s.push(later, 'nt_xent_backward', { ...fields, y: s.savedGradient(views) }));
   },
-  diversity: {
-    operands: ['probabilities'],
-    flows: [0],
-    step(s, loss, level, fields) {
-      const x = s.input(loss);
-      const channels = x.shape[x.shape.length - 1]!;
-      fields.scratch = s.newScratchMemory({ perThread: 2 * channels, perExample: 0, perPair: 0 });
-      fields.count = loss.number ?? channels;
-      fields.rows = x.rows;
-      s.push(lossPhase(s, level, x.rows), 'diversity_sums', fields);
-      const later = lossPhase(s, level + 1, x.rows);
-      const step = s.push(later, 'diversity', { ...fields, y: gradientOf(s, loss, 0) });
-      if (s.flows(loss, 0)) s.add(loss, 0, later, step);
-    },
+  diversity(s, loss, level, fields) {
+    const x = s.input(loss);
+    const channels = x.shape[x.shape.length - 1]!;
+    fields.scratch = s.newScratchMemory({ perThread: 2 * channels, perExample: 0, perPair: 0 });
+    fields.count = loss.number ?? channels;
+    fields.rows = x.rows;
+    s.push(lossPhase(s, level, x.rows), 'diversity_sums', fields);
+    const later = lossPhase(s, level + 1, x.rows);
+    const step = s.push(later, 'diversity', { ...fields, y: gradientOf(s, loss, 0) });
+    if (s.flows(loss, 0)) s.add(loss, 0, later, step);
   },
 };
 
@@ -105,7 +78,7 @@ export const loss: Planner<LossNode> = {
   emit(s, node, level) {
     if (node.inPlace) return inPlace(s, node, level);
     const fields = fieldsOf(s, node);
-    const { step } = losses[node.loss];
+    const step = steps[node.loss];
     if (typeof step !== 'string') return step(s, node, level, fields);
     const rows = node.loss === 'triplet' ? 1 : s.input(node).rows;
     const phase = lossPhase(s, level, rows);
@@ -123,7 +96,7 @@ function fieldsOf(s: Schedule, node: LossNode): Partial<PlanStep> {
   const operands = node.inputs.map((_, i) => s.savedTensor(s.input(node, i))!);
   const [x, b = -1, g = -1] = node.ofDifference ? [operands[0]!, -1, operands[1] ?? -1] : operands;
   const index = s.out.losses.push(node.name) - 1;
-  const number = node.number ?? losses[node.loss].number ?? 0;
+  const number = node.number ?? losses[node.loss].number?.usual ?? 0;
   const { weight } = node;
   return { x, b, g, rows: s.input(node).rows, weight, number, loss: index, scalar: s.scalarOf(node.scalar) };
 }
