@@ -126,8 +126,8 @@ async function measure(folder, speech, languages, kinds) {
 async function ablation(folder, corpus, steps) {
   const out = await mkdtemp(join(tmpdir(), 'codes-ablation-'));
   const rows = [];
-  for (const consistency of [1, 0]) {
-    for (const seed of [1, 2, 3]) {
+  for (const seed of [1, 2, 3]) {
+    for (const consistency of [1, 0]) {
       const run = join(out, `${consistency}-${seed}`);
       const options = { steps, seed, consistency, threads: 1 };
       for await (const { step } of train({ system: 'codes', corpus, out: run, options })) {
