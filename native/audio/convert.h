@@ -10,7 +10,8 @@ namespace audio2vec {
 constexpr long long kCancelled = -2;
 
 // A part of a recording: its frames [first, first + pcm.frames). Outside of it there is silence, so a part of the whole
-// must reach `reach(rate, target)` input frames past the outputs asked for, except where the recording itself begins or ends.
+// must reach `reach(rate, target)` input frames past the outputs asked for, except where the recording itself begins or
+// ends.
 struct Part {
   Pcm pcm;
   long long first;

@@ -59,7 +59,8 @@ void at_other_times(const Distortion& d, double factor) {
 }
 
 void add_rumble(const Distortion& d, Draws& draws) {
-  const double hz = draws.uniform(4, 18), phase = draws.uniform(0, 2 * M_PI), level = amplitude(d.level) * std::sqrt(2.0);
+  const double hz = draws.uniform(4, 18), phase = draws.uniform(0, 2 * M_PI),
+               level = amplitude(d.level) * std::sqrt(2.0);
   for (long i = 0; i < d.count; i++)
     d.out[i] = float(d.in[i] + level * std::sin(2 * M_PI * hz * double(i) / d.rate + phase));
 }
@@ -100,9 +101,8 @@ void distort(const Distortion& d) {
       return write(d, filtered(d.in, d.count, d.rate, [&](double hz) { return below(hz, d.level, 200); }));
     case K::kBandpass: {
       const double low = 60 * std::pow(10, d.level), high = 7200 * std::pow(0.25, d.level);
-      return write(d, filtered(d.in, d.count, d.rate, [&](double hz) {
-                     return below(hz, high, 60) * (1 - below(hz, low, 60));
-                   }));
+      return write(d, filtered(d.in, d.count, d.rate,
+                               [&](double hz) { return below(hz, high, 60) * (1 - below(hz, low, 60)); }));
     }
     case K::kReverbLength:
       return write(d, in_room(d.in, d.count, d.rate, d.level, 6 - 10 * std::log10(d.level / 0.4), draws));
@@ -133,7 +133,8 @@ void distort(const Distortion& d) {
       return at_other_times(d, std::exp2(draws.sign() * d.level / 1200));
     case K::kPhase: {
       const double start = draws.uniform(0, 2 * M_PI), speed = draws.uniform(1, 2.5);
-      return write(d, filtered(d.in, d.count, d.rate, [&](double hz) { return slow_phase(hz, d.level, start, speed); }));
+      return write(d,
+                   filtered(d.in, d.count, d.rate, [&](double hz) { return slow_phase(hz, d.level, start, speed); }));
     }
     case K::kQuietNoise:
       return add(d, draws.normal(d.count), amplitude(d.level));

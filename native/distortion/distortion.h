@@ -1,6 +1,7 @@
-// What spoils a recording, for training a metric of perceived difference: noise, filters, rooms, clipping, holes, clicks;
-// and changes that nobody hears. Every kind takes one level; what is drawn follows from the seed alone, so two levels of
-// one seed differ in strength only, and what the milder one spoils the stronger one spoils too. Nothing adds delay.
+// What spoils a recording, for training a metric of perceived difference: noise, filters, rooms, clipping, holes,
+// clicks; and changes that nobody hears. Every kind takes one level; what is drawn follows from the seed alone, so two
+// levels of one seed differ in strength only, and what the milder one spoils the stronger one spoils too. Nothing adds
+// delay.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,5 @@
-// Fourier transforms of powers of two for filters, which are gains by frequency here. Not for the front ends: those have
-// kernels of their own.
+// Fourier transforms of powers of two for filters, which are gains by frequency here. Not for the front ends: those
+// have kernels of their own.
 #pragma once
 #include <cmath>
 #include <complex>

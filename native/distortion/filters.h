@@ -37,9 +37,7 @@ class EqCurve {
     scale_ = db / std::max(most, 1e-6);
   }
 
-  float operator()(double hz) const {
-    return float(amplitude(scale_ * sum(std::log2(std::max(hz, 20.0) / 100))));
-  }
+  float operator()(double hz) const { return float(amplitude(scale_ * sum(std::log2(std::max(hz, 20.0) / 100)))); }
 
  private:
   struct Bump {
@@ -58,7 +56,8 @@ class EqCurve {
 
 // The clip in a room: direct sound, and from 3 ms on Gaussian noise that falls 60 dB in `rt60` seconds, at a ratio of
 // `direct_db`; as loud as before.
-inline std::vector<float> in_room(const float* x, long count, double rate, double rt60, double direct_db, Draws& draws) {
+inline std::vector<float> in_room(const float* x, long count, double rate, double rt60, double direct_db,
+                                  Draws& draws) {
   Fft fft(power_of_two(count));
   const long length = std::min(fft.points(), long(rate * rt60 * 1.2)), first = long(rate * 0.003);
   std::vector<float> tail = draws.normal(fft.points());
