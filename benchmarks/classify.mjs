@@ -28,7 +28,7 @@ for (const folder of folders) {
   for (let group = 0; group < groups; group++) {
     const isOut = (i) => clips.labels[i] % groups === group;
     const all = [...clips.labels.keys()];
-    const model = await fit(
+    const model = await fitted(
       clips,
       names,
       all.filter((i) => !isOut(i) && !held.has(i)),
