@@ -160,7 +160,7 @@ export {
   type EncodeOptions,
   SpeechCodes,
   type SpeechCodesOptions,
-} from './systems/wav2vec-c/index.js';
+} from './systems/wav2vec-c/system.js';
 export * from './train/index.js';
 export * from './util/errors.js';
 export * from './util/metrics.js';

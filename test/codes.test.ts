@@ -9,8 +9,8 @@ import { runCli } from '../lib/cli/run.js';
 import { Network } from '../lib/engine/network.js';
 import { features } from '../lib/features/compute.js';
 import { deployedCodes } from '../lib/systems/wav2vec-c/deployed.js';
-import { SpeechCodes } from '../lib/systems/wav2vec-c/index.js';
 import { loadCodesModel, saveCodesModel } from '../lib/systems/wav2vec-c/model.js';
+import { SpeechCodes } from '../lib/systems/wav2vec-c/system.js';
 import { readNpy } from '../lib/util/npy.js';
 import { codesModel, sound } from './helpers/codes.js';
 

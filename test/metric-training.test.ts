@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { readAudio, writeWav } from '../lib/audio/index.js';
 import { calibrate } from '../lib/systems/cdpam/calibrate.js';
-import { metricSystem } from '../lib/systems/cdpam/index.js';
 import { PerceptualMetric } from '../lib/systems/cdpam/perceptual-metric.js';
+import { metricSystem } from '../lib/systems/cdpam/system.js';
 import { resumeTraining, train } from '../lib/train/train.js';
 
 let folder: string;

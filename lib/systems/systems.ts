@@ -12,11 +12,11 @@ export interface SystemEntry extends SystemDescription {
 }
 
 export const systems: readonly SystemEntry[] = [
-  { ...pitchDescription, load: async () => (await import('./pitch/index.js')).pitchSystem },
+  { ...pitchDescription, load: async () => (await import('./pitch/system.js')).pitchSystem },
   {
     ...articulationDescription,
-    load: async () => (await import('./articulation/articulation.js')).articulation,
+    load: async () => (await import('./articulation/system.js')).articulation,
   },
-  { ...metric, load: async () => (await import('./cdpam/index.js')).metricSystem },
-  { ...codesDescription, load: async () => (await import('./wav2vec-c/index.js')).wav2vecC },
+  { ...metric, load: async () => (await import('./cdpam/system.js')).metricSystem },
+  { ...codesDescription, load: async () => (await import('./wav2vec-c/system.js')).wav2vecC },
 ];

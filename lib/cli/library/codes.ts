@@ -1,5 +1,5 @@
 // What `codes` does: recordings in, codes of their speech out; a bad file is told and the rest go on.
-import { pretrainedCodesFile, SpeechCodes } from '../../systems/wav2vec-c/index.js';
+import { pretrainedCodesFile, SpeechCodes } from '../../systems/wav2vec-c/system.js';
 import type { CodesRequest, CodesResult, During } from '../operations.js';
 import { modelFile } from './models.js';
 import { checkRate, findRecordings, noneGood, read } from './recordings.js';

@@ -1,4 +1,3 @@
-export { articulation, articulationOf } from './articulation.js';
 export type { ArticulationConfig, ArticulationOptions } from './articulation-config.js';
 export {
   type Controls,
@@ -29,6 +28,7 @@ export {
 export { decodeRows, encodeRows, fromNormalised, type Parameter, toNormalised } from './parameters.js';
 export { PluckedString, type PluckedStringOptions } from './plucked-string.js';
 export { spectralSnr } from './similarity.js';
+export { articulation, articulationOf } from './system.js';
 export { reflections, sectionAreas, type TubeEnds, tubeDenominator, tubeGain, tubeResonances } from './tube.js';
 export {
   type TractControls,
