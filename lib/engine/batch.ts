@@ -155,7 +155,8 @@ function checkBands(name: string, bands: number, store: FrameSource, ...statisti
   const there =
     store.native instanceof Float32Array ? store.native.length : (store.native as NativeFeatureStore).values;
   if (there < store.frames * bands) {
-    throw argumentError(`source of ${name}`, `open, with ${store.frames} frames of ${bands} bands`, `${there} values`);
+    const got = there === 0 ? 'one that has been closed' : `${there} values`;
+    throw argumentError(`source of ${name}`, `open, with ${store.frames} frames of ${bands} bands`, got);
   }
 }
 
