@@ -99,17 +99,6 @@ describe.each(['onnx', 'tflite'] as const)('graphs in %s', (format) => {
     const batch = { examples: 3, inputs: { x: { values } } };
     await check(0, format, { graph, batch, weights: new Map(), differentiable: [], operators: new Set() });
   });
-
-  it('indices beyond the ends mean the first and the last frame', async () => {
-    const graph = new Graph();
-    const index = graph.scale('index', graph.sub('less', graph.input('a', [4, 1, 1]), graph.input('b', [4, 1, 1])), 3);
-    graph.gather('picked', graph.input('x', [3, 2, 2]), index);
-    const [a, b] = [Float32Array.of(0, 1, 2, 1), Float32Array.of(1, 0, 0, 1)];
-    const x = Float32Array.from({ length: 12 }, (_, i) => i);
-    const inputs = { x: { values: x }, a: { values: a }, b: { values: b } };
-    const batch = { examples: 1, inputs };
-    await check(0, format, { graph, batch, weights: new Map(), differentiable: [], operators: new Set() });
-  });
 });
 
 it('has an export for every operator, and refuses a loss by name', () => {

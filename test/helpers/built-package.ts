@@ -30,7 +30,8 @@ export class BuiltPackage {
     }
     await cp(join(root, 'package.json'), join(home, 'package.json'));
     await cp(join(root, 'lib', 'report', 'assets'), join(home, 'lib', 'report', 'assets'), { recursive: true });
-    for (const folder of ['node_modules', 'build']) await symlink(join(root, folder), join(home, folder), 'dir');
+    for (const folder of ['node_modules', 'build', 'models'])
+      await symlink(join(root, folder), join(home, folder), 'dir');
     return new BuiltPackage(home);
   }
 
