@@ -83,8 +83,6 @@ it('own-task.mjs is a task of the command, which asks for it again to go on', as
 });
 
 it('metric-descent.mjs takes noise off a clip', async () => {
-  const model = join('models', 'metric.safetensors');
-  await cp(join(import.meta.dirname, '..', model), join(built.home, model));
   const { code, stdout, stderr } = await built.run('examples/metric-descent.mjs', [
     loops[0]!,
     join(work, 'descended.wav'),
