@@ -2,12 +2,9 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Writable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readAudio } from '../lib/audio/index.js';
 import { writeWav } from '../lib/audio/write-wav.js';
-import { operations } from '../lib/cli/library.js';
-import { runCli } from '../lib/cli/run.js';
 import { renderTractPage } from '../lib/report/tract-page.js';
 import { controlsFrom } from '../lib/systems/articulation/forward-process.js';
 import { ArticulatoryInversion } from '../lib/systems/articulation/inversion.js';
@@ -15,6 +12,7 @@ import { formants } from '../lib/systems/articulation/lpc.js';
 import { sectionAreas, tubeResonances } from '../lib/systems/articulation/tube.js';
 import { VocalTract } from '../lib/systems/articulation/vocal-tract.js';
 import { readNpy } from '../lib/util/npy.js';
+import { command } from './helpers/command.js';
 
 let folder: string;
 const at = (name: string) => join(folder, name);
@@ -42,20 +40,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true }));
 
-async function cli(...line: string[]) {
-  const text = { stdout: '', stderr: '' };
-  const sink = (key: 'stdout' | 'stderr') =>
-    new Writable({
-      decodeStrings: false,
-      write(chunk, _, done) {
-        text[key] += chunk;
-        done();
-      },
-    });
-  const io = { stdout: sink('stdout'), stderr: sink('stderr'), env: {} };
-  const code = await runCli([...line, '--quiet', '--threads', '1'], io, operations);
-  return { code, ...text };
-}
+const cli = (...line: string[]) => command([...line, '--quiet', '--threads', '1']);
 
 describe('audio2vec articulate', () => {
   it('writes parameters that synthesize reads, the re-synthesis and a page; tells a bad file and goes on', async () => {

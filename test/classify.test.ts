@@ -17,6 +17,7 @@ import { Encoder } from '../lib/embed/encoder.js';
 import { loadEncoderModel, saveEncoderModel } from '../lib/models/encoder-model.js';
 import { parseSafetensors, writeSafetensors } from '../lib/util/safetensors.js';
 import { SAMPLES } from './audio-fixtures.js';
+import { command } from './helpers/command.js';
 import { randomModel } from './helpers/models.js';
 
 let home: string;
@@ -43,20 +44,6 @@ beforeAll(async () => {
   await classifier.save(saved);
 }, 120_000);
 afterAll(() => rm(home, { recursive: true }));
-
-async function cli(line: string[], stdin?: Readable) {
-  const text = { stdout: '', stderr: '' };
-  const sink = (key: 'stdout' | 'stderr') =>
-    new Writable({
-      decodeStrings: false,
-      write(chunk, _, done) {
-        text[key] += chunk;
-        done();
-      },
-    });
-  const io = { stdout: sink('stdout'), stderr: sink('stderr'), env: {}, stdin };
-  return { code: await runCli(line, io, operations), ...text };
-}
 
 describe('a linear model', () => {
   // Two labels along the axes, around the mean (1, 1).
@@ -166,7 +153,7 @@ describe('a classifier fitted on labelled recordings', () => {
 
   it('is exported with its encoder', async () => {
     const output = join(home, 'sounds.onnx');
-    const { code, stdout, stderr } = await cli(['export', saved, '-o', output, '--json']);
+    const { code, stdout, stderr } = await command(['export', saved, '-o', output, '--json']);
     expect({ code, stderr }).toMatchObject({ code: exitCodes.ok });
     expect(JSON.parse(stdout).parity.maxProbabilityError).toBeLessThan(1e-3);
   }, 60_000);
@@ -242,7 +229,7 @@ describe('a classifier fitted on labelled recordings', () => {
 describe('audio2vec classify', () => {
   it('--fit makes the file, and says in sentences what it is worth', async () => {
     const output = join(home, 'made.safetensors');
-    const { code, stdout, stderr } = await cli(['classify', '--fit', labelled, '-o', output, '--seed', '3']);
+    const { code, stdout, stderr } = await command(['classify', '--fit', labelled, '-o', output, '--seed', '3']);
     expect({ code, stderr }).toMatchObject({ code: exitCodes.ok });
     expect(stdout).toMatch(
       /tells 4 labels: ambi, bass drum, hat, tabla\nOf \d+ recordings it had not seen, [\d.]+ % are/,
@@ -267,7 +254,7 @@ describe('audio2vec classify', () => {
         for (const file of await of(kind)) await cp(join(labelled, kind, file), join(folder, part, label!, file));
       }
     }
-    const { stderr } = await cli(['classify', '--fit', folder, '-o', join(home, 'sources.safetensors')]);
+    const { stderr } = await command(['classify', '--fit', folder, '-o', join(home, 'sources.safetensors')]);
     expect(stderr).toMatch(/warning: Of recordings held out of the training part .* of the test part only/);
   });
 
@@ -276,19 +263,19 @@ describe('audio2vec classify', () => {
     await mkdir(folder);
     await cp(join(SAMPLES, 'ambi_drone.flac'), join(folder, 'a,b.flac'));
     await writeFile(join(folder, 'bad.wav'), 'no');
-    const text = await cli(['classify', saved, folder]);
+    const text = await command(['classify', saved, folder]);
     expect(text.code).toBe(exitCodes.ok);
     expect(text.stdout).toMatch(/a,b\.flac\tambi\t[01]\.\d\d\n$/);
     expect(text.stderr).toContain('bad.wav');
-    const csv = (await cli(['classify', saved, folder, '--csv'])).stdout.split('\n');
+    const csv = (await command(['classify', saved, folder, '--csv'])).stdout.split('\n');
     expect(csv[0]).toBe('file,label,score,ambi,bass drum,hat,tabla');
     expect(csv[1]).toMatch(/^"[^"]*a,b\.flac",ambi,0?\.?\d/);
-    const json = (await cli(['classify', saved, folder, '--json'])).stdout.trim().split('\n');
+    const json = (await command(['classify', saved, folder, '--json'])).stdout.trim().split('\n');
     expect(json.map((line) => JSON.parse(line))).toMatchObject([
       { label: 'ambi', probabilities: { tabla: expect.any(Number) } },
       { error: { code: 'ERR_AUDIO_FORMAT' } },
     ]);
-    const strict = await cli(['classify', saved, folder, '--threshold', '1']);
+    const strict = await command(['classify', saved, folder, '--threshold', '1']);
     expect(strict.stdout).toContain('(none of these)');
   });
 
@@ -296,10 +283,10 @@ describe('audio2vec classify', () => {
     const file = join(SAMPLES, 'ambi_drone.flac');
     const pcm = Int16Array.from(await readAudio(file), (x) => Math.round(32767 * x));
     const bytes = Buffer.from(pcm.buffer);
-    const live = await cli(['classify', saved, '-', '--all', '--csv', '--quiet'], Readable.from([bytes]));
+    const live = await command(['classify', saved, '-', '--all', '--csv', '--quiet'], Readable.from([bytes]));
     expect(live.code).toBe(exitCodes.ok);
     expect(live.stdout.split('\n')[0]).toBe('seconds,label,score,ambi,bass drum,hat,tabla');
-    const events = await cli(['classify', saved, file, '--events', '--threshold', '0.2']);
+    const events = await command(['classify', saved, file, '--events', '--threshold', '0.2']);
     expect(events.stdout).toMatch(/ambi_drone\.flac\t\d+\.\d\d\tambi\t/);
   });
 
@@ -313,7 +300,7 @@ describe('audio2vec classify', () => {
     ['finetune', 'labelled', '-o', 'x.safetensors', '--steps', '1', '--minutes', '1'],
     ['suggest', 'labelled', '-o', 'x.txt'],
   ])('%s … is wrong usage', async (...line) => {
-    expect((await cli(line)).code).toBe(exitCodes.usage);
+    expect((await command(line)).code).toBe(exitCodes.usage);
   });
 });
 
@@ -321,7 +308,7 @@ describe('audio2vec finetune', () => {
   it('trains encoder and classifier, and writes what classify reads', async () => {
     const output = join(home, 'tuned.safetensors');
     const line = ['finetune', labelled, '-o', output, '--steps', '60', '--batch-size', '16', '--json'];
-    const { code, stdout, stderr } = await cli(line);
+    const { code, stdout, stderr } = await command(line);
     expect({ code, stderr }).toMatchObject({ code: exitCodes.ok });
     expect(stderr).toMatch(/step 60\/60.*held-out accuracy [\d.]+ %/);
     const { labels, clips, accuracy } = JSON.parse(stdout);
@@ -376,7 +363,16 @@ describe('suggestions for labelling', () => {
     expect(toLabel.filter((t) => t.file.startsWith('perc_bell'))).not.toHaveLength(2);
 
     const output = join(home, 'next.csv');
-    const { code, stdout } = await cli(['suggest', folder, '--unlabelled', unlabelled, '--number', '8', '-o', output]);
+    const { code, stdout } = await command([
+      'suggest',
+      folder,
+      '--unlabelled',
+      unlabelled,
+      '--number',
+      '8',
+      '-o',
+      output,
+    ]);
     expect(code).toBe(exitCodes.ok);
     expect(stdout).toContain('hat/mistake.flac');
     const lines = (await readFile(output, 'utf8')).trim().split('\n');

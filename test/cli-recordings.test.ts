@@ -2,15 +2,14 @@
 import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Writable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readAudio } from '../lib/audio/index.js';
-import { operations } from '../lib/cli/library.js';
-import { exitCodes, runCli } from '../lib/cli/run.js';
+import { exitCodes } from '../lib/cli/run.js';
 import { Encoder } from '../lib/embed/encoder.js';
 import { logMel } from '../lib/features/log-mel.js';
 import { saveEncoderModel } from '../lib/models/encoder-model.js';
 import { readNpy } from '../lib/util/npy.js';
+import { command } from './helpers/command.js';
 import { randomModel } from './helpers/models.js';
 
 const samplesFolder = join(import.meta.dirname, '..', 'node_modules', 'supersonic-scsynth-samples', 'samples');
@@ -31,19 +30,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(home, { recursive: true }));
 
-async function cli(...line: string[]) {
-  const text = { stdout: '', stderr: '' };
-  const sink = (key: 'stdout' | 'stderr') =>
-    new Writable({
-      decodeStrings: false,
-      write(chunk, _, done) {
-        text[key] += chunk;
-        done();
-      },
-    });
-  const code = await runCli(line, { stdout: sink('stdout'), stderr: sink('stderr'), env: {} }, operations);
-  return { code, ...text };
-}
+const cli = (...line: string[]) => command(line);
 
 describe('embed', () => {
   it('gives what the library gives, in the order of the files, and tells the bad one', async () => {

@@ -4,8 +4,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { writeWav } from '../lib/audio/write-wav.js';
-import { operations } from '../lib/cli/library.js';
-import { runCli } from '../lib/cli/run.js';
 import { Network } from '../lib/engine/network.js';
 import { features } from '../lib/features/compute.js';
 import { deployedCodes } from '../lib/systems/wav2vec-c/deployed.js';
@@ -13,6 +11,7 @@ import { loadCodesModel, saveCodesModel } from '../lib/systems/wav2vec-c/model.j
 import { SpeechCodes } from '../lib/systems/wav2vec-c/system.js';
 import { readNpy } from '../lib/util/npy.js';
 import { codesModel, sound } from './helpers/codes.js';
+import { command } from './helpers/command.js';
 
 let folder: string;
 beforeAll(async () => {
@@ -186,18 +185,7 @@ test('the deployed model gives the same codes and vectors as the library', async
 });
 
 describe('audio2vec codes', () => {
-  const cli = async (...args: string[]) => {
-    const said = { out: '', err: '' };
-    const stream = (to: 'out' | 'err') => ({
-      isTTY: false,
-      write(text: string) {
-        said[to] += text;
-        return true;
-      },
-    });
-    const code = await runCli(args, { stdout: stream('out'), stderr: stream('err'), env: {} } as never, operations);
-    return { code, ...said };
-  };
+  const cli = (...args: string[]) => command(args);
 
   test('JSON lines and arrays hold codes, vectors and times', async () => {
     const file = join(folder, 'codes.safetensors');
@@ -206,7 +194,7 @@ describe('audio2vec codes', () => {
     const wav = join(folder, 'a.wav');
     const lines = await cli('codes', wav, '--model', file, '--give', 'both', '--vectors', 'latents');
     expect(lines.code).toBe(0);
-    const [line] = lines.out
+    const [line] = lines.stdout
       .trim()
       .split('\n')
       .map((l) => JSON.parse(l));
@@ -214,7 +202,7 @@ describe('audio2vec codes', () => {
     expect([line.start, line.hop, line.bitsPerSecond]).toEqual([0.0225, 0.03, 200]);
     const output = join(folder, 'out.npy');
     const arrays = await cli('codes', wav, '--model', file, '--give', 'both', '-o', output);
-    expect([arrays.code, arrays.out]).toEqual([0, expect.stringContaining('200 bits per second')]);
+    expect([arrays.code, arrays.stdout]).toEqual([0, expect.stringContaining('200 bits per second')]);
     const { data, shape } = await readNpy(output);
     expect([shape, [...data]]).toEqual([[32, 2], line.codes.flat()]);
     expect((await readNpy(output.replace('.npy', '.vectors.npy'))).shape).toEqual([32, 16]);
@@ -223,7 +211,12 @@ describe('audio2vec codes', () => {
   });
 
   test('a recording that cannot be read is told', async () => {
-    const { code, err } = await cli('codes', join(folder, 'missing.wav'), '--model', join(folder, 'codes.safetensors'));
-    expect([code, err]).toEqual([1, expect.stringContaining('missing.wav')]);
+    const { code, stderr } = await cli(
+      'codes',
+      join(folder, 'missing.wav'),
+      '--model',
+      join(folder, 'codes.safetensors'),
+    );
+    expect([code, stderr]).toEqual([1, expect.stringContaining('missing.wav')]);
   });
 });

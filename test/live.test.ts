@@ -4,11 +4,11 @@ import { pipeline } from 'node:stream/promises';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { PcmStream, readAudio, streamPcm } from '../lib/audio/index.js';
-import { operations } from '../lib/cli/library.js';
-import { exitCodes, runCli } from '../lib/cli/run.js';
+import { exitCodes } from '../lib/cli/run.js';
 import { Encoder } from '../lib/embed/encoder.js';
 import type { LiveEmbedding } from '../lib/embed/live.js';
 import { wavFile } from './audio-fixtures.js';
+import { command } from './helpers/command.js';
 import { randomModel } from './helpers/models.js';
 import { recording } from './helpers/recordings.js';
 
@@ -168,39 +168,25 @@ describe('embeddings of live audio', () => {
   });
 
   it('are what `audio2vec embed -` prints', async () => {
-    const text = { stdout: '', stderr: '' };
-    const sink = (key: 'stdout' | 'stderr') =>
-      new Writable({
-        decodeStrings: false,
-        write(chunk, _, done) {
-          text[key] += chunk;
-          done();
-        },
-      });
-    const cli = async (line: string[], stdin: Readable) => {
-      text.stdout = text.stderr = '';
-      const io = { stdout: sink('stdout'), stderr: sink('stderr'), env: {}, stdin };
-      return { code: await runCli(line, io, operations), ...text };
-    };
     const pretrained = await Encoder.pretrained();
     const samples = await readAudio(wavFile({ rate: 22_050, channels: 2, data }));
     const { embeddings, seconds } = await pretrained.timestampEmbeddings(samples, { hopSeconds: 0.24 });
 
     const flags = ['--hop', '0.24', '--rate', '22050', '--channels', '2'];
-    const raw = await cli(['embed', '-', ...flags], Readable.from(cut(data, [5000])));
+    const raw = await command(['embed', '-', ...flags], Readable.from(cut(data, [5000])));
     expect(raw).toMatchObject({ code: exitCodes.ok, stderr: '' });
     const lines = raw.stdout.trim().split('\n').map((line) => JSON.parse(line)); // biome-ignore format: one chain
     expect(lines.map((l) => l.seconds)).toEqual([...seconds]);
     expect(Float32Array.from(lines.flatMap((l) => l.embedding))).toEqual(embeddings);
 
     const wav = wavFile({ rate: 22_050, channels: 2, data });
-    const csv = await cli(['embed', '-', '--hop', '0.24', '--csv'], Readable.from([wav]));
+    const csv = await command(['embed', '-', '--hop', '0.24', '--csv'], Readable.from([wav]));
     const [titles, ...rows] = csv.stdout.trim().split('\n').map((line) => line.split(',')); // biome-ignore format: one chain
     expect(titles!.slice(0, 2)).toEqual(['seconds', 'e0']);
     expect(Float32Array.from(rows.flatMap((row) => row.slice(1).map(Number)))).toEqual(embeddings);
 
-    expect((await cli(['embed', '-', 'a.wav'], Readable.from([]))).code).toBe(exitCodes.usage);
-    expect((await cli(['embed', '-', '-o', 'x.npy'], Readable.from([]))).code).toBe(exitCodes.usage);
-    expect((await cli(['embed', '-', '--format', 'mp3'], Readable.from([]))).code).toBe(exitCodes.usage);
+    expect((await command(['embed', '-', 'a.wav'], Readable.from([]))).code).toBe(exitCodes.usage);
+    expect((await command(['embed', '-', '-o', 'x.npy'], Readable.from([]))).code).toBe(exitCodes.usage);
+    expect((await command(['embed', '-', '--format', 'mp3'], Readable.from([]))).code).toBe(exitCodes.usage);
   });
 });

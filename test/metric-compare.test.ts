@@ -2,15 +2,13 @@
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Writable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { writeWav } from '../lib/audio/index.js';
-import { operations } from '../lib/cli/library.js';
-import { runCli } from '../lib/cli/run.js';
 import { saveMetricModel } from '../lib/systems/cdpam/metric-model.js';
 import { defaultConfig, parametersOf } from '../lib/systems/cdpam/network.js';
 import { initialWeights, trainingGraph } from '../lib/systems/cdpam/training-graph.js';
 import { Random } from '../lib/util/random.js';
+import { command } from './helpers/command.js';
 
 let folder: string;
 const at = (...path: string[]) => join(folder, ...path);
@@ -42,23 +40,8 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true }));
 
-async function compare(...args: string[]) {
-  const texts = { stdout: '', stderr: '' };
-  const sink = (key: keyof typeof texts) =>
-    new Writable({
-      write(chunk, _, done) {
-        texts[key] += chunk;
-        done();
-      },
-    });
-  const io = { stdout: sink('stdout'), stderr: sink('stderr'), env: {} };
-  const code = await runCli(
-    ['compare', ...args, '--model', at('metric.safetensors'), '--threads', '1', '--quiet'],
-    io,
-    operations,
-  );
-  return { code, ...texts };
-}
+const compare = (...args: string[]) =>
+  command(['compare', ...args, '--model', at('metric.safetensors'), '--threads', '1', '--quiet']);
 
 interface Row {
   id?: string;

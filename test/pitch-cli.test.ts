@@ -2,13 +2,12 @@
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Writable } from 'node:stream';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { writeWav } from '../lib/audio/index.js';
-import { operations } from '../lib/cli/library.js';
-import { exitCodes, runCli } from '../lib/cli/run.js';
+import { exitCodes } from '../lib/cli/run.js';
 import { PitchEstimator } from '../lib/systems/pitch/estimator.js';
 import { readNpy } from '../lib/util/npy.js';
+import { command } from './helpers/command.js';
 
 const RATE = 16_000;
 let home: string;
@@ -28,19 +27,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(home, { recursive: true }));
 
-async function cli(...line: string[]) {
-  const text = { stdout: '', stderr: '' };
-  const sink = (key: 'stdout' | 'stderr') =>
-    new Writable({
-      decodeStrings: false,
-      write(chunk, _, done) {
-        text[key] += chunk;
-        done();
-      },
-    });
-  const code = await runCli(line, { stdout: sink('stdout'), stderr: sink('stderr'), env: {} }, operations);
-  return { code, ...text };
-}
+const cli = (...line: string[]) => command(line);
 
 it('prints a recording as CSV, with notes if they are wanted', async () => {
   const { code, stdout } = await cli('pitch', join(clips, 'a.wav'), '--notes');

@@ -2,12 +2,9 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Writable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readAudio } from '../lib/audio/index.js';
 import { writeWav } from '../lib/audio/write-wav.js';
-import { operations } from '../lib/cli/library.js';
-import { runCli } from '../lib/cli/run.js';
 import { controlsFrom } from '../lib/systems/articulation/forward-process.js';
 import { readParameterFile } from '../lib/systems/articulation/parameter-file.js';
 import {
@@ -21,6 +18,7 @@ import { PluckedString } from '../lib/systems/articulation/plucked-string.js';
 import { forwardProcesses } from '../lib/systems/articulation/processes.js';
 import { VocalTract } from '../lib/systems/articulation/vocal-tract.js';
 import { writeNpy } from '../lib/util/npy.js';
+import { command } from './helpers/command.js';
 
 let folder: string;
 beforeAll(async () => {
@@ -33,20 +31,7 @@ async function file(name: string, content: string): Promise<string> {
   return at(name);
 }
 
-async function cli(...line: string[]) {
-  const text = { stdout: '', stderr: '' };
-  const sink = (key: 'stdout' | 'stderr') =>
-    new Writable({
-      decodeStrings: false,
-      write: (chunk: string, _, done) => {
-        text[key] += chunk;
-        done();
-      },
-    });
-  const io = { stdout: sink('stdout'), stderr: sink('stderr'), env: {} };
-  const code = await runCli(['synthesize', ...line], io, operations);
-  return { code, ...text };
-}
+const cli = (...line: string[]) => command(['synthesize', ...line]);
 
 /** The frequency (Hz) that a sound repeats at, between two bounds: the highest normalised autocorrelation, refined. */
 function pitchOf(y: Float32Array, rate: number, low: number, high: number): number {

@@ -1,10 +1,7 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Writable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { operations } from '../lib/cli/library.js';
-import { runCli } from '../lib/cli/run.js';
 import { weighFolder } from '../lib/evaluate/weigh-folder.js';
 import { pseudoLabelNames } from '../lib/features/pseudo-labels.js';
 import { classBlocks, withKernels } from '../lib/systems/pretext-selection/blocks.js';
@@ -16,6 +13,7 @@ import { softmax, sparsemax } from '../lib/systems/pretext-selection/simplex.js'
 import { type Selection, weighLabels } from '../lib/systems/pretext-selection/weigh.js';
 import { runNow } from '../lib/util/cooperative.js';
 import { Random } from '../lib/util/random.js';
+import { command } from './helpers/command.js';
 import { pcm16Wav } from './helpers/wav.js';
 
 let folder: string;
@@ -50,22 +48,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-function sink() {
-  let text = '';
-  const stream = new Writable({
-    write(chunk, _, done) {
-      text += chunk;
-      done();
-    },
-  });
-  return { stream, text: () => text };
-}
-
-async function cli(...argv: string[]) {
-  const [out, err] = [sink(), sink()];
-  const code = await runCli(argv, { stdout: out.stream, stderr: err.stream, env: {} }, operations);
-  return { code, stdout: out.text(), stderr: err.text() };
-}
+const cli = (...argv: string[]) => command(argv);
 
 describe('weigh', () => {
   it('prefers pitch where pitch makes the class, and names bad files', async () => {
