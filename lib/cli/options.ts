@@ -70,13 +70,29 @@ export function finish<O extends object>(command: Command, run: Runner, examples
 }
 
 /** Flags of a training command that may be given with --resume. */
-export const resumable: readonly string[] = [
+const resumable: readonly string[] = [
   ...['--resume', '--output', '--checkpoint-seconds', '--steps', '--minutes'],
   ...['--threads', '--json', '--quiet'],
 ];
 
+/** Ends the command with a usage error unless its length is given once, and nothing else with --resume.
+ * @param also further flags that may be given with --resume */
+export function checkRunFlags(
+  command: Command,
+  { resume, steps, minutes }: { resume?: boolean; steps?: number; minutes?: number },
+  also: readonly string[] = [],
+): void {
+  if (steps !== undefined && minutes !== undefined) command.error('error: give --steps or --minutes, not both');
+  if (!resume) return;
+  const changeable = [...resumable, ...also];
+  const fixed = command.options.filter((o) => isGiven(command, o) && !changeable.includes(o.long!));
+  if (fixed.length === 0) return;
+  const names = fixed.map((o) => o.long).join(', ');
+  command.error(`error: a run keeps the options it began with: leave out ${names} with --resume`);
+}
+
 /** Whether a flag was given on the command line. */
-export function isGiven(command: Command, option: Option): boolean {
+function isGiven(command: Command, option: Option): boolean {
   return command.getOptionValueSource(option.attributeName()) === 'cli';
 }
 

@@ -3,17 +3,7 @@ import type { PretrainingOptions } from '../systems/audio2vec/config.js';
 import type { Schedule } from '../systems/schedule.js';
 import { textTable } from '../util/text-table.js';
 import type { Operations, PretrainResult } from './operations.js';
-import {
-  finish,
-  integer,
-  integerList,
-  isGiven,
-  nonNegative,
-  positive,
-  quote,
-  type Runner,
-  resumable,
-} from './options.js';
+import { checkRunFlags, finish, integer, integerList, nonNegative, positive, quote, type Runner } from './options.js';
 import { stepProgress } from './progress.js';
 import { clock, type Session } from './session.js';
 
@@ -95,9 +85,6 @@ export function addPretrain(program: Command, operations: Operations, run: Runne
   ];
   finish<Flags>(command, run, examples, async (session, [corpus], flags) => {
     const { output, resume = false, checkpointSeconds } = flags;
-    if (flags.steps !== undefined && flags.minutes !== undefined) {
-      program.error('error: give --steps or --minutes, not both');
-    }
     if ((flags.task === 'auto') !== (flags.labels !== undefined) && !resume) {
       program.error('error: --task auto and --labels belong together: give both or neither');
     }
@@ -112,12 +99,7 @@ export function addPretrain(program: Command, operations: Operations, run: Runne
     // A run does not load modules by itself.
     const { taskModules } = await import('../systems/audio2vec/tasks/index.js');
     const modules = taskModules(flags.task).length > 0;
-    const changeable = modules ? [...resumable, '--task'] : resumable;
-    const fixed = resume ? command.options.filter((o) => isGiven(command, o) && !changeable.includes(o.long!)) : [];
-    if (fixed.length > 0) {
-      const names = fixed.map((o) => o.long).join(', ');
-      program.error(`error: a run keeps the options it began with: leave out ${names} with --resume`);
-    }
+    checkRunFlags(command, flags, modules ? ['--task'] : []);
     const again = modules ? ` --task ${quote(flags.task)}` : '';
     let heldOut: number | undefined;
     const result = await operations.pretrain(request, session, (step) => {

@@ -3,7 +3,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { OptionSpec, SystemDescription } from '../systems/system.js';
 import { systems } from '../systems/systems.js';
 import type { Operations } from './operations.js';
-import { finish, integer, isGiven, nonNegative, positive, quote, type Runner, resumable } from './options.js';
+import { checkRunFlags, finish, integer, nonNegative, positive, quote, type Runner } from './options.js';
 import { stepProgress } from './progress.js';
 import { resultsText } from './results-text.js';
 import type { Session } from './session.js';
@@ -56,14 +56,7 @@ function addSystem(parent: Command, system: SystemDescription, operations: Opera
   ];
   finish<Flags>(command, run, examples, async (session, [corpus], flags) => {
     const { output, resume = false, checkpointSeconds } = flags;
-    if (flags.steps !== undefined && flags.minutes !== undefined) {
-      command.error('error: give --steps or --minutes, not both');
-    }
-    const fixed = resume ? command.options.filter((o) => isGiven(command, o) && !resumable.includes(o.long!)) : [];
-    if (fixed.length > 0) {
-      const names = fixed.map((o) => o.long).join(', ');
-      command.error(`error: a run keeps the options it began with: leave out ${names} with --resume`);
-    }
+    checkRunFlags(command, flags);
     const options = optionsOf(system, flags, session);
     const again = `Continue with: audio2vec train ${system.name} ${quote(corpus!)} --resume -o ${quote(output)}`;
     let heldOut: number | undefined;

@@ -1,13 +1,15 @@
 // The model file: an encoder with all that is needed to use it (its front end, the normalisation of its input), as a
 // safetensors file that other tools can open.
+
 import { z } from 'zod';
 import { type FrontEndConfig, frameWidth, storedFrontEnd } from '../features/front-ends.js';
 import { Graph, type Ref, sizeOf } from '../graph/graph.js';
-import { Audio2VecError, argumentError } from '../util/errors.js';
+import { argumentError } from '../util/errors.js';
 import { readWholeFile } from '../util/read-file.js';
-import { parseSafetensors, type Tensor, writeSafetensors } from '../util/safetensors.js';
+import { type Tensor, writeSafetensors } from '../util/safetensors.js';
 import { checkEncoder, type EncoderConfig, encoder } from './blocks.js';
 import { type DeployedModel, inputMetadata } from './deployed-model.js';
+import { openModelFile } from './model-file.js';
 import { unpackWeights } from './packed-weights.js';
 import { TensorReader } from './tensor-reader.js';
 
@@ -115,11 +117,7 @@ export async function loadEncoderModel(file: string): Promise<EncoderModel> {
 
 /** {@link loadEncoderModel} of bytes in memory; `file` stands in errors. */
 export function parseEncoderModel(bytes: Buffer, file: string): EncoderModel {
-  const { tensors, metadata } = parseSafetensors(bytes, file);
-  const bad = (reason: string, cause?: unknown) =>
-    new Audio2VecError('ERR_MODEL_FORMAT', `${file} is not an encoder of this version: ${reason}.`, { cause });
-  if (metadata.format !== format) throw bad(`its metadata does not say format "${format}"`);
-  if (metadata.version !== version) throw bad(`it has version ${metadata.version}, this package reads ${version}`);
+  const { tensors, metadata, bad } = openModelFile(bytes, file, { what: 'an encoder', format, version });
 
   const parse = <T>(key: string, schema: z.ZodType<T>): T => {
     try {

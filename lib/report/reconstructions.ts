@@ -3,11 +3,10 @@
 import { argumentError } from '../util/errors.js';
 import { heatColours } from './colours.js';
 import type { Reconstructions } from './data.js';
+import { heatPicture, type Range } from './heat-picture.js';
 import { type Html, html, name } from './html.js';
 import { short, ticks } from './numbers.js';
 import { pngDataUri } from './png.js';
-
-type Range = readonly [number, number];
 
 export function reconstructionSection(data: Reconstructions): Html {
   check(data);
@@ -53,7 +52,7 @@ function heatmap(values: Float32Array, data: Reconstructions, range: Range, titl
   const { frames, bands, hopSeconds } = data;
   const { left, top, width, height, bottom } = plot;
   const seconds = frames * hopSeconds;
-  const image = pngDataUri(paint(values, frames, bands, range), frames, bands, heatColours);
+  const image = heatPicture(values, frames, bands, range);
   const timeTicks = ticks(0, seconds, 5).map((t) => {
     const x = left + (t / seconds) * width;
     return html`<path d="M${x} ${top + height}v3"/><text x="${x}" y="${top + height + 11}" text-anchor="middle">${t}</text>`;
@@ -73,18 +72,6 @@ function heatmap(values: Float32Array, data: Reconstructions, range: Range, titl
       <text x="${left - 5}" y="9" text-anchor="end">Hz</text>
     </g>
   </svg>`;
-}
-
-/** Colour index of each value, the highest band in the first row as images go from the top. */
-function paint(values: Float32Array, frames: number, bands: number, [low, high]: Range): Uint8Array {
-  const pixels = new Uint8Array(frames * bands);
-  for (let t = 0; t < frames; t++) {
-    for (let f = 0; f < bands; f++) {
-      const share = (values[t * bands + f] - low) / (high - low);
-      pixels[(bands - 1 - f) * frames + t] = Math.round(255 * Math.min(1, Math.max(0, share)));
-    }
-  }
-  return pixels;
 }
 
 /** Round frequencies and the (fractional) band each lies at. */

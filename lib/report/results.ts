@@ -1,9 +1,8 @@
 // Results of any system: its headline, tables, lines over a common axis, and pictures such as spectrograms.
 import type { ResultChart, Results, ResultTable } from '../systems/results.js';
-import { heatColours } from './colours.js';
+import { heatPicture } from './heat-picture.js';
 import { type Html, html, name } from './html.js';
 import { short, ticks } from './numbers.js';
-import { pngDataUri } from './png.js';
 
 /** A picture with its values at hand. */
 export interface LoadedPicture {
@@ -87,14 +86,6 @@ function picture({ title, note, values, frames }: LoadedPicture): Html {
   const height = values.length / frames;
   const sorted = values.filter(Number.isFinite).sort();
   const [low, high] = [sorted[Math.floor(0.01 * sorted.length)] ?? 0, sorted[Math.floor(0.99 * sorted.length)] ?? 1];
-  const indices = new Uint8Array(values.length);
-  const last = heatColours.length - 1;
-  for (let t = 0; t < frames; t++) {
-    for (let f = 0; f < height; f++) {
-      const share = (values[t * height + f]! - low) / Math.max(high - low, 1e-12);
-      indices[(height - 1 - f) * frames + t] = Math.round(last * Math.min(1, Math.max(0, share || 0)));
-    }
-  }
-  const image = pngDataUri(indices, frames, height, heatColours);
+  const image = heatPicture(values, frames, height, [low, Math.max(high, low + 1e-12)]);
   return html`<figure><figcaption>${title}</figcaption><img class="picture" src="${image}" alt="${title}">${noteOf(note)}</figure>`;
 }

@@ -9,8 +9,9 @@ import { readReconstructions } from '../systems/audio2vec/reconstructions.js';
 import { runFiles } from '../systems/run-files.js';
 import { type RunLog, readRunLog } from '../train/run-log.js';
 import { argumentError } from '../util/errors.js';
+import { aboutRun } from './about-run.js';
 import type { EmbeddingMap, ReportData } from './data.js';
-import { confusionOf, embeddingMap, lossCharts, probeTable, reconstructionsOf, runFacts } from './from-results.js';
+import { confusionOf, embeddingMap, probeTable, reconstructionsOf, runFacts } from './from-results.js';
 import { systemReport } from './system-report.js';
 
 export interface RunReportOptions extends Omit<FolderFeaturesOptions, 'onClip'> {
@@ -49,19 +50,10 @@ export async function runReport(folder: string, options: RunReportOptions = {}):
 
 /** The part of a report that the run's folder alone has. */
 export async function trainingReport(folder: string, log: RunLog): Promise<ReportData> {
-  const { config, corpus } = log;
   const slices = await readReconstructions(folder);
-  const notes: string[] = [];
-  if (log.status !== 'finished') notes.push(`This run has not finished: it stands at step ${log.step}.`);
-  if (corpus.skipped) notes.push(`Recordings of the corpus that could not be used: ${corpus.skipped}.`);
-  const minutes = corpus.hours * 60;
-  const amount = minutes < 120 ? `${minutes.toFixed(1)} minutes` : `${corpus.hours.toFixed(1)} hours`;
   return {
-    title: `audio2vec: ${config.task}`,
-    subtitle: `Trained without labels on ${corpus.clips.toLocaleString('en-US')} recordings, ${amount}`,
-    notes,
-    losses: lossCharts(log),
-    reconstructions: slices.length ? reconstructionsOf(slices, corpus.frontEnd) : undefined,
+    ...aboutRun(log, log.config.task),
+    reconstructions: slices.length ? reconstructionsOf(slices, log.corpus.frontEnd) : undefined,
     facts: runFacts(log),
   };
 }

@@ -3,10 +3,9 @@
 import { features } from '../features/compute.js';
 import { frontEnds } from '../systems/cdpam/front-end.js';
 import type { SoundDifference } from '../systems/cdpam/perceptual-metric.js';
-import { heatColours } from './colours.js';
+import { heatPicture } from './heat-picture.js';
 import { type Html, html, name, trusted } from './html.js';
 import { short, ticks } from './numbers.js';
-import { pngDataUri } from './png.js';
 
 /** A row of the table. */
 export interface PageRow {
@@ -166,14 +165,7 @@ async function spectrogram({ samples, sampleRate }: PageSound): Promise<Spectrog
 
 /** Highest band in the first row, as images go from the top. */
 function paint({ values, frames, bands }: Spectrogram, loudest: number): string {
-  const pixels = new Uint8Array(frames * bands);
-  for (let t = 0; t < frames; t++) {
-    for (let band = 0; band < bands; band++) {
-      const level = 1 + (values[t * bands + band]! - loudest) / DEPTH;
-      pixels[(bands - 1 - band) * frames + t] = Math.round(255 * Math.min(1, Math.max(0, level)));
-    }
-  }
-  return pngDataUri(pixels, frames, bands, heatColours);
+  return heatPicture(values, frames, bands, [loudest - DEPTH, loudest]);
 }
 
 function bandTicks({ bands, bandHz }: Spectrogram, top: number): Html[] {

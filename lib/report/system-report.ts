@@ -5,23 +5,15 @@ import type { RunConfig } from '../systems/run-config.js';
 import type { RunLog } from '../train/run-log.js';
 import { Audio2VecError } from '../util/errors.js';
 import { readSafetensors } from '../util/safetensors.js';
+import { aboutRun } from './about-run.js';
 import type { ReportData } from './data.js';
-import { lossCharts } from './from-results.js';
 import type { LoadedPicture } from './results.js';
 
 /** @throws `ERR_FILE`, `ERR_MODEL_FORMAT` for a picture whose file is missing or damaged */
 export async function systemReport(folder: string, log: RunLog<RunConfig>): Promise<ReportData> {
   const { system = '', config, corpus, heldOut, results, step, seconds } = log;
-  const minutes = corpus.hours * 60;
-  const amount = minutes < 120 ? `${minutes.toFixed(1)} minutes` : `${corpus.hours.toFixed(1)} hours`;
-  const notes: string[] = [];
-  if (log.status !== 'finished') notes.push(`This run has not finished: it stands at step ${step}.`);
-  if (corpus.skipped) notes.push(`Recordings of the corpus that could not be used: ${corpus.skipped}.`);
   return {
-    title: `audio2vec: ${system}`,
-    subtitle: `Trained without labels on ${corpus.clips.toLocaleString('en-US')} recordings, ${amount}`,
-    notes,
-    losses: lossCharts(log),
+    ...aboutRun(log, system),
     results: withMeasured(results ?? { headline: 'There are no results yet.' }, heldOut),
     pictures: await Promise.all((results?.pictures ?? []).map((p) => load(folder, p))),
     facts: [

@@ -1,9 +1,8 @@
 // What a vocal tract did in recordings, as one HTML file that opens without a network: the moving tube, both spectrograms,
 // the recording and its re-synthesis to listen to.
 import { toMuLaw } from './audio-clips.js';
-import { heatColours } from './colours.js';
+import { heatPicture, type Range } from './heat-picture.js';
 import { type Html, html, name, scriptJson } from './html.js';
-import { pngDataUri } from './png.js';
 import { assetFile, hash } from './report.js';
 
 /** A recording beside what was made from what was heard in it. Only the beginning of long ones is shown. */
@@ -97,22 +96,13 @@ function clipSection(clip: TractClip, index: number, seconds: number): Html {
   </section>`;
 }
 
-function spectrogram(values: Float32Array, { bands, bandHz }: TractClip, [low, high]: Range, title: string): Html {
+function spectrogram(values: Float32Array, { bands, bandHz }: TractClip, range: Range, title: string): Html {
   const frames = values.length / bands;
-  const pixels = new Uint8Array(frames * bands);
-  for (let t = 0; t < frames; t++) {
-    for (let b = 0; b < bands; b++) {
-      const share = (values[t * bands + b]! - low) / (high - low);
-      pixels[(bands - 1 - b) * frames + t] = Math.round(255 * Math.min(1, Math.max(0, share)));
-    }
-  }
-  const image = pngDataUri(pixels, frames, bands, heatColours);
+  const image = heatPicture(values, frames, bands, range);
   const hz = `${Math.round(bandHz[0]!)} to ${Math.round(bandHz[bands - 1]!)} Hz, mel scale`;
   return html`<figure><figcaption>${title} <span class="quiet">${hz}</span></figcaption>
     <div class="spectrum"><img src="${image}" alt="Spectrogram: ${title}"></div></figure>`;
 }
-
-type Range = readonly [number, number];
 
 function colourRange(spectrum: Float32Array): Range {
   const sorted = spectrum.slice().sort();

@@ -4,10 +4,10 @@ import { dirname, join, resolve } from 'node:path';
 import { listAudio, readAudio, recordedRate, SAMPLE_RATE } from '../../audio/index.js';
 import { comparisonPage, type PagePair } from '../../report/sound-comparison.js';
 import { frontEnds } from '../../systems/cdpam/front-end.js';
-import { metricFile } from '../../systems/cdpam/metric-file.js';
 import { PerceptualMetric } from '../../systems/cdpam/perceptual-metric.js';
 import { Audio2VecError, argumentError } from '../../util/errors.js';
 import type { ComparedPair, CompareRequest, Operations } from '../operations.js';
+import { modelFile } from './models.js';
 
 /** A pair by its files; `reference` and `test` are what it is called. */
 interface Pair {
@@ -27,7 +27,7 @@ export const compare: Operations['compare'] = async (request, during) => {
     throw new Audio2VecError('ERR_DATASET', `There is nothing to compare in ${request.reference}.`);
   using metric = await (request.model === undefined
     ? PerceptualMetric.pretrained({ threads: request.threads })
-    : PerceptualMetric.load(await metricFile(request.model), { threads: request.threads }));
+    : PerceptualMetric.load(await modelFile(request.model), { threads: request.threads }));
   const results: ComparedPair[] = [];
   const onPage: PagePair[] = [];
   const started = performance.now();

@@ -28,13 +28,11 @@ export async function modelFile(path: string): Promise<string> {
   if (!isFolder) return path;
   const file = join(path, runFiles.encoder);
   if (await pathExists(file)) return file;
-  const other = await readRunLog(path).then(
-    (log) => log.model,
-    () => undefined,
-  );
-  if (other !== undefined) return join(path, other);
+  const log = await readRunLog(path).catch(() => undefined);
+  if (log?.model !== undefined) return join(path, log.model);
+  const [what, command] = log?.system ? ['model', `train ${log.system}`] : [runFiles.encoder, 'pretrain'];
   throw new Audio2VecError(
     'ERR_FILE',
-    `${path} holds no ${runFiles.encoder}. A run writes it when it ends: continue it with "audio2vec pretrain … --resume".`,
+    `${path} holds no ${what}. A run writes it when it ends: continue it with "audio2vec ${command} … --resume".`,
   );
 }

@@ -1,12 +1,14 @@
 // The model file: the network with all that is needed to use it (front end, normalisation, process, level).
+
 import { z } from 'zod';
 import { type FrontEndConfig, frameWidth, frontEndOf, storedFrontEnd } from '../../features/front-ends.js';
 import { sizeOf } from '../../graph/graph.js';
 import type { DeployedModel } from '../../models/deployed-model.js';
+import { openModelFile, reasonOf } from '../../models/model-file.js';
 import { TensorReader } from '../../models/tensor-reader.js';
-import { Audio2VecError, argumentError } from '../../util/errors.js';
+import { argumentError } from '../../util/errors.js';
 import { readWholeFile } from '../../util/read-file.js';
-import { parseSafetensors, type Tensor, writeSafetensors } from '../../util/safetensors.js';
+import { type Tensor, writeSafetensors } from '../../util/safetensors.js';
 import { checkShape, deployedGraph, type InversionShape, inferenceGraph, nodes } from './inversion-graph.js';
 
 export interface InversionModel {
@@ -67,13 +69,8 @@ export async function loadInversionModel(file: string): Promise<InversionModel> 
 
 /** {@link loadInversionModel} of bytes in memory; `file` stands in errors. */
 export function parseInversionModel(bytes: Buffer, file: string): InversionModel {
-  const { tensors, metadata } = parseSafetensors(bytes, file);
-  const bad = (reason: string, cause?: unknown) =>
-    new Audio2VecError('ERR_MODEL_FORMAT', `${file} is not an articulation model of this version: ${reason}.`, {
-      cause,
-    });
-  if (metadata.format !== inversionFormat) throw bad(`its metadata does not say format "${inversionFormat}"`);
-  if (metadata.version !== version) throw bad(`it has version ${metadata.version}, this package reads ${version}`);
+  const expected = { what: 'an articulation model', format: inversionFormat, version };
+  const { tensors, metadata, bad } = openModelFile(bytes, file, expected);
   try {
     const json = (key: string): unknown => JSON.parse(metadata[key] ?? 'null');
     const shape = shapeSchema.parse(json('shape'));
@@ -98,8 +95,7 @@ export function parseInversionModel(bytes: Buffer, file: string): InversionModel
     checkInversionModel(model);
     return model;
   } catch (error) {
-    const why = error instanceof z.ZodError ? z.prettifyError(error).replaceAll('\n', ' ') : (error as Error).message;
-    throw bad(why.replace(/\.$/, ''), error);
+    throw bad(reasonOf(error), error);
   }
 }
 

@@ -1,10 +1,12 @@
 // The model file of a metric: weights, how it was calibrated and how it was made, as a safetensors file.
+
 import { z } from 'zod';
 import { sizeOf } from '../../graph/graph.js';
+import { openModelFile } from '../../models/model-file.js';
 import { TensorReader } from '../../models/tensor-reader.js';
-import { Audio2VecError, argumentError } from '../../util/errors.js';
+import { argumentError } from '../../util/errors.js';
 import { readWholeFile } from '../../util/read-file.js';
-import { parseSafetensors, type Tensor, writeSafetensors } from '../../util/safetensors.js';
+import { type Tensor, writeSafetensors } from '../../util/safetensors.js';
 import { checkConfig, type MetricConfig, parametersOf } from './network.js';
 
 export interface MetricModel {
@@ -53,11 +55,7 @@ export async function loadMetricModel(file: string): Promise<MetricModel> {
 
 /** {@link loadMetricModel} of bytes in memory; `file` stands in errors. */
 export function parseMetricModel(bytes: Buffer, file: string): MetricModel {
-  const { tensors, metadata } = parseSafetensors(bytes, file);
-  const bad = (reason: string, cause?: unknown) =>
-    new Audio2VecError('ERR_MODEL_FORMAT', `${file} is not a metric of this version: ${reason}.`, { cause });
-  if (metadata.format !== metricFormat) throw bad(`its metadata does not say format "${metricFormat}"`);
-  if (metadata.version !== version) throw bad(`it has version ${metadata.version}, this package reads ${version}`);
+  const { tensors, metadata, bad } = openModelFile(bytes, file, { what: 'a metric', format: metricFormat, version });
   const parse = <T>(key: string, schema: z.ZodType<T>): T => {
     try {
       return schema.parse(JSON.parse(metadata[key] ?? ''));

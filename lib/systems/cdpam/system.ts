@@ -14,7 +14,6 @@ import { description } from './description.js';
 import { type FamilyName, families } from './distortions.js';
 import { type Clips, Examples, SAMPLES } from './examples.js';
 import { narrow } from './front-end.js';
-import { MODEL_NAME } from './metric-file.js';
 import { saveMetricModel } from './metric-model.js';
 import { defaultConfig, type MetricConfig, parametersOf } from './network.js';
 import { CALIBRATION, compared, initialWeights, stageWeights, trainingGraph } from './training-graph.js';
@@ -78,7 +77,7 @@ async function prepared(config: MetricTrainingConfig, train: Examples, heldOut: 
       const judged: Judged & { order: number[]; clear: number[]; silent: number[] } = await judge(network, batches);
       const value = (name: string) => weights.get(`${CALIBRATION}.${name}`)![0]!;
       const calibration = calibrate(judged, { slope: Math.max(value('weight'), 0.1), offset: value('bias') });
-      const model = MODEL_NAME;
+      const model = 'metric.safetensors';
       await saveMetricModel(join(out, model), {
         config: config.network,
         weights: new Map(parametersOf(config.network).map(({ name }) => [name, Float32Array.from(weights.get(name)!)])),

@@ -1,12 +1,14 @@
 // The model file of speech codes: weights in half precision, front end, normalisation.
+
 import { z } from 'zod';
 import { type FrontEndConfig, frameWidth, storedFrontEnd } from '../../features/front-ends.js';
 import type { Graph, Parameter } from '../../graph/graph.js';
+import { openModelFile, reasonOf } from '../../models/model-file.js';
 import { TensorReader } from '../../models/tensor-reader.js';
-import { Audio2VecError, argumentError } from '../../util/errors.js';
+import { argumentError } from '../../util/errors.js';
 import { halfBits, halfValue } from '../../util/half.js';
 import { readWholeFile } from '../../util/read-file.js';
-import { parseSafetensors, type Tensor, writeSafetensors } from '../../util/safetensors.js';
+import { type Tensor, writeSafetensors } from '../../util/safetensors.js';
 import { type CodesShape, decoderGraph, inferenceGraph } from './graph.js';
 
 export interface CodesModel {
@@ -73,13 +75,8 @@ export async function loadCodesModel(file: string): Promise<CodesModel> {
 
 /** {@link loadCodesModel} of bytes in memory; `file` stands in errors. */
 export function parseCodesModel(bytes: Buffer, file: string): CodesModel {
-  const { tensors, metadata } = parseSafetensors(bytes, file);
-  const bad = (reason: string, cause?: unknown) =>
-    new Audio2VecError('ERR_MODEL_FORMAT', `${file} is not a model of speech codes of this version: ${reason}.`, {
-      cause,
-    });
-  if (metadata.format !== codesFormat) throw bad(`its metadata does not say format "${codesFormat}"`);
-  if (metadata.version !== version) throw bad(`it has version ${metadata.version}, this package reads ${version}`);
+  const expected = { what: 'a model of speech codes', format: codesFormat, version };
+  const { tensors, metadata, bad } = openModelFile(bytes, file, expected);
   try {
     const shape = shapeSchema.parse(JSON.parse(metadata.shape ?? ''));
     const frontEnd = storedFrontEnd(JSON.parse(metadata.front_end ?? ''));
@@ -92,8 +89,7 @@ export function parseCodesModel(bytes: Buffer, file: string): CodesModel {
     checkCodesModel(model);
     return model;
   } catch (error) {
-    const why = error instanceof z.ZodError ? z.prettifyError(error).replaceAll('\n', ' ') : (error as Error).message;
-    throw bad(why.replace(/\.$/, ''), error);
+    throw bad(reasonOf(error), error);
   }
 }
 
