@@ -143,11 +143,12 @@ function farthest(got: Record<string, Float32Array>, want: Record<string, Float3
 
 describe('random graphs', () => {
   const seeds = [...found, ...Array.from({ length: count }, (_, i) => from + i)];
-  const share = 50;
-  const inexact = new Map<string, number[]>(isas.map((isa) => [isa, []]));
+  // Parts of about 50, none of them much smaller: the share that may be beyond float32 holds in each.
+  const share = Math.ceil(seeds.length / Math.max(1, Math.round(seeds.length / 50)));
   for (let i = 0; i < seeds.length; i += share) {
     const some = seeds.slice(i, i + share);
     it(`have right gradients: seeds ${some[0]} to ${some.at(-1)}`, { timeout: 600_000 }, async () => {
+      const inexact = new Map<string, number[]>(isas.map((isa) => [isa, []]));
       for (const seed of some) {
         const drawn = randomGraph(seed, found.includes(seed) ? { operators: earlierOperatorNames } : {});
         await checkDifferences(drawn, seed);
@@ -179,13 +180,11 @@ describe('random graphs', () => {
         reference.close();
         plain.close();
       }
+      // Some are beyond float32, such as a norm of saturated values, or a gradient that is zero but for rounding: few may
+      // be.
+      for (const [isa, bad] of inexact) expect(bad.length, `${isa}: ${bad}`).toBeLessThanOrEqual(0.04 * some.length);
     });
   }
-
-  it('are within float32, but for a few', () => {
-    // Some are beyond it, such as a norm of saturated values, or a gradient that is zero but for rounding.
-    for (const [isa, bad] of inexact) expect(bad.length, `${isa}: ${bad}`).toBeLessThanOrEqual(0.04 * seeds.length);
-  });
 
   it('draw every operator and every loss', () => {
     const drawn = new Set(Array.from({ length: 300 }, (_, seed) => [...randomGraph(seed).operators]).flat());
