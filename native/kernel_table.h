@@ -6,6 +6,7 @@
 #include "frontend/cqt.h"
 #include "frontend/log_mel.h"
 #include "frontend/pseudo_labels.h"
+#include "matrix/product.h"
 #include "synthesis/vocal_tract.h"
 
 namespace audio2vec {
@@ -49,6 +50,8 @@ struct KernelTable {
 
   CqtKernels cqt;
   PseudoLabelKernel* pseudo_labels;
+
+  audio2vec::MatrixProductKernel* matrix_product;  // in double precision everywhere
 };
 
 namespace audio2vec {

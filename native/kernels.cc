@@ -31,6 +31,9 @@
 #include "frontend/log_mel_gradient_kernel.h"
 #include "frontend/log_mel_kernel.h"
 #include "frontend/pseudo_labels_kernel.h"
+#ifndef PRECISE_LANES
+#include "matrix/product_kernel.h"
+#endif
 #include "simd/fma_burst.h"
 #include "synthesis/vocal_tract_kernel.h"
 
@@ -44,6 +47,7 @@ extern const KernelTable A2V_JOIN(kernels_, ISA);
 #ifdef PRECISE_LANES
 LogMelKernel A2V_JOIN(log_mel_precise_, ISA);  // these from kernels_precise.cc
 LogMelGradientKernel A2V_JOIN(log_mel_gradient_precise_, ISA);
+audio2vec::MatrixProductKernel A2V_JOIN(matrix_product_, ISA);
 #endif
 const KernelTable A2V_JOIN(kernels_, ISA) = {
     A2V_TEXT(ISA),
@@ -83,5 +87,10 @@ const KernelTable A2V_JOIN(kernels_, ISA) = {
 #endif
     {cqt_decimate, cqt_frames, cqt_scratch},
     pseudo_labels,
+#ifdef PRECISE_LANES
+    A2V_JOIN(matrix_product_, ISA),
+#else
+    matrix_product,
+#endif
 };
 }

@@ -2,6 +2,7 @@
 // half as many lanes.
 #include "frontend/log_mel_gradient_kernel.h"
 #include "frontend/log_mel_kernel.h"
+#include "matrix/product_kernel.h"
 
 #define A2V_JOIN2(a, b) a##b
 #define A2V_JOIN(a, b) A2V_JOIN2(a, b)
@@ -18,3 +19,5 @@ extern "C" bool A2V_JOIN(log_mel_gradient_precise_, ISA)(const LogMelPlan* plan,
                                                          void* scratch) {
   return log_mel_gradient(plan, samples, length, first, count, which, gradient, parts, doubt, scratch);
 }
+
+extern "C" void A2V_JOIN(matrix_product_, ISA)(const audio2vec::MatrixProduct& product) { matrix_product(product); }

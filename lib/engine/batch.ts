@@ -3,12 +3,14 @@ import type { Node } from '../graph/graph.js';
 import { sizeOf } from '../graph/graph.js';
 import { losses } from '../graph/losses.js';
 import { inputsPicked } from '../graph/made-nodes.js';
+import { factsOf } from '../graph/operators/index.js';
 import { native } from '../native/addon.js';
 import type { Plan } from '../native/plan.js';
-import type { NativeFeatureStore, NativeInput } from '../native/types.js';
-import { checkInteger, checkObject, checkOptions } from '../util/arguments.js';
+import type { NativeFeatureStore, NativeFrames, NativeInput } from '../native/types.js';
+import { checkInteger, checkObject, checkOptions, lengthOf } from '../util/arguments.js';
 import { argumentError } from '../util/errors.js';
 import { type Augmentation, nativeAugmentation } from './augmentation.js';
+import type { NumberArray, Staging } from './staging.js';
 
 /** Frames that slices are gathered from: a feature store, or an array in memory (`native`). */
 export interface FrameSource {
@@ -19,11 +21,17 @@ export interface FrameSource {
   readonly native: object;
 }
 
+interface FramesInput {
+  frames: Float64Array;
+  store?: FrameSource;
+  augment?: Augmentation;
+}
+
 /** What one input node of the graph is fed, `rows` values for each example, example-major. */
 export type BatchInput =
   /** Slices by the index of their first frame in the feature store (the network's, unless another is given); gathered
    * and normalised natively. An input of C channels takes C slices a row. */
-  | { frames: Float64Array; store?: FrameSource; augment?: Augmentation }
+  | FramesInput
   /** Values as they are (already normalised slices, TemporalGap's δ, class indices): `[examples, rows, ...shape]`. */
   | { values: Float32Array };
 
@@ -59,6 +67,8 @@ interface Source {
 export interface Gathering {
   all: Source;
   own: ReadonlyMap<string, Source>;
+  /** Inputs that hold indices, and what each may be. */
+  indices: ReadonlyMap<string, readonly IndexLimits[]>;
 }
 
 export function gatheringOf(nodes: readonly Node[], { inputs = {}, ...usual }: Sources): Gathering {
@@ -72,13 +82,14 @@ export function gatheringOf(nodes: readonly Node[], { inputs = {}, ...usual }: S
       if (values === undefined || values instanceof Float32Array) continue;
       throw argumentError(`${key}${label}`, 'a Float32Array', values);
     }
-    return { store, mean, inverseStd: std?.map((s) => 1 / s) };
+    return { store, mean: mean?.slice(), inverseStd: std?.map((s) => 1 / s) };
   };
   const own = Object.entries(inputs).map(([name, given]) => {
     checkObject(`source of ${name}`, given);
     return [name, source(` of ${name}`, given)] as const;
   });
-  return { all: source('', usual), own: new Map(own) };
+  const indices = new Map(known.map((name) => [name, limitsOfIndices(nodes, name)]));
+  return { all: source('', usual), own: new Map(own), indices };
 }
 
 /** Frames must be where the source says that they are. */
@@ -91,57 +102,138 @@ function checkStore(name: string, store: FrameSource): void {
   }
 }
 
-/** Throws `ERR_ARGUMENT` unless a batch has the members that it must have. */
-export function checkBatch(batch: Batch, mostExamples: number): void {
+/** The members of a batch. Throws `ERR_ARGUMENT` unless it has those that it must have, and no others. */
+export function checkedBatch(batch: Batch, mostExamples: number): Batch {
   checkOptions('batch', batch, ['examples', 'inputs', 'scalars']);
-  checkInteger('batch.examples', batch.examples, 1, mostExamples);
-  checkObject('batch.inputs', batch.inputs);
-  if (batch.scalars !== undefined) checkObject('batch.scalars', batch.scalars);
+  const { examples, inputs, scalars } = batch; // read once: they might be computed
+  checkInteger('batch.examples', examples, 1, mostExamples);
+  checkObject('batch.inputs', inputs);
+  if (scalars !== undefined) checkObject('batch.scalars', scalars);
+  return { examples, inputs, scalars };
 }
 
-/** The inputs of a plan as the addon takes them. Throws `ERR_ARGUMENT` unless every one is there, of the right size and
- * inside the store. */
-export function nativeInputs(nodes: readonly Node[], plan: Plan, batch: Batch, from: Gathering): NativeInput[] {
+/** An input of a plan as the addon takes it. */
+export interface FedInput {
+  native: NativeInput;
+  /** Checks again what the caller may have changed in arrays that are read in place: indices, starts, the store. Throws
+   * `ERR_ARGUMENT`: C++ does not look. */
+  check(): void;
+}
+
+/** The inputs of a plan, checked. Throws `ERR_ARGUMENT` unless every one is there, of the right size and inside the
+ * store.
+ * @param staging where the arrays are copied to; default: they are read in place */
+export function fedInputs(
+  nodes: readonly Node[],
+  plan: Plan,
+  batch: Batch,
+  from: Gathering,
+  staging?: Staging,
+): FedInput[] {
+  for (const name of Object.keys(batch.inputs)) {
+    if (!from.indices.has(name)) {
+      throw argumentError('batch.inputs', `named as the graph's: ${[...from.indices.keys()].join(', ')}`, name);
+    }
+  }
   return Object.entries(plan.inputs).map(([name, tensor]) => {
     const node = nodes.find((n) => n.name === name)!;
     if (!Object.hasOwn(batch.inputs, name)) {
       throw argumentError('batch.inputs', `given for ${name}`, Object.keys(batch.inputs).join(', '));
     }
     const input = batch.inputs[name]!;
-    checkObject(`batch.inputs.${name}`, input);
-    const slices = node.rows * (node.shape.length === 3 ? node.shape[2] : 1) * batch.examples;
+    const label = `batch.inputs.${name}`;
+    checkObject(label, input);
     if ('values' in input) {
-      const want = batch.examples * node.rows * sizeOf(node.shape);
-      if (!(input.values instanceof Float32Array) || input.values.length !== want) {
-        throw argumentError(`batch.inputs.${name}.values`, `a Float32Array of ${want}`, lengthOf(input.values));
-      }
-      checkIndices(nodes, name, input.values);
-      return { tensor, values: input.values };
+      checkOptions(label, input, ['values']);
+      return fedValues(node, tensor, batch.examples, input.values, from, staging);
     }
-    const { store: usual, mean, inverseStd } = from.own.get(name) ?? from.all;
-    const store = input.store ?? usual;
-    if (!store || !mean || !inverseStd) throw argumentError('store, mean and std', 'given to feed frames', 'nothing');
-    if (node.shape.length !== 3) throw argumentError(`batch.inputs.${name}`, 'values, as it is a vector', 'frames');
-    if (input.store !== undefined) checkStore(`batch.inputs.${name}.store`, input.store);
-    checkBands(name, node.shape[1], store, mean, inverseStd);
-    if (!(input.frames instanceof Float64Array) || input.frames.length !== slices) {
-      throw argumentError(`batch.inputs.${name}.frames`, `a Float64Array of ${slices}`, lengthOf(input.frames));
-    }
-    const last = store.frames - node.shape[0];
-    for (const start of input.frames) {
-      if (!(start >= 0 && start <= last && Number.isInteger(start))) {
-        throw argumentError(`batch.inputs.${name}.frames`, `frame indices from 0 to ${last}`, start);
-      }
-    }
-    const gathered = { tensor, frames: node.shape[0], starts: input.frames, store: store.native, mean, inverseStd };
-    if (!input.augment) return gathered;
-    const size = [node.shape[0], node.shape[1]] as const;
-    return { ...gathered, augment: nativeAugmentation(name, input.augment, slices, size, last) };
+    checkOptions(label, input, ['frames', 'store', 'augment']);
+    return fedFrames(node, tensor, batch.examples, input, from, staging);
   });
 }
 
+function fedValues(
+  { name, rows, shape }: Node,
+  tensor: number,
+  examples: number,
+  given: Float32Array,
+  { indices }: Gathering,
+  staging?: Staging,
+): FedInput {
+  const want = examples * rows * sizeOf(shape);
+  if (!(given instanceof Float32Array) || lengthOf(given) !== want) {
+    throw argumentError(`batch.inputs.${name}.values`, `a Float32Array of ${want}`, described(given));
+  }
+  const values = staging ? staging.copy(given) : given;
+  const check = () => checkIndices(name, values, indices.get(name)!);
+  check();
+  return { native: { tensor, values }, check };
+}
+
+function fedFrames(
+  { name, rows, shape }: Node,
+  tensor: number,
+  examples: number,
+  given: FramesInput,
+  from: Gathering,
+  staging?: Staging,
+): FedInput {
+  const { store: usual, mean, inverseStd } = from.own.get(name) ?? from.all;
+  const store = given.store ?? usual;
+  if (!store || !mean || !inverseStd) throw argumentError('store, mean and std', 'given to feed frames', 'nothing');
+  if (shape.length !== 3) throw argumentError(`batch.inputs.${name}`, 'values, as it is a vector', 'frames');
+  if (from.indices.get(name)!.length > 0) {
+    throw argumentError(`batch.inputs.${name}`, 'values, as it holds indices', 'frames');
+  }
+  if (given.store !== undefined) checkStore(`batch.inputs.${name}.store`, given.store);
+  const [frames, bands, channels] = shape;
+  checkBands(name, bands, store, mean, inverseStd);
+  const slices = rows * channels * examples;
+  if (!(given.frames instanceof Float64Array) || lengthOf(given.frames) !== slices) {
+    throw argumentError(`batch.inputs.${name}.frames`, `a Float64Array of ${slices}`, described(given.frames));
+  }
+  const last = store.frames - frames;
+  const starts = staging ? staging.copy(given.frames) : given.frames;
+  checkStarts(name, starts, last);
+  const own = staging && (<T extends NumberArray>(array: T) => staging.copy(array));
+  const augment =
+    given.augment !== undefined && nativeAugmentation(name, given.augment, slices, [frames, bands], last, own);
+  const native = { tensor, frames, starts, store: store.native, mean, inverseStd, ...(augment && { augment }) };
+  if (staging && store.native instanceof Float32Array) gatherSlices(native, store.native, bands, staging);
+  const check = () => {
+    checkHolds(name, store, bands);
+    checkStarts(name, starts, last);
+    if (given.augment !== undefined) nativeAugmentation(name, given.augment, slices, [frames, bands], last);
+  };
+  return { native, check };
+}
+
+/** Copies the slices of an input whose frames lie in an array of the caller. */
+function gatherSlices(input: NativeFrames, from: Float32Array, bands: number, staging: Staging): void {
+  const { frames, starts, augment } = input;
+  const mixed = augment?.mixStarts;
+  const all = staging.room(Float64Array, starts.length + (mixed?.length ?? 0));
+  all.set(starts);
+  if (mixed) all.set(mixed, starts.length);
+  input.store = staging.gather(from, all, bands, frames * bands);
+  starts.forEach((_, i) => {
+    starts[i] = i * frames;
+  });
+  mixed?.forEach((_, i) => {
+    mixed[i] = (starts.length + i) * frames;
+  });
+}
+
+function checkStarts(name: string, starts: Float64Array, last: number): void {
+  for (const start of starts) {
+    if (!(start >= 0 && start <= last && Number.isInteger(start))) {
+      throw argumentError(`batch.inputs.${name}.frames`, `frame indices from 0 to ${last}`, start);
+    }
+  }
+}
+
 /** For a message: what is too long or short, or is no such array. */
-function lengthOf(values: unknown): unknown {
+function described(values: unknown): unknown {
   return values instanceof Float32Array || values instanceof Float64Array
     ? `a ${values.constructor.name} of ${values.length}`
     : values;
@@ -152,26 +244,35 @@ function checkBands(name: string, bands: number, store: FrameSource, ...statisti
   for (const has of [store.bands ?? store.width ?? bands, ...statistics.map((s) => s.length)]) {
     if (has !== bands) throw argumentError(`source of ${name}`, `frames of ${bands} bands and their statistics`, has);
   }
-  const there =
-    store.native instanceof Float32Array ? store.native.length : (store.native as NativeFeatureStore).values;
-  if (there < store.frames * bands) {
+  checkHolds(name, store, bands);
+}
+
+function checkHolds(name: string, { native: from, frames }: FrameSource, bands: number): void {
+  const there = from instanceof Float32Array ? lengthOf(from) : (from as NativeFeatureStore).values;
+  if (there < frames * bands) {
     const got = there === 0 ? 'one that has been closed' : `${there} values`;
-    throw argumentError(`source of ${name}`, `open, with ${store.frames} frames of ${bands} bands`, got);
+    throw argumentError(`source of ${name}`, `open, with ${frames} frames of ${bands} bands`, got);
   }
 }
 
 /** Inputs that are indices must be whole numbers in range: classes, frames, candidates. */
-function checkIndices(nodes: readonly Node[], name: string, values: Float32Array): void {
-  for (const node of nodes) {
-    const limits = indexLimits(nodes, node);
-    if (!limits || !inputsPicked(nodes, node.inputs[limits.operand]!)?.includes(name)) continue;
-    const [least, most] = limits.range;
+function checkIndices(name: string, values: Float32Array, limits: readonly IndexLimits[]): void {
+  for (const { what, range } of limits) {
+    const [least, most] = range;
     for (const v of values) {
       if (!(Number.isInteger(v) && v >= least && v <= most)) {
-        throw argumentError(`batch.inputs.${name}.values`, `${limits.what} from ${least} to ${most}`, v);
+        throw argumentError(`batch.inputs.${name}.values`, `${what} from ${least} to ${most}`, v);
       }
     }
   }
+}
+
+/** Of every node that takes values of the input as indices. */
+function limitsOfIndices(nodes: readonly Node[], name: string): IndexLimits[] {
+  return nodes.flatMap((node) => {
+    const limits = indexLimits(nodes, node);
+    return limits && inputsPicked(nodes, node.inputs[limits.operand]!)?.includes(name) ? [limits] : [];
+  });
 }
 
 interface IndexLimits {
@@ -181,8 +282,7 @@ interface IndexLimits {
 }
 
 function indexLimits(nodes: readonly Node[], node: Node): IndexLimits | undefined {
+  const { indices } = (node.op === 'loss' ? losses[node.loss] : factsOf(node)) ?? {};
   const operands = () => node.inputs.map((input) => nodes.find((n) => n.name === input)!);
-  if (node.op === 'gather') return { operand: 1, what: 'frame indices', range: [0, operands()[0]!.shape[0] - 1] };
-  const indices = node.op === 'loss' ? losses[node.loss].indices : undefined;
   return indices && { ...indices, range: indices.range(operands()) };
 }

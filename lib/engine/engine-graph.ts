@@ -45,7 +45,7 @@ export type ResidualPoolNode = Common & {
 export type SumPoolNode = Common & { op: 'sum-pool'; shortcut?: ConvNode };
 
 export type LossNode = Node & { op: 'loss' } & {
-  /** It meets what it compares in the phase that computes it: see rewrites/loss-in-place.ts. */
+  /** It is computed in the phase that computes what it compares: see rewrites/loss-in-place.ts. */
   inPlace?: true;
   /** Its operand is a difference, to be compared with zero: see rewrites/difference-loss.ts. */
   ofDifference?: true;

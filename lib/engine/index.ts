@@ -14,6 +14,8 @@ export {
   type Shape,
 } from '../graph/graph.js';
 export { initialParameters } from '../graph/initial-parameters.js';
+export type { OwnNode, OwnOperator, StepUse } from '../graph/operator.js';
+export { addOperator } from '../graph/operators/index.js';
 export type { PointwiseName } from '../graph/pointwise-functions.js';
 export type { Axes, Padding, Window, WindowOptions } from '../graph/window.js';
 export { Audio2VecError, type ErrorCode } from '../util/errors.js';
@@ -33,3 +35,4 @@ export {
   type NetworkState,
 } from './network.js';
 export type { AdamOptions, Optimiser, SgdOptions } from './optimiser.js';
+export type { Rewrite } from './rewrites/rewrite.js';

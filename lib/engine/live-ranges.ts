@@ -1,4 +1,4 @@
-// When the tensors that are kept for the whole batch are needed, so that those that never meet can share memory: most
+// When the tensors that are saved for the whole batch are needed: those whose live ranges do not overlap share memory. Most
 // gradients begin when deeper layers' values are no longer wanted.
 import { type Plan, tensorsOf } from '../native/plan.js';
 

@@ -1,18 +1,23 @@
 // A graph made runnable: the native engine with its parameters, gradients and optimiser state.
 import { availableParallelism } from 'node:os';
-import { distinctParameters, type Graph, type Node, type Scalar, sizeOf } from '../graph/graph.js';
+import { type Graph, type Node, type Scalar, sizeOf } from '../graph/graph.js';
 import { checkedNodes } from '../graph/made-nodes.js';
+import { checkMade } from '../graph/remake.js';
 import { native } from '../native/addon.js';
 import type { Plan } from '../native/plan.js';
 import type { NativeNetwork, NativeRun } from '../native/types.js';
-import { checkInteger, checkObject, checkOneOf, checkOptions } from '../util/arguments.js';
+import { checkBoolean, checkInteger, checkObject, checkOneOf, checkOptions, lengthOf } from '../util/arguments.js';
 import { Audio2VecError, argumentError } from '../util/errors.js';
-import { type Arrays, checkArrays } from './arrays.js';
-import { type Batch, checkBatch, type Gathering, gatheringOf, nativeInputs, type Sources } from './batch.js';
-import { parameterOffsets, type Statistics } from './engine-graph.js';
+import type { Arrays } from './arrays.js';
+import { type Batch, checkedBatch, fedInputs, type Gathering, gatheringOf, type Sources } from './batch.js';
+import type { Statistics } from './engine-graph.js';
 import { nativeUpdate, type Optimiser } from './optimiser.js';
+import { FlatParameters } from './parameters.js';
+import { allocated, PlanCache, type RunnablePlan, type Wanted } from './plan-cache.js';
 import { optionalRewrites } from './rewrites/index.js';
+import type { Rewrite } from './rewrites/rewrite.js';
 import { schedule } from './schedule.js';
+import { Staging } from './staging.js';
 
 export type { Arrays } from './arrays.js';
 export type { Batch, BatchInput, FrameSource, InputSource } from './batch.js';
@@ -27,6 +32,11 @@ export interface NetworkOptions extends Sources {
   isa?: string;
   /** Rewrites of the graph to leave out (lib/engine/rewrites), for tests: the results are the same. */
   without?: readonly string[];
+  /** Rewrites of your own, which are applied first: to the graph as it was built. */
+  rewrites?: readonly Rewrite[];
+  /** Read and fill the arrays of a call where they are, instead of copying them first: a few per cent faster in inference, for
+   * callers who do not transfer, resize or change them until the call settles. Default: false. */
+  inPlace?: boolean;
 }
 
 /** Loss of one batch: the weighted total, and each loss node's share of it by its name. */
@@ -56,18 +66,6 @@ export interface NetworkState {
   steps: number;
 }
 
-/** A plan that the addon has, and room for its losses. */
-interface RunnablePlan {
-  id: number;
-  plan: Plan;
-  losses: Float64Array;
-  /** Whether a function that {@link Network.bindForward} returned runs it. */
-  bound: boolean;
-}
-
-/** Plans that are kept; of others, the memory is given back and they are made anew when they are asked for. */
-const MOST_PLANS = 6;
-
 /** The native engine behind one graph. Calls on one network must not overlap: await each. */
 export class Network {
   readonly nodes: readonly Node[];
@@ -76,25 +74,32 @@ export class Network {
   private readonly scalars: readonly Scalar[];
   private readonly threads: number;
   private readonly handle: NativeNetwork;
-  private readonly offsets;
-  private readonly length: number;
-  /** By what they compute; the one that was asked for last is at the end. */
-  private readonly plans = new Map<string, RunnablePlan>();
-  private readonly doubles: boolean;
+  private readonly parameters: FlatParameters;
+  private readonly plans: PlanCache;
   private readonly gathering: Gathering;
-  private readonly without: readonly string[];
-  /** The training plan that ran last, whose batch statistics `update` moves the running ones to. */
-  private trained?: RunnablePlan;
+  private readonly staging: Staging | undefined;
   private busy = false;
   private closed = false;
+  /** How often parameters have changed: what was computed with others is of no use. */
+  private changes = 0;
 
   /** @param graph what to compute; or its nodes, where it has no run-time scalars
    * @throws `ERR_ARGUMENT`, `ERR_ISA`, `ERR_MEMORY` */
   constructor(graph: Graph | readonly Node[], options: NetworkOptions) {
     checkObject('graph', graph);
-    checkOptions('options', options, ['maxExamples', 'threads', 'isa', 'without', 'store', 'mean', 'std', 'inputs']);
-    const { maxExamples, threads = availableParallelism(), isa = '', without = [] } = options;
+    const sources = ['store', 'mean', 'std', 'inputs'] as const;
+    checkOptions('options', options, ['maxExamples', 'threads', 'isa', 'without', 'rewrites', 'inPlace', ...sources]);
+    const {
+      maxExamples,
+      threads = availableParallelism(),
+      isa = '',
+      without = [],
+      rewrites,
+      inPlace = false,
+    } = options;
+    checkRewrites(rewrites);
     checkInteger('maxExamples', maxExamples, 1, 1 << 20);
+    checkBoolean('inPlace', inPlace);
     checkInteger('threads', threads, 1, 256);
     if (typeof isa !== 'string') throw argumentError('isa', 'a string', isa);
     if (!Array.isArray(without)) throw argumentError('without', 'an array of names', without);
@@ -104,22 +109,21 @@ export class Network {
       throw new Audio2VecError('ERR_ISA', `isa is ${JSON.stringify(isa)}, but here there is ${available.join(', ')}.`);
     }
     this.nodes = checkedNodes('nodes' in graph ? graph.nodes : graph);
+    checkMade(this.nodes);
     this.byName = new Map(this.nodes.map((node) => [node.name, node]));
     this.scalars = 'nodes' in graph ? checkedScalars(graph.scalars) : [];
     this.maxExamples = maxExamples;
     this.threads = threads;
-    this.doubles = isa === 'float64';
-    this.without = [...without];
-    this.offsets = parameterOffsets(this.nodes);
-    const all = [...this.offsets.values()];
-    this.length = all.reduce((n, o) => n + sizeOf(o.parameter.shape), 0);
-    const ranges = all
-      .filter((o) => o.parameter.trainable)
-      .flatMap((o) => [o.offset, sizeOf(o.parameter.shape), o.parameter.shape.length > 1 ? 1 : 0]);
+    this.parameters = new FlatParameters(this.nodes, isa === 'float64');
     this.gathering = gatheringOf(this.nodes, options);
-    this.handle = this.allocate(
-      () => new native.Network(isa, threads, maxExamples, this.length, Float64Array.from(ranges)),
-    );
+    this.staging = inPlace ? undefined : new Staging();
+    const { length } = this.parameters;
+    const ranges = this.parameters.ranges();
+    this.handle = allocated(maxExamples, () => new native.Network(isa, threads, maxExamples, length, ranges));
+    const { nodes, handle, scalars } = this;
+    const make = ({ mode, targets, ...wanted }: Wanted) =>
+      schedule(nodes, mode, targets, handle.lanes, { ...wanted, without: [...without], rewrites, scalars });
+    this.plans = new PlanCache(handle, maxExamples, make);
   }
 
   /** Bytes that parameters and plans hold so far. */
@@ -143,9 +147,10 @@ export class Network {
   /** Forward, backward, update; running statistics move. */
   async step(batch: Batch, optimiser: Optimiser): Promise<Losses> {
     const update = nativeUpdate(optimiser);
-    const entry = this.plan('train', []);
-    const losses = await this.run(entry, batch, { update });
-    this.trained = entry;
+    const entry = this.plan({ mode: 'train', targets: [] });
+    this.changes++;
+    const losses = await this.run(entry, this.checked(batch), { update });
+    this.plans.trained = entry;
     return losses;
   }
 
@@ -153,25 +158,26 @@ export class Network {
    * @param inputs input nodes whose gradient is wanted, too
    * @throws `ERR_GRAPH` for an input that no loss depends on */
   async lossAndGradients(
-    batch: Batch,
+    given: Batch,
     inputs: readonly string[] = [],
     options: GradientOptions = {},
   ): Promise<Gradients> {
+    const batch = this.checked(given);
     checkOptions('options', options, ['statistics']);
     const { statistics = 'batch' } = options;
     checkOneOf('statistics', statistics, ['batch', 'running']);
     for (const name of namesOf('inputs', inputs)) {
       if (this.byName.get(name)?.op !== 'input') throw argumentError('inputs', 'of inputs of the graph', name);
     }
-    const entry = this.plan('train', [], inputs, statistics);
-    const gradients = new Float64Array(this.length);
+    const entry = this.plan({ mode: 'train', targets: [], gradients: inputs, statistics });
+    const gradients = new Float64Array(this.parameters.length);
     const inputGradients = new Map(inputs.map((name) => [name, new Float32Array(this.outputSize(batch, name))]));
     const outputs = [...inputGradients].map(([name, values]) => ({ tensor: entry.plan.outputs[`d ${name}`]!, values }));
     const losses = await this.run(entry, batch, { gradients, outputs });
-    this.trained = entry;
-    const trainable = [...this.offsets.values()].filter((o) => o.parameter.trainable).map((o) => o.parameter.name);
-    const all = this.split(gradients);
-    return { ...losses, gradients: new Map(trainable.map((name) => [name, all.get(name)!])), inputGradients };
+    this.plans.trained = entry;
+    const all = this.parameters.split(gradients);
+    const trained = this.parameters.trainable.map((name) => [name, all.get(name)!] as const);
+    return { ...losses, gradients: new Map(trained), inputGradients };
   }
 
   /** Moves the parameters by the gradients of the last {@link lossAndGradients}, or by those given (averaged over machines,
@@ -180,12 +186,13 @@ export class Network {
    * @throws `ERR_ARGUMENT` unless `gradients` has an array of the right size for every trainable parameter */
   async update(optimiser: Optimiser, gradients?: Arrays): Promise<void> {
     this.checkFree();
-    if (!this.trained) throw argumentError('update', 'called after lossAndGradients', 'before it');
+    if (!this.plans.trained) throw argumentError('update', 'called after lossAndGradients', 'before it');
     const update = nativeUpdate(optimiser);
-    if (gradients !== undefined) this.handle.setGradients(this.join('gradients', gradients, true));
+    if (gradients !== undefined) this.handle.setGradients(this.parameters.join('gradients', gradients, true));
     this.busy = true;
+    this.changes++;
     try {
-      const { id, losses } = this.trained;
+      const { id, losses } = this.plans.trained;
       await this.handle.run(id, 0, [], { losses, update });
     } finally {
       this.busy = false;
@@ -201,38 +208,49 @@ export class Network {
 
   /** {@link forward} of several nodes at once, by name. */
   async outputs<N extends string>(
-    batch: Batch,
+    given: Batch,
     nodes: readonly N[],
     out: Partial<Record<N, Float32Array>> = {},
   ): Promise<Record<N, Float32Array>> {
-    checkObject('out', out);
-    const values = namesOf('nodes', nodes).map((name) => {
+    const batch = this.checked(given);
+    checkOptions('out', out, namesOf('nodes', nodes));
+    const values = nodes.map((name) => {
       const size = this.outputSize(batch, name);
       const array = (Object.hasOwn(out, name) ? out[name] : undefined) ?? new Float32Array(size);
       checkOut(array, size);
       return [name, array] as const;
     });
-    const entry = this.plan('infer', nodes);
-    await this.run(entry, batch, {
-      outputs: values.map(([name, array]) => ({ tensor: entry.plan.outputs[name]!, values: array })),
+    const entry = this.plan({ mode: 'infer', targets: nodes });
+    const filled: Float32Array[] = [];
+    await this.run(entry, batch, (room) => {
+      const outputs = values.map(([name, array]) => {
+        const values = Object.hasOwn(out, name) ? room(array) : array;
+        filled.push(values);
+        return { tensor: entry.plan.outputs[name]!, values };
+      });
+      return { outputs };
+    });
+    values.forEach(([, array], i) => {
+      if (lengthOf(array) !== filled[i]!.length) throw gone();
+      if (array !== filled[i]) array.set(filled[i]!);
     });
     return Object.fromEntries(values) as Record<N, Float32Array>;
   }
 
   /** {@link forward} on the calling thread, to be repeated: everything is checked and allocated here, once. The returned
    * function reads the arrays of `batch` as they are at the time, and fills `out` (`[examples, rows, ...shape]`; one
-   * array for each node). What it finds there it trusts: frame indices that the caller changes must stay inside the
-   * store.
+   * array for each node). Only indices are checked again.
    *
    * @param hop for a stream (one example, one thread): called with `later`, it takes what it reads for a slice that
    *   begins `hop` frames after that of its last call, and computes only what the two do not share; the bits are the
-   *   same */
+   *   same. After parameters have changed, and in its first call, it computes all */
   bindForward(
-    batch: Batch,
+    given: Batch,
     node: string | readonly string[],
     out: Float32Array | readonly Float32Array[],
     hop?: number,
   ): (later?: boolean) => void {
+    const batch = this.checked(given);
     const names = namesOf('node', typeof node === 'string' ? [node] : node);
     const arrays = out instanceof Float32Array ? [out] : out;
     checkObject('out', arrays);
@@ -240,10 +258,11 @@ export class Network {
       checkOut(arrays[i]!, this.outputSize(batch, name));
     });
     if (hop !== undefined) checkInteger('hop', hop, 1, 2 ** 31 - 1);
-    const entry = this.plan('infer', names);
+    const entry = this.plan({ mode: 'infer', targets: names });
     const { id, plan, losses } = entry;
     const { examples } = batch;
-    const inputs = nativeInputs(this.nodes, plan, batch, this.gathering);
+    const fed = fedInputs(this.nodes, plan, batch, this.gathering);
+    const inputs = fed.map((input) => input.native);
     const bytes = hop === undefined ? 0 : this.handle.cachedBytes(id, hop);
     const cache = hop !== undefined && bytes > 0 ? { rows: new Uint8Array(bytes), hop, filled: false } : undefined;
     if (cache && (examples !== 1 || this.threads !== 1)) {
@@ -252,41 +271,59 @@ export class Network {
     const outputs = names.map((name, i) => ({ tensor: plan.outputs[name]!, values: arrays[i]! }));
     const run: NativeRun = { losses, outputs, scalars: this.scalarsOf(plan, batch), ...(cache && { cache }) };
     entry.bound = true;
-    const fed = inputs.map((input) => ('values' in input ? input.values : input.starts));
-    const all = [...fed, ...arrays];
-    const lengths = all.map((array) => array.length);
+    let computedWith = -1;
+    const all = [...inputs.map((input) => ('values' in input ? input.values : input.starts)), ...arrays];
+    const lengths = all.map(lengthOf);
     return (later = false) => {
       this.checkFree();
-      for (let i = 0; i < all.length; i++) if (all[i]!.length !== lengths[i]) throw gone();
-      if (cache) cache.filled = later;
+      for (let i = 0; i < all.length; i++) if (lengthOf(all[i]!) !== lengths[i]) throw gone();
+      for (const input of fed) input.check();
+      if (cache) cache.filled = later && computedWith === this.changes;
       this.handle.runSync(id, examples, inputs, run);
+      computedWith = this.changes;
     };
   }
 
   /** Losses in inference mode. */
   async evaluate(batch: Batch): Promise<Losses> {
     const losses = this.nodes.filter((n) => n.op === 'loss').map((n) => n.name);
-    return this.run(this.plan('infer', losses), batch, {});
+    return this.run(this.plan({ mode: 'infer', targets: losses }), this.checked(batch), {});
   }
 
   /** Parameters and running statistics by name, as copies. */
   getParameters(): Arrays {
     this.checkFree();
-    return this.split(this.handle.getParameters());
+    return this.parameters.split(this.handle.getParameters());
   }
 
   /** Replaces parameters; every one of the graph must be given, with its size. */
   setParameters(params: Arrays): void {
     this.checkFree();
-    this.handle.setParameters(this.join('params', params));
+    this.changes++;
+    this.handle.setParameters(this.parameters.join('params', params));
+  }
+
+  /** Running statistics of all batch norms, one after the other: for means over machines that train together. */
+  getStatistics(): Float64Array {
+    this.checkFree();
+    return this.parameters.statisticsOf(this.handle.getParameters());
+  }
+
+  /** Replaces what {@link getStatistics} gives. */
+  setStatistics(values: Float64Array): void {
+    this.checkFree();
+    this.changes++;
+    const flat = this.handle.getParameters();
+    this.parameters.putStatistics(flat, values);
+    this.handle.setParameters(flat);
   }
 
   getState(): NetworkState {
     this.checkFree();
-    const m = new Float64Array(this.length);
-    const v = new Float64Array(this.length);
+    const { parameters } = this;
+    const [m, v] = [new Float64Array(parameters.length), new Float64Array(parameters.length)];
     const steps = this.handle.getMoments(m, v);
-    return { params: this.getParameters(), m: this.split(m), v: this.split(v), steps };
+    return { params: this.getParameters(), m: parameters.split(m), v: parameters.split(v), steps };
   }
 
   setState(state: NetworkState): void {
@@ -294,73 +331,39 @@ export class Network {
     checkObject('state', state);
     checkInteger('state.steps', state.steps, 0, Number.MAX_SAFE_INTEGER);
     const { params, m, v } = state;
-    const [first, second] = [this.join('state.m', m), this.join('state.v', v)];
-    this.handle.setParameters(this.join('state.params', params));
+    const [first, second] = [this.parameters.join('state.m', m), this.parameters.join('state.v', v)];
+    this.changes++;
+    this.handle.setParameters(this.parameters.join('state.params', params));
     this.handle.setMoments(first, second, state.steps);
   }
 
-  private plan(
-    mode: 'train' | 'infer',
-    targets: readonly string[],
-    gradients: readonly string[] = [],
-    statistics: Statistics = 'batch',
-  ): RunnablePlan {
+  private plan(wanted: Wanted): RunnablePlan {
     this.checkFree();
-    const key = JSON.stringify([mode, targets, gradients, statistics]);
-    const known = this.plans.get(key);
-    if (known) this.plans.delete(key);
-    const entry = known ?? this.newPlan(mode, targets, gradients, statistics);
-    this.plans.set(key, entry); // at the end
-    return entry;
+    return this.plans.get(wanted);
   }
 
-  private newPlan(
-    mode: 'train' | 'infer',
-    targets: readonly string[],
-    gradients: readonly string[],
-    statistics: Statistics,
-  ): RunnablePlan {
-    const { without, scalars } = this;
-    const plan = schedule(this.nodes, mode, targets, this.handle.lanes, { gradients, statistics, without, scalars });
-    for (const [key, old] of this.plans) {
-      if (this.plans.size < MOST_PLANS) break;
-      if (old.bound || old === this.trained) continue;
-      this.plans.delete(key);
-      this.handle.removePlan(old.id);
-    }
-    const id = this.allocate(() => this.handle.addPlan(plan, mode === 'train'));
-    return { id, plan, losses: new Float64Array(plan.losses.length), bound: false };
-  }
-
-  private allocate<T>(what: () => T): T {
-    try {
-      return what();
-    } catch (cause) {
-      if (!(cause instanceof Error && cause.message === 'out of memory')) throw cause;
-      throw new Audio2VecError(
-        'ERR_MEMORY',
-        `There is no memory for ${this.maxExamples} examples at a time: use a smaller batch or narrower channels.`,
-        { cause },
-      );
-    }
+  private checked(batch: Batch): Batch {
+    return checkedBatch(batch, this.maxExamples);
   }
 
   private outputSize(batch: Batch, name: string): number {
     const node = this.byName.get(name);
     if (!node) throw argumentError('node', 'a node of the graph', name);
     if (node.op === 'loss') throw argumentError('node', 'a value, not a loss (evaluate gives those)', name);
-    checkBatch(batch, this.maxExamples);
     return batch.examples * node.rows * sizeOf(node.shape);
   }
 
-  private async run({ id, plan, losses }: RunnablePlan, batch: Batch, options: Partial<NativeRun>): Promise<Losses> {
-    checkBatch(batch, this.maxExamples);
-    const inputs = nativeInputs(this.nodes, plan, batch, this.gathering);
+  private async run({ id, plan, losses }: RunnablePlan, batch: Batch, options: RunOptions): Promise<Losses> {
     const scalars = this.scalarsOf(plan, batch);
     this.checkFree();
     this.busy = true;
     try {
-      await this.handle.run(id, batch.examples, inputs, { losses, scalars, ...options });
+      const { staging } = this;
+      staging?.restart();
+      const inputs = fedInputs(this.nodes, plan, batch, this.gathering, staging).map((input) => input.native);
+      const room: Room = (array) => staging?.room(Float32Array, array.length) ?? array;
+      const more = typeof options === 'function' ? options(room) : options;
+      await this.handle.run(id, batch.examples, inputs, { losses, scalars, ...more });
       const parts = Object.fromEntries(plan.losses.map((name, i) => [name, losses[i]!]));
       return { loss: losses.reduce((a, b) => a + b, 0), parts };
     } finally {
@@ -379,29 +382,6 @@ export class Network {
     );
   }
 
-  private split(flat: Float64Array): Arrays {
-    const out: Arrays = new Map();
-    for (const [name, { offset, parameter }] of this.offsets) {
-      const values = flat.subarray(offset, offset + sizeOf(parameter.shape));
-      out.set(name, this.doubles ? values.slice() : Float32Array.from(values));
-    }
-    return out;
-  }
-
-  private join(what: string, arrays: Arrays, trainableOnly = false): Float64Array {
-    checkArrays(what, arrays);
-    const flat = new Float64Array(this.length);
-    for (const { name, shape, trainable } of distinctParameters(this.nodes)) {
-      if (trainableOnly && !trainable) continue;
-      const values = arrays.get(name);
-      const want = sizeOf(shape);
-      if (values?.length !== want)
-        throw argumentError(`${what} of ${name}`, `${want} values`, values?.length ?? 'none');
-      flat.set(values, this.offsets.get(name)!.offset);
-    }
-    return flat;
-  }
-
   private checkFree(): void {
     this.checkOpen();
     if (this.busy) throw overlap();
@@ -412,18 +392,31 @@ export class Network {
   }
 }
 
+/** An array to be filled in place of one of the caller's. */
+type Room = (array: Float32Array) => Float32Array;
+type RunOptions = Partial<NativeRun> | ((room: Room) => Partial<NativeRun>);
+
+function checkRewrites(rewrites: unknown): void {
+  if (rewrites === undefined) return;
+  const is = (one: Rewrite) =>
+    typeof one?.name === 'string' && typeof one.apply === 'function' && ['train', 'infer', 'both'].includes(one.mode);
+  if (!Array.isArray(rewrites) || !rewrites.every(is)) {
+    throw argumentError('rewrites', 'a list of rewrites, each with name, mode and apply', rewrites);
+  }
+}
+
 function overlap(): Audio2VecError {
   return new Audio2VecError('ERR_ARGUMENT', 'This network is still computing: await the call before.');
 }
 
 function checkOut(out: Float32Array | undefined, size: number): void {
-  if (!(out instanceof Float32Array) || out.length !== size) {
+  if (!(out instanceof Float32Array) || lengthOf(out) !== size) {
     throw argumentError('out', `a Float32Array of ${size}`, out?.length);
   }
 }
 
 function gone(): Audio2VecError {
-  return new Audio2VecError('ERR_ARGUMENT', 'An array of this call was transferred or resized: bind it to new ones.');
+  return new Audio2VecError('ERR_ARGUMENT', 'An array of this call was transferred or resized: give another one.');
 }
 
 function namesOf<N extends string>(what: string, names: readonly N[]): readonly N[] {

@@ -1,5 +1,6 @@
 // Cuts the steps of a phase into passes, and each pass into strips of rows, so that what one step writes and the next
 // reads is still in cache.
+import { stepsByRows } from '../native/addon.js';
 import { type Plan, type PlanPass, type PlanStep, tensorsOf } from '../native/plan.js';
 
 /** Bytes that the tensors of a strip should stay below: more than an L1 cache holds, because a step touches only some of
@@ -7,14 +8,6 @@ import { type Plan, type PlanPass, type PlanStep, tensorsOf } from '../native/pl
 const STRIP_BYTES = 100 * 1024;
 /** A strip of fewer positions than this would read the weights too often. */
 const STRIP_POSITIONS = 96;
-
-/** Steps that can work on some rows of a map; all others need whole units. */
-const BY_ROWS = new Set([
-  ...['conv', 'conv_data', 'conv_weights', 'bias_gradient', 'norm_statistics', 'norm', 'norm_reduce', 'norm_apply'],
-  ...['tap_statistics', 'tap_gradients', 'relu', 'relu_backward', 'scale', 'add', 'sub', 'mul', 'div', 'div_backward'],
-  ...['max_pool', 'max_pool_backward', 'residual_pool', 'residual_pool_reduce', 'residual_pool_apply'],
-  ...['upsample', 'upsample_backward', 'mse'],
-]);
 
 /** The operand whose neighbouring rows a step reads. */
 function halo(step: PlanStep, plan: Plan): number {
@@ -34,7 +27,7 @@ export function cutIntoPasses(steps: readonly PlanStep[], plan: Plan): PlanPass[
     written.clear();
   };
   for (const step of steps) {
-    const stepWhole = !BY_ROWS.has(step.kind);
+    const stepWhole = !stepsByRows.has(step.kind);
     if (stepWhole !== whole || written.has(halo(step, plan))) close();
     whole = stepWhole;
     current.push(step);

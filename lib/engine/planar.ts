@@ -1,9 +1,8 @@
 // Which maps have their bands innermost ("planar": a channel's bands lie side by side), and in which others the bands of
 // few channels share vectors ("folded").
-import { type ConvNode, type EngineNode, type Mode, usesOf } from './engine-graph.js';
-
-/** kMostColumns in native/engine/step.h: vectors that a channel's bands may fill. */
-export const MOST_COLUMNS = 64;
+import { MOST_COLUMNS } from '../native/constants.js';
+import { type EngineNode, type Mode, usesOf } from './engine-graph.js';
+import { plannerOf } from './planners/index.js';
 
 /** Planar maps (Tensor in native/engine/step.h says what they are good for): single-channel inputs, what convolutions make
  * of them and what follows, as long as a vector's lanes outnumber channels and bands fill them. Training ends it at the
@@ -24,13 +23,12 @@ export function planarMaps(
     if (node.shape.length < 3 || bands % (2 * lanes) !== 0 || bands > MOST_COLUMNS * lanes) return false;
     if (node.op === 'input') return channels(node) === 1 && !wantedGradients.has(node.name);
     if (channels(node) < 2 || channels(node) > most || !node.inputs.every((name) => maps.has(name))) return false;
-    if (node.op === 'conv') return !node.window && !(node as ConvNode).upsampled;
-    return ['batch-norm', 'relu', 'add'].includes(node.op) || (node.op === 'max-pool' && mode === 'infer');
+    return plannerOf(node).planar?.(node, mode) ?? false;
   };
   for (const node of nodes) if (fits(node)) maps.add(node.name);
   // A map that something else reads is left as it is, and so is then all that it is made of and all that is made of it.
   const read = (node: EngineNode) => {
-    const reads = (c: EngineNode) => maps.has(c.name) || (c.op === 'max-pool' && node.op !== 'input');
+    const reads = (c: EngineNode) => maps.has(c.name) || (plannerOf(c).endsPlanar && node.op !== 'input');
     return (uses.get(node.name) ?? []).every((use) => reads(use.node));
   };
   for (let before = -1; before !== maps.size; ) {
@@ -41,11 +39,6 @@ export function planarMaps(
   }
   return maps;
 }
-
-const knowFoldedMaps = new Set([
-  ...['input', 'batch-norm', 'relu', 'add', 'max-pool', 'global-max-pool', 'reshape', 'select'],
-  ...['normed-conv', 'residual-pool', 'sum-pool'],
-]);
 
 /** Maps in which a band has vectors of its own however few its channels: those that an operator reads or writes which
  * knows no other, and all that these are combined with. */
@@ -64,23 +57,12 @@ export function unfoldedMaps(nodes: readonly EngineNode[], wantedGradients: Read
   };
   // An input that needs no gradient is only read, value by value: it may keep its channels close together.
   const isReadAsItIs = (node: EngineNode, name: string) =>
-    node.op === 'conv' &&
-    !node.depthwise &&
-    node.window &&
-    byName.get(name)!.op === 'input' &&
-    !wantedGradients.has(name);
+    plannerOf(node).readsAnyLayout?.(node) && byName.get(name)!.op === 'input' && !wantedGradients.has(name);
   for (const node of nodes) {
     groups.set(node.name, new Set([node.name]));
     const maps = [node.name, ...node.inputs.filter((name) => !isReadAsItIs(node, name))].filter(isMap);
-    if (!takesFolded(node)) for (const name of maps) general.add(name);
+    if (!plannerOf(node).folded?.(node)) for (const name of maps) general.add(name);
     for (const name of maps.slice(1)) join(maps[0]!, name);
   }
   return new Set([...general].flatMap((name) => [...groups.get(name)!]));
-}
-
-function takesFolded(node: EngineNode): boolean {
-  if (node.op === 'conv') return !node.window;
-  if (node.op === 'upsample') return node.factors.every((k) => k === 2);
-  if (node.op === 'loss') return node.loss === 'mse' && node.inputs.length === 2;
-  return knowFoldedMaps.has(node.op);
 }

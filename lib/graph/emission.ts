@@ -1,7 +1,7 @@
 // What operators may be made of in an exported file: a few operators that every mobile runtime has. lib/export writes
 // them in ONNX and in LiteRT, where values lie differently in memory; here axes go by their meaning, so that an operator
 // says once what it is (`emit` of its entry in lib/graph/operators).
-import type { PoolMode, Shape } from './node.js';
+import type { PoolMode, Shape } from './shape.js';
 import type { Axes, Window } from './window.js';
 
 /** A value in the file. `rows` of them for each example, as in the graph. */

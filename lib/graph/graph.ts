@@ -1,35 +1,26 @@
-// Builds a network: a list of nodes (node.ts) in the order they are computed.
-import { checkBoolean, checkInteger, checkNumber, checkOneOf, checkOptions } from '../util/arguments.js';
+// Builds a network: a list of nodes (node.ts) in the order they are computed. A method for each operator.
+import { checkBoolean, checkNumber, checkOneOf, checkOptions } from '../util/arguments.js';
 import { argumentError } from '../util/errors.js';
 import { checkLoss, losses } from './losses.js';
-import { checkIndices, frozen, remember } from './made-nodes.js';
+import { checkIndices } from './made-nodes.js';
+import { type LossKind, type Parameter, type PoolMode, type Shape, sizeOf } from './node.js';
+import { NodeList, type Ref, type Scalar } from './node-list.js';
 import {
-  distinctParameters,
-  type LossKind,
-  type Node,
-  type Op,
-  type Parameter,
-  type PoolMode,
-  type Shape,
-  sizeOf,
-} from './node.js';
+  alike,
+  channelsOf,
+  checkCount,
+  checkRange,
+  checkShape,
+  describe,
+  listOf,
+  mapShape,
+  vectorSize,
+} from './operands.js';
 import { type PointwiseName, pointwiseFunctions } from './pointwise-functions.js';
 import { type Axes, checkAxes, type Window, type WindowOptions, windowOf } from './window.js';
 
 export * from './node.js';
-
-/** What the builder's methods return and take: a node of the same graph. */
-export interface Ref {
-  readonly name: string;
-  readonly shape: Shape;
-  readonly rows: number;
-}
-
-/** A number that each run may set anew (`Batch.scalars`): the weight of a loss, a temperature, a seed. */
-export interface Scalar {
-  readonly scalar: string;
-  readonly value: number;
-}
+export type { Ref, Scalar } from './node-list.js';
 
 export interface ConvOptions extends WindowOptions {
   /** Channels are kept apart: each has a kernel of its own. */
@@ -40,63 +31,7 @@ export interface ConvOptions extends WindowOptions {
 
 /** Builds a list of {@link Node}s. Every method appends one node and returns a reference to it. Throws `ERR_ARGUMENT`,
  * which names the node, for shapes and geometry that do not fit. */
-export class Graph {
-  readonly nodes: Node[] = [];
-  readonly scalars: Scalar[] = [];
-  readonly #byName = new Map<string, Node>();
-
-  private push(given: Node): Ref {
-    const { name, inputs, shape, rows } = given;
-    for (const [what, size] of [
-      [`shape of ${name}`, [rows, ...shape]],
-      ...given.params.map((p) => [p.name, p.shape]),
-    ]) {
-      if (sizeOf(size as number[]) >= 2 ** 31) throw argumentError(`${what}`, 'of fewer than 2^31 values', `${size}`);
-    }
-    const node = frozen(given);
-    remember(
-      node,
-      inputs.map((input) => this.#byName.get(input)!),
-    );
-    this.#byName.set(name, node);
-    this.nodes.push(node);
-    return node;
-  }
-
-  /** What every method checks first: a name of its own, and operands that this graph made. */
-  private operands<R extends readonly Ref[]>(name: string, ...operands: R): R {
-    if (typeof name !== 'string' || name === '') throw argumentError('name', 'a string', name);
-    if (this.#byName.has(name)) throw argumentError('name', 'unique in the graph', name);
-    for (const x of operands as readonly (Ref | undefined)[]) {
-      const own = typeof x?.name === 'string' ? this.#byName.get(x.name) : undefined;
-      if (!own || own !== x) throw argumentError(`input of ${name}`, 'a node of this graph', x?.name ?? x);
-      if (own.op === 'loss') throw argumentError(`input of ${name}`, 'a value, not a loss', x.name);
-    }
-    return operands;
-  }
-
-  private same(op: Op, name: string, inputs: readonly Ref[], shape: Shape = inputs[0]!.shape): Ref {
-    const rows = inputs[0]!.rows;
-    return this.push({ ...op, name, inputs: inputs.map((r) => r.name), shape, rows, params: [] });
-  }
-
-  /** A constant, or a scalar of this graph with its place in a node. */
-  private constant<K extends string>(what: string, key: K, by: number | Scalar) {
-    if (this.scalars.includes(by as Scalar)) return { [key]: 1, scalar: (by as Scalar).scalar } as Record<K, number>;
-    checkNumber(`${what}, unless it is a scalar of this graph,`, by);
-    return { [key]: by } as Record<K, number>;
-  }
-
-  /** A number that runs may set: see {@link Scalar}. */
-  scalar(name: string, value: number): Scalar {
-    if (typeof name !== 'string') throw argumentError('scalar', 'a name', name);
-    if (!Number.isFinite(value)) throw argumentError(`scalar ${name}`, 'a finite number', value);
-    const scalar = Object.freeze({ scalar: name, value });
-    if (this.scalars.some((s) => s.scalar === name)) throw argumentError('scalar', 'unique in the graph', name);
-    this.scalars.push(scalar);
-    return scalar;
-  }
-
+export class Graph extends NodeList {
   input(name: string, shape: Shape, rows = 1): Ref {
     this.operands(name);
     checkShape(name, shape, rows);
@@ -131,25 +66,6 @@ export class Graph {
     checkCount(name, 'outputs', out, 1 << 20);
     const params = this.weights(name, share, [out, fanIn], fanIn, bias && out);
     return this.push({ op: 'dense', bias, name, inputs: [x.name], shape: [out], rows: x.rows, params });
-  }
-
-  private weights(name: string, owner: string, shape: number[], fanIn: number, biases: number | false): Parameter[] {
-    if (typeof owner !== 'string') throw argumentError(`share of ${name}`, 'the name of an earlier layer', owner);
-    const params: Parameter[] = [{ name: `${owner}.weight`, shape, init: { fanIn }, trainable: true }];
-    if (biases) params.push({ name: `${owner}.bias`, shape: [biases], init: { fanIn }, trainable: true });
-    if (owner === name) return params;
-    const known = new Map(this.params.map((p) => [p.name, p]));
-    for (const p of params) {
-      const shape = known.get(p.name)?.shape.join('×');
-      if (shape !== p.shape.join('×')) {
-        throw argumentError(
-          `${name}, which shares ${p.name}`,
-          `of the shape ${shape ?? 'of an earlier layer'}`,
-          p.shape,
-        );
-      }
-    }
-    return params;
   }
 
   batchNorm(name: string, x: Ref, relu: boolean): Ref {
@@ -234,8 +150,8 @@ export class Graph {
     return this.same({ op: 'straight-through' }, name, alike(name, ...this.operands(name, value, through)));
   }
 
-  /** Sets values to 0 with this probability in training and scales the others up. Which ones follows from `seed`, a whole
-   * number that every step should set anew. */
+  /** Sets values to 0 with this probability in training and scales the others up. Which ones follows from `seed`, any
+   * number, which every step should set anew. */
   dropout(name: string, x: Ref, probability: number, seed: Scalar): Ref {
     this.operands(name, x);
     if (typeof probability !== 'number' || !(probability >= 0 && probability < 1)) {
@@ -389,11 +305,6 @@ export class Graph {
     const names = inputs.map((r) => r.name);
     return this.push({ op: 'loss', loss, ...op, number, name, inputs: names, shape: [1], rows: 1, params: [] });
   }
-
-  /** All parameters and buffers, in graph order. */
-  get params(): Parameter[] {
-    return distinctParameters(this.nodes);
-  }
 }
 
 const poolModes = ['max', 'mean', 'std'] as const satisfies readonly PoolMode[];
@@ -404,54 +315,4 @@ function isPlain(kernel: Axes, { stride, dilation, padding }: Window): boolean {
   const three = size === '3×1' || size === '1×3' || size === '1×1';
   const same = padding.every((p, i) => p === (kernel[i]! - 1) / 2);
   return three && same && [...stride, ...dilation].every((n) => n === 1);
-}
-
-function mapShape(name: string, x: Ref): readonly [number, number, number] {
-  if (x.shape.length !== 3) throw argumentError(`input of ${name}`, 'a map [T, F, C]', describe(x));
-  return x.shape;
-}
-
-function vectorSize(name: string, x: Ref): number {
-  if (x.shape.length !== 1) throw argumentError(`input of ${name}`, 'a vector [C]', describe(x));
-  return x.shape[0];
-}
-
-function alike(name: string, a: Ref, b: Ref): [Ref, Ref] {
-  if (a.shape.join() !== b.shape.join() || a.rows !== b.rows) {
-    throw argumentError(`second input of ${name}`, `like the first, ${describe(a)}`, describe(b));
-  }
-  return [a, b];
-}
-
-function checkCount(name: string, what: string, value: number, most: number): void {
-  checkInteger(`${what} of ${name}`, value, 1, most);
-}
-
-/** Some of `most`, from `first` on. */
-function checkRange(what: string, first: number, count: number, most: number): void {
-  const whole = Number.isInteger(first) && Number.isInteger(count);
-  if (!whole || first < 0 || count < 1 || first + count > most) {
-    throw argumentError(what, `some within ${most}: the first and how many`, `${String(first)} + ${String(count)}`);
-  }
-}
-
-function checkShape(name: string, shape: Shape, rows: number): void {
-  if (!Array.isArray(shape) || (shape.length !== 1 && shape.length !== 3)) {
-    throw argumentError(`shape of ${name}`, 'a map [T, F, C] or a vector [C]', shape);
-  }
-  for (const n of shape) checkInteger(`shape of ${name}`, n, 1, 2 ** 31 - 1);
-  checkInteger(`rows of ${name}`, rows, 1, 2 ** 31 - 1);
-}
-
-function listOf(name: string, inputs: readonly Ref[]): readonly Ref[] {
-  if (!Array.isArray(inputs)) throw argumentError(`inputs of ${name}`, 'an array', inputs);
-  return inputs;
-}
-
-function channelsOf(x: Ref): number {
-  return x.shape[x.shape.length - 1]!;
-}
-
-function describe(x: Ref): string {
-  return `${x.name}: ${x.rows} × ${x.shape.join('×')}`;
 }

@@ -2,24 +2,12 @@
 // layers. Every export starts from this list; the native engine folds in the same way when it packs its weights.
 import { Audio2VecError, argumentError } from '../util/errors.js';
 import { type Graph, type Node, type Scalar, sizeOf } from './graph.js';
+import type { Layer, LayerArrays } from './layer.js';
+import type { Trained } from './operator.js';
+import { factsOf } from './operators/index.js';
+import { affine } from './operators/layers.js';
 
-export const batchNormEpsilon = 1e-5;
-
-/** Weights have the layout of a node's parameters: conv `[Cout, Cin, kT, kF]`, dense `[out, in]`, with a bias always. A
- * batch norm that had no layer to disappear into is weight · x + bias, by channel. */
-export interface LayerArrays {
-  weight: Float32Array;
-  bias: Float32Array;
-}
-
-/** A node of a trained network with its weights. */
-export type Layer<N extends Node = Node> = N & {
-  arrays: LayerArrays;
-  /** Whether it ends in one. */
-  relu?: boolean;
-  /** The node whose value it gives: itself, or a batch norm that disappeared into it. */
-  result: string;
-};
+export type { Layer, LayerArrays } from './layer.js';
 
 const noArrays: LayerArrays = { weight: new Float32Array(), bias: new Float32Array() };
 
@@ -38,40 +26,24 @@ export function inferenceLayers(
   const layers = new Map<string, Layer>();
 
   for (const node of nodes) {
-    const array = (key: string) => arrayOf(node, key, weights);
+    if (node.op === 'loss') throw argumentError('graph', 'one of inference operators only', `a loss (${node.name})`);
+    const trained: Trained = {
+      array: (key) => arrayOf(node, key, weights),
+      scalar: (name) => scalarValue(name, scalars),
+    };
+    const layer = { ...node, arrays: noArrays, result: node.name, ...factsOf(node)?.trained?.(node, trained) } as Layer;
     /** The layer before, if nothing else reads it. */
     const before = readers.get(node.inputs[0]!) === 1 ? layers.get(node.inputs[0]!) : undefined;
-    const layer: Layer = { ...node, arrays: noArrays, result: node.name };
-    switch (layer.op) {
-      case 'loss':
-        throw argumentError('graph', 'one of inference operators only', `a loss (${node.name})`);
-      case 'scale':
-        layer.factor *= scalarValue(layer.scalar, scalars);
-        break;
-      case 'conv':
-      case 'dense': {
-        const bias = layer.bias ? array('bias') : new Float32Array(layer.shape[layer.shape.length - 1]!);
-        layer.arrays = { weight: array('weight'), bias };
-        break;
-      }
-      case 'batch-norm': {
-        const { scale, shift } = affine(array('weight'), array('bias'), array('running_mean'), array('running_var'));
-        if ((before?.op === 'conv' || before?.op === 'dense') && !before.relu) {
-          layers.delete(before.result);
-          const arrays = scaled(before.arrays, scale, shift);
-          layers.set(node.name, { ...before, arrays, relu: layer.relu, result: node.name });
-          continue;
-        }
-        layer.arrays = { weight: Float32Array.from(scale), bias: Float32Array.from(shift) };
-        break;
-      }
-      case 'global-max-pool':
-        // The maximum of all maxima: pooling just before changes nothing.
-        if (before?.op === 'max-pool') {
-          layers.delete(before.result);
-          layer.inputs = before.inputs;
-        }
-        break;
+    if (layer.op === 'batch-norm' && (before?.op === 'conv' || before?.op === 'dense') && !before.relu) {
+      layers.delete(before.result);
+      const arrays = scaled(before.arrays, affine(trained));
+      layers.set(node.name, { ...before, arrays, relu: layer.relu, result: node.name });
+      continue;
+    }
+    if (layer.op === 'global-max-pool' && before?.op === 'max-pool') {
+      // The maximum of all maxima: pooling just before changes nothing.
+      layers.delete(before.result);
+      layer.inputs = before.inputs;
     }
     layers.set(node.name, layer);
   }
@@ -107,14 +79,7 @@ function arrayOf(node: Node, key: string, weights: ReadonlyMap<string, Float32Ar
   return array;
 }
 
-/** Batch norm with running statistics as x·scale + shift, in double precision. */
-function affine(weight: Float32Array, bias: Float32Array, mean: Float32Array, variance: Float32Array) {
-  const scale = Float64Array.from(weight, (w, c) => w / Math.sqrt(variance[c]! + batchNormEpsilon));
-  const shift = Float64Array.from(bias, (b, c) => b - mean[c]! * scale[c]!);
-  return { scale, shift };
-}
-
-function scaled(layer: LayerArrays, scale: Float64Array, shift: Float64Array): LayerArrays {
+function scaled(layer: LayerArrays, { scale, shift }: ReturnType<typeof affine>): LayerArrays {
   const perOutput = layer.weight.length / scale.length;
   return {
     weight: layer.weight.map((w, i) => w * scale[Math.floor(i / perOutput)]!),

@@ -2,7 +2,7 @@
 // nodes that the engine runs and the export writes.
 import { type Column, markdownTable, textTable } from '../util/text-table.js';
 import { type Node, sizeOf } from './graph.js';
-import type { Axes, Window } from './window.js';
+import { factsOf } from './operators/index.js';
 
 /** One line of the table: a node, or several of them together (a block). */
 export interface LayerRow {
@@ -61,12 +61,14 @@ export function formatLayerTable(table: LayerTable, as: 'text' | 'markdown' = 't
 }
 
 function nodeRow(node: Node, nodes: readonly Node[]): LayerRow {
-  const kernel = node.params.find((p) => p.name.endsWith('.weight') && (node.op === 'conv' || node.op === 'dense'));
+  const facts = factsOf(node);
+  const kernel = facts?.multiplies && node.params.find((p) => p.name.endsWith('.weight'));
   const weights = kernel ? sizeOf(kernel.shape) : 0;
+  const inputs = node.inputs.map((name) => nodes.find((n) => n.name === name)!);
   const parameters = node.params.filter((p) => p.trainable).reduce((total, p) => total + sizeOf(p.shape), 0);
   return {
     name: node.name,
-    op: opName(node, nodes),
+    op: facts?.title?.(node, inputs) ?? node.op,
     output: [...node.shape],
     rows: node.rows,
     weights,
@@ -78,40 +80,6 @@ function nodeRow(node: Node, nodes: readonly Node[]): LayerRow {
 /** How often each weight is used to make one value: at every point of a map, once in a vector. */
 function positions(node: Node): number {
   return node.shape.length === 3 ? node.shape[0] * node.shape[1] : 1;
-}
-
-function opName(node: Node, nodes: readonly Node[]): string {
-  switch (node.op) {
-    case 'conv':
-      return `${node.depthwise ? 'depthwise conv' : 'conv'} ${times(node.kernel)}${moves(node.window)}`;
-    case 'batch-norm':
-      return node.relu ? 'batch norm, ReLU' : 'batch norm';
-    case 'max-pool':
-      return 'max-pool 2×2';
-    case 'global-max-pool':
-      return 'global max-pool';
-    case 'upsample':
-      return `upsample ${times(node.factors)}`;
-    case 'pool':
-      return `${node.mode}-pool ${times(node.kernel)}${moves(node.window, node.kernel)}`;
-    case 'reshape': {
-      const from = nodes.find((n) => n.name === node.inputs[0]);
-      return from && from.rows > node.rows ? 'concatenate' : 'reshape';
-    }
-    default:
-      return node.op;
-  }
-}
-
-function times([frames, bands]: Axes): string {
-  return `${frames}×${bands}`;
-}
-
-/** Stride and dilation where they are not the usual ones. */
-function moves(window: Window | undefined, usualStride: Axes = [1, 1]): string {
-  const stride = window && times(window.stride) !== times(usualStride) ? ` / ${times(window.stride)}` : '';
-  const dilation = window && times(window.dilation) !== '1×1' ? ` dilated ${times(window.dilation)}` : '';
-  return stride + dilation;
 }
 
 /** Consecutive nodes of one block on one line. A block is what stands before the last dot but one of

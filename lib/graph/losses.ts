@@ -1,7 +1,8 @@
 // The losses: what each compares, which shapes fit, what its constant may be. Each is a mean over examples, rows and
-// positions or values. How they are computed is in lib/engine/planners/loss.ts.
+// positions or values.
 import { argumentError } from '../util/errors.js';
-import type { LossKind, Shape } from './node.js';
+import type { LossKind, Node, Shape } from './node.js';
+import type { Indices } from './operator.js';
 
 /** What a loss compares. */
 interface Operand {
@@ -22,33 +23,60 @@ export interface LossRules {
   number?: { usual?: number; least: number };
   /** Throws unless the operands fit each other. */
   check(loss: string, operands: readonly Operand[], number: number | undefined): void;
-  /** The operand that is made of whole numbers, and which: the inputs it is made of must be in range. */
-  indices?: { operand: number; what: string; range(operands: readonly Operand[]): readonly [number, number] };
+  /** The loss of a network that gives everything the same vector, where that follows from the shapes.
+   * @param examples in a batch */
+  chance?(operands: readonly Operand[], examples: number, number: number | undefined): number;
+  indices?: Indices;
+  /** The native step that adds to the loss and writes the first operand's gradient. Losses that compare a batch with itself
+   * have planners of their own (lib/engine/planners/loss.ts). */
+  step?: string;
+  /** That step walks examples, not their rows. */
+  byExample?: true;
+  /** It depends on the difference of its first two operands only. */
+  ofDifference?: true;
+  /** Without weights, its step knows maps in which bands of few channels share vectors (native/engine/step.h). */
+  folded?: true;
 }
 
-const elementwise = { operands: ['prediction', 'target', 'weights'], optional: 1, flows: [0], check: alike } as const;
+const elementwise = {
+  operands: ['prediction', 'target', 'weights'],
+  optional: 1,
+  flows: [0],
+  check: alike,
+  ofDifference: true,
+} as const;
 const anyNumber = -1e30;
 
 export const losses: Readonly<Record<LossKind, LossRules>> = {
-  mse: elementwise,
-  l1: elementwise,
-  huber: { ...elementwise, number: { usual: 1, least: 1e-30 } },
-  hinge: { operands: ['score', 'sign'], flows: [0], number: { usual: 1, least: anyNumber }, check: alike },
-  bce: { operands: ['logit', 'probability'], flows: [0], check: alike },
+  mse: { ...elementwise, step: 'mse', folded: true },
+  l1: { ...elementwise, step: 'l1' },
+  huber: { ...elementwise, step: 'huber', number: { usual: 1, least: 1e-30 } },
+  hinge: {
+    operands: ['score', 'sign'],
+    step: 'hinge',
+    flows: [0],
+    number: { usual: 1, least: anyNumber },
+    check: alike,
+  },
+  bce: { operands: ['logit', 'probability'], step: 'bce', flows: [0], check: alike },
   softmax: {
     operands: ['logits', 'class'],
+    step: 'cross_entropy',
     flows: [0],
     check(loss, [logits, classes]) {
       checkShape(loss, classes!, [...logits!.shape.slice(0, -1), 1], logits!.rows);
     },
     indices: { operand: 1, what: 'class indices', range: ([logits]) => [0, channelsOf(logits!) - 1] },
   },
-  'soft-cross-entropy': { operands: ['logits', 'probabilities'], flows: [0], check: alike },
+  'soft-cross-entropy': { operands: ['logits', 'probabilities'], step: 'soft_cross_entropy', flows: [0], check: alike },
   triplet: {
     operands: ['anchor, positive and negative in three rows'],
+    step: 'triplet',
+    byExample: true,
     flows: [0],
     number: { usual: 0, least: anyNumber },
     check: (loss, [x]) => checkShape(loss, x!, [channelsOf(x!)], 3),
+    chance: (_, __, margin = 0) => Math.max(0, margin),
   },
   contrastive: {
     operands: ['queries', 'keys'],
@@ -57,6 +85,7 @@ export const losses: Readonly<Record<LossKind, LossRules>> = {
       checkShape(loss, queries!, [channelsOf(queries!)], 1);
       alike(loss, [queries!, keys!]);
     },
+    chance: (_, examples) => Math.log(examples),
   },
   'contrastive-index': {
     operands: ['queries', 'keys', 'candidates'],
@@ -70,6 +99,7 @@ export const losses: Readonly<Record<LossKind, LossRules>> = {
       alike(loss, [queries!, keys!]);
       checkShape(loss, candidates!, [t, f, channelsOf(candidates!)], queries!.rows);
     },
+    chance: ([, , candidates]) => Math.log(channelsOf(candidates!)),
     // A negative candidate leaves its position out.
     indices: { operand: 2, what: 'positions of keys', range: ([, keys]) => [-1, positionsOf(keys!) - 1] },
   },
@@ -77,6 +107,7 @@ export const losses: Readonly<Record<LossKind, LossRules>> = {
     operands: ['two views in two rows'],
     flows: [0],
     check: (loss, [x]) => checkShape(loss, x!, [channelsOf(x!)], 2),
+    chance: (_, examples) => Math.log(2 * examples - 1),
   },
   diversity: {
     operands: ['probabilities'],
@@ -112,6 +143,21 @@ export function checkLoss(
     }
   }
   rules.check(`${name} (${kind})`, operands, number);
+}
+
+/** By the names of a graph's losses, what each is, weighted, where everything gets the same vector; only those that
+ * compare vectors with one another, for the others depend on the data.
+ * @param examples in a batch */
+export function chanceLosses(nodes: readonly Node[], examples: number): Record<string, number> {
+  const byName = new Map(nodes.map((node) => [node.name, node]));
+  const found: Record<string, number> = {};
+  for (const node of nodes) {
+    if (node.op !== 'loss' || node.scalar !== undefined) continue; // a weight that changes along the run
+    const operands = node.inputs.map((name) => byName.get(name)!);
+    const chance = losses[node.loss].chance?.(operands, examples, node.number);
+    if (chance !== undefined) found[node.name] = node.weight * chance;
+  }
+  return found;
 }
 
 function alike(loss: string, [first, ...others]: readonly Operand[]): void {

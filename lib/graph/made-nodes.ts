@@ -3,6 +3,7 @@
 import { checkObject } from '../util/arguments.js';
 import { argumentError } from '../util/errors.js';
 import type { Node } from './node.js';
+import { factsOf } from './operators/index.js';
 
 const operandsOf = new WeakMap<Node, readonly Node[]>();
 
@@ -24,6 +25,7 @@ export function remember(node: Node, operands: readonly Node[]): void {
  * once. */
 export function checkedNodes(nodes: readonly Node[]): Node[] {
   if (!Array.isArray(nodes)) throw argumentError('graph', 'a Graph, or its nodes', nodes);
+  if (nodes.length === 0) throw argumentError('graph', 'of at least one node', 'none');
   const before = new Set<Node>();
   const names = new Set<string>();
   for (const node of nodes) {
@@ -39,18 +41,19 @@ export function checkedNodes(nodes: readonly Node[]): Node[] {
   return [...nodes];
 }
 
-/** Operators whose values are values of their inputs, which are checked when a batch gives them. */
-const picking = ['select', 'reshape', 'channels', 'concat', 'stop-gradient'];
-
-/** The inputs that the values of a node are taken from; undefined where any are computed. */
+/** The inputs that the values of a node are taken from, which are checked when a batch gives them; undefined where any are
+ * computed. */
 export function inputsPicked(nodes: readonly Node[], name: string): string[] | undefined {
   const inputs: string[] = [];
   const wanted = new Set([name]);
   for (const one of wanted) {
     const node = nodes.find((n) => n.name === one)!;
     if (node.op === 'input') inputs.push(one);
-    else if (picking.includes(node.op)) for (const input of node.inputs) wanted.add(input);
-    else return undefined;
+    else {
+      const { moves } = factsOf(node) ?? {};
+      if (!moves) return undefined;
+      for (const input of moves === 'all' ? node.inputs : node.inputs.slice(0, 1)) wanted.add(input);
+    }
   }
   return inputs;
 }

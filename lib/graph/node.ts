@@ -3,10 +3,10 @@
 // Shape letters: T frames, F frequency bands, C channels. A value is either a map [T, F, C] or a vector [C]; `rows`
 // counts how many of them one training example has (a CBoW example has four context slices: rows = 4).
 import type { PointwiseName } from './pointwise-functions.js';
+import type { PoolMode, Shape } from './shape.js';
 import type { Axes, Window } from './window.js';
 
-/** A map `[T, F, C]` or a vector `[C]`. */
-export type Shape = readonly [number, number, number] | readonly [number];
+export type { PoolMode, Shape } from './shape.js';
 
 /** How a fresh parameter is drawn: uniform in ±1/sqrt(fanIn), or a constant. */
 export type Init = { fanIn: number } | { constant: number };
@@ -41,8 +41,6 @@ export type Op =
   | { op: 'concat'; firsts: readonly number[] }
   | { op: 'loss'; loss: LossKind; weight: number; scalar?: string; number?: number };
 
-export type PoolMode = 'max' | 'mean' | 'std';
-
 /** Losses, each a mean over examples, rows and positions or values; losses.ts has them in one table. */
 export type LossKind =
   | 'mse'
@@ -68,6 +66,13 @@ export type Node = Op & {
   rows: number;
   params: readonly Parameter[];
 };
+
+/** What the builder's methods return and take: a node of the same graph. */
+export interface Ref {
+  readonly name: string;
+  readonly shape: Shape;
+  readonly rows: number;
+}
 
 /** All parameters and buffers of these nodes, in their order; shared ones once. */
 export function distinctParameters(nodes: readonly Node[]): Parameter[] {

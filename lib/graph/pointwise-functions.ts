@@ -25,7 +25,7 @@ export const pointwiseFunctions = {
   },
   sqrt: {
     summary: '√(max(x, 0) + k)',
-    saves: 'result',
+    saves: 'input',
     emit: (w, name, x, k) =>
       w.unary('Sqrt', name, w.binary('Add', `${name}.above_0`, w.unary('Relu', `${name}.positive`, x), k)),
   },

@@ -37,6 +37,18 @@ export function transposedWindow({ stride, dilation, padding }: Window): Window 
   return { stride: swapped(stride), dilation: swapped(dilation), padding: swapped(padding) };
 }
 
+/** `3×1`. */
+export function sizeText([frames, bands]: Axes): string {
+  return `${frames}×${bands}`;
+}
+
+/** Stride and dilation where they are not the usual ones: ` / 2×1 dilated 4×1`. */
+export function stepText(window: Window | undefined, usualStride: Axes = [1, 1]): string {
+  const stride = window && sizeText(window.stride) !== sizeText(usualStride) ? ` / ${sizeText(window.stride)}` : '';
+  const dilation = window && sizeText(window.dilation) !== '1×1' ? ` dilated ${sizeText(window.dilation)}` : '';
+  return stride + dilation;
+}
+
 /** A kernel of more taps along an axis would be slow and is hardly meant. */
 const MOST_TAPS = 15;
 const MOST_STEP = 4096;

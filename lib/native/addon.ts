@@ -3,8 +3,9 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Audio2VecError } from '../util/errors.js';
+import { constants } from './constants.js';
+import { checkConstants, checkPlanFormat } from './format.js';
 import { loadAddon } from './load-addon.js';
-import { checkPlanFormat } from './plan.js';
 import type { Capabilities, Native } from './types.js';
 
 // From lib/native (tests) and from dist/native the package root is two levels up.
@@ -12,6 +13,10 @@ const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 
 export const native: Native = loadAddon(root, createRequire(import.meta.url), process.env.AUDIO2VEC_ADDON);
 checkPlanFormat(native.planFormat);
+checkConstants(native.constants, constants);
+
+/** Native steps that can work on some rows of a map; all others need whole units. */
+export const stepsByRows: ReadonlySet<string> = new Set(native.stepsByRows);
 
 const asked = process.env.AUDIO2VEC_ISA;
 if (asked && !native.capabilities().available.includes(asked)) {

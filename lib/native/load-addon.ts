@@ -3,29 +3,50 @@ import { closeSync, existsSync, openSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import { Audio2VecError } from '../util/errors.js';
 
-/** Whether this Node runs on musl (Alpine): the head of its file names the loader that started it. */
-function onMusl(): boolean {
+/** The start of a file, or undefined if this user may not read it. */
+function headOf(path: string): Buffer | undefined {
   const head = Buffer.alloc(2048);
-  const file = openSync(process.execPath, 'r');
   try {
-    readSync(file, head);
-  } finally {
-    closeSync(file);
+    const file = openSync(path, 'r');
+    try {
+      readSync(file, head);
+    } finally {
+      closeSync(file);
+    }
+  } catch {
+    return undefined;
   }
-  return head.includes('/ld-musl-');
+  return head;
+}
+
+/** The version of glibc that this Node runs on, where it is glibc. */
+function glibcVersion(): string | undefined {
+  const report = process.report as typeof process.report & { excludeNetwork?: boolean };
+  report.excludeNetwork = true; // which would look up the names of all open connections
+  const { header } = report.getReport() as unknown as { header: { glibcVersionRuntime?: string } };
+  return header.glibcVersionRuntime;
+}
+
+/**
+ * Whether this Node runs on musl (Alpine): the head of its file names the loader that started it. Where that file may be
+ * run but not read, Node's report tells, which takes longer.
+ */
+export function onMusl(node: string = process.execPath): boolean {
+  return headOf(node)?.includes('/ld-musl-') ?? glibcVersion() === undefined;
 }
 
 /** The folder of prebuilds/ for this system: "linux-x64-glibc", "linux-arm64-musl", "darwin-arm64". */
-export function prebuiltName(platform: string = process.platform, arch: string = process.arch, musl = onMusl): string {
+export function prebuiltName(
+  platform: string = process.platform,
+  arch: string = process.arch,
+  musl: () => boolean = onMusl,
+): string {
   return platform === 'linux' ? `linux-${arch}-${musl() ? 'musl' : 'glibc'}` : `${platform}-${arch}`;
 }
 
 /** For a message: the system, with the version of glibc where there is one. */
 function describeSystem(): string {
-  const report = process.report as typeof process.report & { excludeNetwork?: boolean };
-  report.excludeNetwork = true; // which would look up the names of all open connections
-  const { header } = report.getReport() as unknown as { header: { glibcVersionRuntime?: string } };
-  const glibc = header.glibcVersionRuntime;
+  const glibc = glibcVersion();
   return `${process.platform}-${process.arch}${glibc ? ` with glibc ${glibc}` : ''}`;
 }
 

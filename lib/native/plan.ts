@@ -1,7 +1,6 @@
 // What the native engine is given: tensors, layers and a list of steps in phases. Data only. The records are those of
-// native/engine/plan_spec.h, field by field, which is checked when the addon loads; native/engine/*.h has the meaning of
+// native/engine/plan_spec.h, field by field, which is checked when the addon loads (format.ts); native/engine/*.h has the meaning of
 // each step.
-import { Audio2VecError } from '../util/errors.js';
 
 /** A map of T frames × F bands × C channels (or a vector: T = F = 1) per unit. */
 export interface PlanTensor {
@@ -163,15 +162,15 @@ export function tensorsOf(step: PlanStep): number[] {
 /** Steps done one after the other on each strip of rows, so that what passes between them stays in the L1 cache. */
 export interface PlanPass {
   strips: number;
-  /** What a stream may keep from slice to slice of the map that the last step makes: all but `edge` rows at either end,
+  /** What a stream may cache from slice to slice of the map that the last step makes: all but `edge` rows at either end,
    * which the zeros beyond the slice have reached. A row is `stride` frames further than the one before it; 0: nothing
-   * can be kept. */
+   * can be cached. */
   edge: number;
   stride: number;
   steps: PlanStep[];
 }
 
-/** Work done unit by unit in parallel. Between two phases all threads meet, and batch statistics become known. */
+/** Work done unit by unit in parallel. Between two phases is a barrier, at which batch statistics become known. */
 export interface PlanPhase {
   /** Units per example, and how many a thread takes at a time. */
   rows: number;
@@ -195,58 +194,4 @@ export interface Plan {
   outputs: Record<string, number>;
   /** Names of the loss nodes, in the order of their indices. */
   losses: string[];
-}
-
-/** What the addon says of its own records (`planFormat`): field names in order. */
-export interface PlanFormat {
-  tensor: string[];
-  conv: string[];
-  norm: string[];
-  scratch: string[];
-  step: string[];
-  convKinds: string[];
-}
-
-const fields = <T>(...names: (keyof T & string)[]): string[] => names;
-
-const own: PlanFormat = {
-  tensor: fields<PlanTensor>('t', 'f', 'c', 'vector', 'planar', 'folded', 'rows', 'group', 'strip', 'from', 'to'),
-  conv: [
-    ...fields<PlanConv>('kind', 'kt', 'kf', 'strideT', 'strideF', 'dilationT', 'dilationF', 'padT', 'padF'),
-    ...fields<PlanConv>('upsampled', 'cin', 'cout', 'fIn', 'fOut', 'planar', 'folded', 'weight', 'bias', 'backward'),
-    ...fields<PlanConv>('foldedNorm', 'winograd', 'winogradWeights'),
-  ],
-  norm: [
-    ...fields<PlanNorm>(
-      'c',
-      'f',
-      'planar',
-      'folded',
-      'relu',
-      'running',
-      'single',
-      'tapGradients',
-      'weight',
-      'bias',
-      'mean',
-    ),
-    ...fields<PlanNorm>('var', 'count', 'copies'),
-  ],
-  scratch: fields<PlanScratch>('perThread', 'perExample', 'perPair'),
-  step: Object.keys(emptyStep),
-  convKinds: [...convKinds],
-};
-
-/** Throws `ERR_NATIVE_ADDON` when the addon was built from other records than these: one of the two is older. */
-export function checkPlanFormat(format: PlanFormat): void {
-  for (const [record, fields] of Object.entries(own)) {
-    const theirs = format[record as keyof PlanFormat];
-    if (theirs.join() !== fields.join()) {
-      throw new Audio2VecError(
-        'ERR_NATIVE_ADDON',
-        `The audio2vec addon does not belong to this version: its ${record} records are (${theirs}), not (${fields}). ` +
-          'Build it again with "npm rebuild audio2vec" (in a checkout: "npm run build:native").',
-      );
-    }
-  }
 }

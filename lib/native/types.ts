@@ -1,5 +1,6 @@
 // What the addon offers, as types. It receives only plain data that was checked before: C++ does not look again.
-import type { Plan, PlanFormat } from './plan.js';
+import type { PlanFormat } from './format.js';
+import type { Plan } from './plan.js';
 
 /** What this machine and build offer. */
 export interface Capabilities {
@@ -11,7 +12,7 @@ export interface Capabilities {
   lanes: number;
 }
 
-/** How gathered slices are altered (lib/engine/augmentation.ts), as plain arrays. */
+/** How gathered slices are augmented (lib/engine/augmentation.ts), as plain arrays. */
 export interface NativeAugmentation {
   mixStarts?: Float64Array;
   mixGain?: Float32Array;
@@ -20,18 +21,18 @@ export interface NativeAugmentation {
 }
 
 /** One input of {@link NativeNetwork.run}: values, or slices by their first frame in a store. */
-export type NativeInput =
-  | { tensor: number; values: Float32Array }
-  | {
-      tensor: number;
-      /** In a slice. */
-      frames: number;
-      starts: Float64Array;
-      store: object;
-      mean: Float32Array;
-      inverseStd: Float32Array;
-      augment?: NativeAugmentation;
-    };
+export type NativeInput = { tensor: number; values: Float32Array } | NativeFrames;
+
+export interface NativeFrames {
+  tensor: number;
+  /** In a slice. */
+  frames: number;
+  starts: Float64Array;
+  store: object;
+  mean: Float32Array;
+  inverseStd: Float32Array;
+  augment?: NativeAugmentation;
+}
 
 /** native/engine/optimizers.h. */
 export interface NativeUpdate {
@@ -146,6 +147,9 @@ export interface NativeTracts {
 export interface Native {
   capabilities(): Capabilities;
   planFormat: PlanFormat;
+  /** As lib/native/constants.ts has them, and the steps that can work on some rows of a map. */
+  constants: Readonly<Record<string, number | readonly string[]>>;
+  stepsByRows: readonly string[];
   LogMel: new (frontEnd: object, isa: string) => NativeLogMel;
   Cqt: new (filters: object, isa: string) => NativeCqt;
   CqtStream: new (cqt: NativeCqt) => NativeCqtStream;
@@ -193,4 +197,20 @@ export interface Native {
   /** Distorts rows `[count]` of `samples`, one request `[kind, level, seed, in, other or -1, out]` after the other, see
    * native/distortion/distortion.h. */
   distort(samples: Float32Array, count: number, rate: number, requests: Float64Array): Promise<void>;
+  /** C = A·B, or C += A·B with `add`: A is `[m, k]`, its element (i, j) `a[i * aRow + j * aColumn]`, B `[k, n]` likewise, C
+   * has rows `cRow` apart. On the calling thread; sizes are not checked. See native/matrix/product.h. */
+  matrixProduct(
+    m: number,
+    n: number,
+    k: number,
+    a: Float64Array,
+    aRow: number,
+    aColumn: number,
+    b: Float64Array,
+    bRow: number,
+    bColumn: number,
+    c: Float64Array,
+    cRow: number,
+    add: boolean,
+  ): void;
 }

@@ -1,6 +1,6 @@
 // Cqt and CqtStream as JavaScript sees them (typed in lib/native/types.ts; lib/features/cqt.ts checks all arguments):
 //   new Cqt(filters, isa)
-//   runSync(samples, out) → Status; run(samples, out, threads, cancel) → Promise<Status>
+//   runSync(samples, out) → status; run(samples, out, threads, cancel) → Promise<status>
 //   new CqtStream(cqt)
 //   reset(); push(samples, out) and pushSilence(count, out) → frames, or -1 if a value is not finite
 #include <algorithm>
@@ -32,8 +32,8 @@ class CqtWorker : public FrameWorker {
   void work(int thread) override {
     const long frames = cqt_.frames(length_);
     const long at = frames * thread / threads_, end = frames * (thread + 1) / threads_;
-    const CqtStatus status = cqt_.run(samples_, length_, at, end - at, out_ + at * cqt_.bins(), cancel_);
-    if (status != CqtStatus::kDone) status_ = int(status);
+    const FrontEndStatus status = cqt_.run(samples_, length_, at, end - at, out_ + at * cqt_.bins(), cancel_);
+    if (status != FRONT_END_DONE) status_ = int(status);
   }
 
  private:
@@ -89,7 +89,7 @@ class CqtObject : public Napi::ObjectWrap<CqtObject> {
   Napi::Value run_sync(const Napi::CallbackInfo& info) {
     const auto samples = info[0].As<Napi::Float32Array>();
     const long length = long(samples.ElementLength());
-    const CqtStatus status =
+    const FrontEndStatus status =
         cqt_.run(samples.Data(), length, 0, cqt_.frames(length), info[1].As<Napi::Float32Array>().Data(), nullptr);
     return Napi::Number::New(info.Env(), int(status));
   }

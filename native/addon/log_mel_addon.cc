@@ -1,7 +1,7 @@
 // LogMel as JavaScript sees it (typed in lib/native/types.ts; lib/features/compute.ts checks all arguments):
 //   new LogMel(config, isa)
-//   runSync(samples, out) → Status; run(samples, out, threads, cancel) → Promise<Status>
-//   gradientSync(samples, gradient, out) → Status; gradient(samples, gradient, out, threads, cancel) → Promise<Status>
+//   runSync(samples, out) → status; run(samples, out, threads, cancel) → Promise<status>
+//   gradientSync(samples, gradient, out) → status; gradient(samples, gradient, out, threads, cancel) → Promise<status>
 #include <algorithm>
 #include <atomic>
 #include <string>
@@ -10,12 +10,11 @@
 #include "addon/bindings.h"
 #include "addon/frame_worker.h"
 #include "addon/front_end_argument.h"
+#include "frontend/status.h"
 #include "platform/memory.h"
 
 namespace audio2vec {
 namespace {
-
-enum Status { kDone = 0, kNotFinite = 1, kCancelled = 2 };
 
 // Frames between two looks at the cancel flag: about a millisecond of work.
 constexpr long kChunk = 4096;
@@ -45,13 +44,13 @@ class LogMelWorker : public FrameWorker {
   void work(int thread) override {
     const long frames = log_mel_.frames(length_);
     const long end = frames * (thread + 1) / threads_;
-    for (long at = frames * thread / threads_; at < end && status_ == kDone; at += kChunk) {
+    for (long at = frames * thread / threads_; at < end && status_ == FRONT_END_DONE; at += kChunk) {
       const long count = std::min(kChunk, end - at);
       if (cancel_->load(std::memory_order_relaxed))
-        status_ = kCancelled;
+        status_ = FRONT_END_CANCELLED;
       else if (gradient_ ? !log_mel_.gradient(samples_, length_, gradient_, at, count, out_)
                          : !log_mel_.run(samples_, length_, at, count, out_ + at * log_mel_.bands()))
-        status_ = kNotFinite;
+        status_ = FRONT_END_NOT_FINITE;
     }
   }
 
@@ -82,7 +81,7 @@ class LogMelObject : public Napi::ObjectWrap<LogMelObject> {
     const long length = long(samples.ElementLength());
     const bool finite =
         log_mel_.run(samples.Data(), length, 0, log_mel_.frames(length), info[1].As<Napi::Float32Array>().Data());
-    return Napi::Number::New(info.Env(), finite ? kDone : kNotFinite);
+    return Napi::Number::New(info.Env(), finite ? FRONT_END_DONE : FRONT_END_NOT_FINITE);
   }
 
   Napi::Value run(const Napi::CallbackInfo& info) {
@@ -101,7 +100,7 @@ class LogMelObject : public Napi::ObjectWrap<LogMelObject> {
       std::fill(out.Data(), out.Data() + length, 0.f);
     else
       finite = log_mel_.gradient(samples.Data(), length, gradient.Data(), 0, frames, out.Data());
-    return Napi::Number::New(info.Env(), finite ? kDone : kNotFinite);
+    return Napi::Number::New(info.Env(), finite ? FRONT_END_DONE : FRONT_END_NOT_FINITE);
   }
 
   Napi::Value gradient(const Napi::CallbackInfo& info) {

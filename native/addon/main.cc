@@ -27,12 +27,14 @@ Napi::Value capabilities(const Napi::CallbackInfo& info) {
 
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("capabilities", Napi::Function::New(env, capabilities));
+  register_constants(env, exports);
   register_log_mel(env, exports);
   register_cqt(env, exports);
   register_pseudo_labels(env, exports);
   register_feature_store(env, exports);
   register_distortion(env, exports);
   register_engine(env, exports);
+  register_matrix(env, exports);
   register_vocal_tract(env, exports);
   exports.Set("fmaPeak", Napi::Function::New(env, fma_peak));
   register_audio(env, exports);

@@ -1,10 +1,12 @@
 // Network as a JavaScript class. lib/engine/network.ts checks arguments; here they are only unpacked.
 #include <napi.h>
+#include <string_view>
 
 #include <exception>
 #include <memory>
 #include <optional>
 #include <stdexcept>
+#include <string_view>
 
 #include "addon/bindings.h"
 #include "addon/feature_store_addon.h"
@@ -73,7 +75,9 @@ A2V_READER(ScratchSpec, scratch_spec, A2V_SCRATCH_FIELDS)
 StepSpec step_spec(Napi::Value v) {
   Napi::Object o = v.As<Napi::Object>();
   StepSpec s{};
-  A2V_STEP_FIELDS(A2V_READ)
+#define A2V_READ_NUMBER(type, name) \
+  if (std::string_view(#name) != "kind") s.name = field<type>(o, #name);
+  A2V_STEP_FIELDS(A2V_READ_NUMBER)
   s.kind = step_kind(o.Get("kind").ToString());
   return s;
 }
@@ -185,13 +189,29 @@ class NetworkClass : public Napi::ObjectWrap<NetworkClass> {
     } catch (const std::exception&) {
       throw Napi::Error::New(info.Env(), "out of memory");
     }
+    tell_size(info.Env());
+  }
+
+  void Finalize(Napi::Env env) override {
+    network_.reset();
+    tell_size(env);
   }
 
  private:
+  // Without this the garbage collector takes networks for small, and lets hundreds pile up before it looks for those
+  // that nobody uses.
+  void tell_size(Napi::Env env) {
+    const int64_t bytes = network_ ? int64_t(network_->bytes()) : 0;
+    Napi::MemoryManagement::AdjustExternalMemory(env, bytes - told_);
+    told_ = bytes;
+  }
+
   Napi::Value add_plan(const Napi::CallbackInfo& info) {
     try {
       const PlanSpec spec = plan_spec(info[0].As<Napi::Object>(), info[1].ToBoolean());
-      return Napi::Number::New(info.Env(), network_->add_plan(spec));
+      const int id = network_->add_plan(spec);
+      tell_size(info.Env());
+      return Napi::Number::New(info.Env(), id);
     } catch (const std::bad_alloc&) {
       throw Napi::Error::New(info.Env(), "out of memory");
     } catch (const std::length_error&) {
@@ -201,7 +221,10 @@ class NetworkClass : public Napi::ObjectWrap<NetworkClass> {
     }
   }
 
-  void remove_plan(const Napi::CallbackInfo& info) { network_->remove_plan(info[0].ToNumber().Int32Value()); }
+  void remove_plan(const Napi::CallbackInfo& info) {
+    network_->remove_plan(info[0].ToNumber().Int32Value());
+    tell_size(info.Env());
+  }
 
   // (plan, hop)
   Napi::Value cached_bytes(const Napi::CallbackInfo& info) {
@@ -240,8 +263,8 @@ class NetworkClass : public Napi::ObjectWrap<NetworkClass> {
     Napi::ObjectReference inputs_, options_;
   };
 
-  // (plan, examples, inputs: [{tensor, values | frames, starts, store, mean, inverseStd}], {losses, adam?, gradients?,
-  // output?, values?}), see lib/native/addon.ts
+  // (plan, examples, inputs: [{tensor, values | frames, starts, store, mean, inverseStd}], {losses, update?,
+  // gradients?, outputs?, scalars?, cache?}), see lib/native/types.ts
   Napi::Value run(const Napi::CallbackInfo& info) {
     unpack_run(info);
     RunWorker& worker = worker_.emplace(*this, info);
@@ -340,7 +363,10 @@ class NetworkClass : public Napi::ObjectWrap<NetworkClass> {
     network_->set_gradients(info[0].As<Napi::Float64Array>().Data());
   }
   // Gives the memory back; nothing may be called afterwards.
-  void close(const Napi::CallbackInfo&) { network_.reset(); }
+  void close(const Napi::CallbackInfo& info) {
+    network_.reset();
+    tell_size(info.Env());
+  }
   void set_moments(const Napi::CallbackInfo& info) {
     network_->set_moments(info[0].As<Napi::Float64Array>().Data(), info[1].As<Napi::Float64Array>().Data(),
                           info[2].ToNumber().Int64Value());
@@ -364,6 +390,7 @@ class NetworkClass : public Napi::ObjectWrap<NetworkClass> {
   }
 
   std::unique_ptr<Network> network_;
+  int64_t told_ = 0;  // bytes that the garbage collector knows of
   Run run_;
   std::optional<RunWorker> worker_;
 };

@@ -1,7 +1,7 @@
 // PseudoLabels as JavaScript sees it (typed in lib/native/types.ts; lib/features/pseudo-labels.ts checks all
 // arguments):
 //   new PseudoLabels(frontEnd, isa)
-//   run(samples, out, threads, cancel) → Promise<Status>; out [labels, frames] is a Float32Array, with isa float64 a
+//   run(samples, out, threads, cancel) → Promise<status>; out [labels, frames] is a Float32Array, with isa float64 a
 //   Float64Array
 #include <algorithm>
 #include <atomic>
@@ -10,11 +10,10 @@
 #include "addon/frame_worker.h"
 #include "addon/front_end_argument.h"
 #include "frontend/pseudo_labels_plan.h"
+#include "frontend/status.h"
 
 namespace audio2vec {
 namespace {
-
-enum Status { kDone = 0, kNotFinite = 1, kCancelled = 2 };
 
 // Frames between two looks at the cancel flag: about a millisecond of work. Starting a thread takes less.
 constexpr long kChunk = 512;
@@ -40,12 +39,12 @@ class PseudoLabelWorker : public FrameWorker {
   }
   void work(int thread) override {
     const long end = frames_ * (thread + 1) / threads_;
-    for (long at = frames_ * thread / threads_; at < end && status_ == kDone; at += kChunk) {
+    for (long at = frames_ * thread / threads_; at < end && status_ == FRONT_END_DONE; at += kChunk) {
       if (cancel_->load(std::memory_order_relaxed))
-        status_ = kCancelled;
+        status_ = FRONT_END_CANCELLED;
       else if (!labels_.run(samples_, length_, at, std::min(kChunk, end - at), out_ + at * labels_.real_bytes(),
                             frames_))
-        status_ = kNotFinite;
+        status_ = FRONT_END_NOT_FINITE;
     }
   }
 

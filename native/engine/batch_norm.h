@@ -1,18 +1,20 @@
 // Batch normalisation (Ioffe & Szegedy 2015), optionally followed by ReLU. eps 1e-5, momentum 0.1, as PyTorch has them.
 //
-// Training: norm_statistics adds up Σx and Σx² while the convolution's output is still in cache; between two phases
+// Training: norm_statistics adds up Σx and Σx² (of differences from a value nearby, as squares of values far from zero
+// would have no digits left for their deviation) while the convolution's output is still in cache; between two phases
 // finish_statistics() turns them into scale and shift; norm applies these wherever the value is needed. Backward, with
 // g = dy where the output is positive (ReLU), else 0:
 //   dβ = Σg,  dγ = Σg·x̂,  dx = γ/σ (g - dβ/n - x̂ dγ/n)
 // and with running statistics, which are constant, dx = γ/σ g. norm_reduce adds up Σg and Σg·x, finish_reduce() turns
 // them into dγ, dβ and dx = a·g + b·x + c, norm_apply does that.
 #pragma once
+#include "engine/constants.h"
 #include "engine/single_channel.h"
 #include "engine/tensor.h"
 
 namespace {
 
-constexpr double kNormEpsilon = 1e-5, kNormMomentum = 0.1;
+constexpr double kNormMomentum = 0.1;
 
 A2V_INLINE int channel_of(const Norm& norm, int lane) { return channel_of(norm.planar, norm.Cp, lane); }
 
@@ -30,6 +32,24 @@ A2V_INLINE void add_lanes(double* sums, const Norm& norm, int u, vec v) {
   }
 }
 
+// Σx and Σx² from sums of `count` differences d = x - k in each lane; of a planar map all lanes have the same k.
+void add_moments(double* sums, const Norm& norm, int u, vec k, double count, vec total, vec squares) {
+  double* second = sums + norm.C;
+  const auto add = [&](int c, double from, double n, double d, double dd) {
+    sums[c] += d + n * from;
+    second[c] += dd + from * (2 * d + n * from);
+  };
+  if (norm.planar) return add(u / V, k[0], count * V, sum(total), sum(squares));
+  real at[V], d[V], dd[V];
+  store(at, k);
+  store(d, total);
+  store(dd, squares);
+  for (int i = 0; i < V; i++) {
+    const int c = channel_of(norm, u + i);
+    if (c < norm.C) add(c, at[i], count, d[i], dd[i]);
+  }
+}
+
 // x: what is to be normalised
 void step_norm_statistics(const Step& s, const Range& r) {
   const Tensor& x = *s.x;
@@ -37,12 +57,15 @@ void step_norm_statistics(const Step& s, const Range& r) {
   const long r0 = first_row(x, r), r1 = last_row(x, r);
   for (int u = 0; u < x.column; u += V) {
     const Run run(x, u);
+    if (r.n0 >= r.n1 || r0 >= r1) return;
+    const vec first = load(at(x, r, r.n0) + r0 * x.pitch + run.from);
+    const vec near = x.planar ? splat(first[0]) : first;
     vec total[4] = {}, squares[4] = {};  // chains that hide the latency of an addition
     for (long n = r.n0; n < r.n1; n++)
       for (long t = r0; t < r1; t++) {
         const real* p = at(x, r, n) + t * x.pitch + run.from;
         const auto add = [&](int chain, long c) {
-          const vec v = load(p + c * run.step);
+          const vec v = load(p + c * run.step) - near;
           total[chain] += v;
           squares[chain] += v * v;
         };
@@ -50,9 +73,9 @@ void step_norm_statistics(const Step& s, const Range& r) {
         for (; c + 4 <= run.count; c += 4) A2V_UNROLL for (int i = 0; i < 4; i++) add(i, c + i);
         for (; c < run.count; c++) add(0, c);
       }
-    prefetch_due(r.prefetch, 2 * run.count * (r1 - r0) * (r.n1 - r.n0));
-    add_lanes(sums, *s.norm, u, (total[0] + total[1]) + (total[2] + total[3]));
-    add_lanes(sums + s.norm->C, *s.norm, u, (squares[0] + squares[1]) + (squares[2] + squares[3]));
+    prefetch_next(r.prefetch, 2 * run.count * (r1 - r0) * (r.n1 - r.n0));
+    add_moments(sums, *s.norm, u, near, double(run.count) * (r1 - r0) * (r.n1 - r.n0),
+                (total[0] + total[1]) + (total[2] + total[3]), (squares[0] + squares[1]) + (squares[2] + squares[3]));
   }
 }
 
@@ -69,7 +92,7 @@ struct Scales {
 void step_norm(const Step& s, const Range& r) {
   const Scales scales(*s.norm);
   if (s.norm->relu)
-    map_vectors(*s.x, *s.y, r, scales, [](vec v, const ScaleShift& k) { return vmax(v * k.scale + k.shift, vec{}); });
+    map_vectors(*s.x, *s.y, r, scales, [](vec v, const ScaleShift& k) { return relu_of(v * k.scale + k.shift); });
   else
     map_vectors(*s.x, *s.y, r, scales, [](vec v, const ScaleShift& k) { return v * k.scale + k.shift; });
 }
@@ -96,7 +119,7 @@ void step_norm_reduce(const Step& s, const Range& r) {
           total += gv;
           product += gv * xv;
         }
-        prefetch_due(r.prefetch, 5 * run.count);
+        prefetch_next(r.prefetch, 5 * run.count);
       }
     add_lanes(sums, norm, u, total);
     add_lanes(sums + norm.C, norm, u, product);
@@ -133,7 +156,7 @@ A2V_INLINE void add_pairs(const Tensor& x, const Tensor& b, const Tensor& y, con
       real* q = at_mut(y, r, n) + t * y.pitch;
       each_vector_of_row(y, constants,
                          [&](long i, const auto& k) { store(q + i, load(q + i) + fn(load(p + i), load(o + i), k)); });
-      prefetch_due(r.prefetch, 6 * y.pitch / V);
+      prefetch_next(r.prefetch, 6 * y.pitch / V);
     }
 }
 

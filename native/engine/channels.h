@@ -17,7 +17,7 @@ void move_channels(const Tensor& x, long x_first, const Tensor& y, long y_first,
       real* q = at_mut(y, r, n) + t * y.pitch + y_at;
       for (long f = 0; f < runs; f++, p += x.Cp, q += y.Cp)
         for (long i = 0; i < length; i++) q[i] = kMove == MOVE_CLEAR ? 0 : kMove == MOVE_ADD ? q[i] + p[i] : p[i];
-      prefetch_due(r.prefetch, 3 * y.F * count / V);
+      prefetch_next(r.prefetch, 3 * y.F * count / V);
     }
 }
 
@@ -62,7 +62,7 @@ void step_one_hot(const Step& s, const Range& r) {
           }
           q[place(y, f, best)] = 1;
         }
-      prefetch_due(r.prefetch, 2 * x.F * x.C);
+      prefetch_next(r.prefetch, 2 * x.F * x.C);
     }
 }
 

@@ -15,7 +15,7 @@ void step_triplet(const Step& s, const Range& r) {
       const double near = double(a[c]) - p[c], far = double(a[c]) - q[c];
       hinge += near * near - far * far;
     }
-    const bool on = hinge > 0;
+    const bool on = !(hinge <= 0);  // also where it is NaN
     if (on) s.loss[r.thread] += hinge * scale;
     if (!s.y) continue;
     real *da = at_mut(*s.y, r, 3 * n), *dp = at_mut(*s.y, r, 3 * n + 1), *dq = at_mut(*s.y, r, 3 * n + 2);

@@ -27,7 +27,7 @@ A2V_INLINE void depthwise_tile(const DepthwiseArgs& a, const real* x, real* y) {
       const real* p = x + t * a.x_row_tap + f * a.x_tap;
       A2V_UNROLL for (int q = 0; q < Q; q++) acc[q] += load(p + q * a.x_column) * w;
     }
-  A2V_UNROLL for (int q = 0; q < Q; q++) store(y + q * a.y_column, a.relu ? vmax(acc[q], vec{}) : acc[q]);
+  A2V_UNROLL for (int q = 0; q < Q; q++) store(y + q * a.y_column, a.relu ? relu_of(acc[q]) : acc[q]);
 }
 
 void run_depthwise(const Conv& conv, const ConvShape& shape, const void* packed, const void* packed_bias,
@@ -62,7 +62,7 @@ void run_depthwise(const Conv& conv, const ConvShape& shape, const void* packed,
   each_span(row_axis(conv.window, shape.transposed, x, y, r), shape.tap_step[0], [&](const Span& rows) {
     each_span(band_axis(conv.window, shape.transposed, x, y), shape.tap_step[1],
               [&](const Span& columns) { tile(rows, columns); });
-    prefetch_due(r.prefetch, rows.count * (r.n1 - r.n0) * (y.pitch / V) * shape.kt * shape.kf);
+    prefetch_next(r.prefetch, rows.count * (r.n1 - r.n0) * (y.pitch / V) * shape.kt * shape.kf);
   });
 }
 
@@ -121,7 +121,7 @@ void step_depthwise_conv_weights(const Step& s, const Range& r) {
         else
           run(Constant<1>());
       }
-      prefetch_due(r.prefetch, (r.n1 - r.n0) * (rows.to - rows.from) * span.count * span.taps * shape.vectors);
+      prefetch_next(r.prefetch, (r.n1 - r.n0) * (rows.to - rows.from) * span.count * span.taps * shape.vectors);
     });
   }
 }

@@ -72,7 +72,7 @@ __attribute__((noinline)) void folded_tile(const FoldedArgs& a) {
     vec v = add_neighbours<P>(acc + q * P);
     if (a.accumulate) v += load(y);
     if (a.bias) v += load(a.bias);
-    store(y, a.relu ? vmax(v, vec{}) : v);
+    store(y, a.relu ? relu_of(v) : v);
   }
 }
 
@@ -85,7 +85,7 @@ void folded_columns(FoldedArgs a, long columns, Prefetch* prefetch) {
       tile(a);
       a.x += size * P / PARITIES * a.x_band;
       a.y += size * V;
-      prefetch_due(prefetch, long(a.segments) * a.steps * QR * size * P);
+      prefetch_next(prefetch, long(a.segments) * a.steps * QR * size * P);
     }
   };
   tiles(folded_tile<P, PARITIES, QR, most>, most);
@@ -160,7 +160,7 @@ void folded_gradient_steps(FoldedGradientArgs a, int steps, Prefetch* prefetch) 
   const auto tiles = [&](auto tile, int size) {
     for (; k + size <= steps; k += size) {
       tile(a);
-      prefetch_due(prefetch, a.rows * a.columns * S * size * P);
+      prefetch_next(prefetch, a.rows * a.columns * S * size * P);
       a.x += size * P;
       a.dw += size * PARITIES * V;
     }

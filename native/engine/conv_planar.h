@@ -26,7 +26,7 @@ A2V_INLINE vec masked(vec x, mask m) { return vec(mask(x) & m); }
 // Q output channels × R vectors of bands, row after row. Weights: [kt][cin][KF][cout].
 template <int KF, int Q, int R>
 __attribute__((noinline)) void conv_band_tile(const BandTileArgs& a) {
-  PrefetchByRows due(a.prefetch, long(a.kt) * a.cin * KF * Q * R, a.rows);
+  PrefetchByRows next(a.prefetch, long(a.kt) * a.cin * KF * Q * R, a.rows);
   const real* first = a.x;
   real* y = a.y;
   for (long row = 0; row < a.rows; row++, first += a.x_row, y += a.y_row) {
@@ -53,8 +53,8 @@ __attribute__((noinline)) void conv_band_tile(const BandTileArgs& a) {
         }
     }
     A2V_UNROLL for (int q = 0; q < Q; q++) A2V_UNROLL for (int r = 0; r < R; r++)
-        store(y + q * a.y_channel + r * V, a.relu ? vmax(acc[q][r], vec{}) : acc[q][r]);
-    due.prefetch_due();
+        store(y + q * a.y_channel + r * V, a.relu ? relu_of(acc[q][r]) : acc[q][r]);
+    next.prefetch();
   }
 }
 
@@ -62,7 +62,7 @@ __attribute__((noinline)) void conv_band_tile(const BandTileArgs& a) {
 // arithmetic that what surrounds it counts. `a.kt` is KT.
 template <int KT, int R>
 __attribute__((noinline)) void conv_band_single(const BandTileArgs& a) {
-  PrefetchByRows due(a.prefetch, long(KT) * a.cout * R, a.rows);
+  PrefetchByRows next(a.prefetch, long(KT) * a.cout * R, a.rows);
   for (long row = 0; row < a.rows; row++) {
     vec x[KT][R];
     A2V_UNROLL for (int t = 0; t < KT; t++) A2V_UNROLL for (int r = 0; r < R; r++) x[t][r] =
@@ -78,10 +78,10 @@ __attribute__((noinline)) void conv_band_single(const BandTileArgs& a) {
         const vec wv = splat(w[t * a.cout + q]);
         A2V_UNROLL for (int r = 0; r < R; r++) acc[r] += wv * x[t][r];
       }
-      if (a.relu) A2V_UNROLL for (int r = 0; r < R; r++) acc[r] = vmax(acc[r], vec{});
+      if (a.relu) A2V_UNROLL for (int r = 0; r < R; r++) acc[r] = relu_of(acc[r]);
       A2V_UNROLL for (int r = 0; r < R; r++) store(y + r * V, acc[r]);
     }
-    due.prefetch_due();
+    next.prefetch();
   }
 }
 
@@ -218,7 +218,7 @@ void gradient_band_taps(BandGradientArgs a) {
   const auto tiles = [&](auto tile, int size) {
     for (; q + size <= a.cout; q += size) {
       tile(a);
-      prefetch_due(a.prefetch, a.rows * a.columns * K * size);
+      prefetch_next(a.prefetch, a.rows * a.columns * K * size);
       a.dy += size * a.dy_channel;
       a.dw += size * V;
     }

@@ -31,7 +31,7 @@ template <int QR, int QC, int R>
 void conv_tile(const TileArgs& a) {
   constexpr int Q = QR * QC;
   constexpr long kPrefetchEvery = 8 * R * V;  // weights
-  Prefetch::Lines due = due_lines(a.prefetch, long(a.segments) * a.K * Q * R);
+  Prefetch::Lines next = next_lines(a.prefetch, long(a.segments) * a.K * Q * R);
   vec acc[Q][R];
   if (a.accumulate) {
     A2V_UNROLL for (int q = 0; q < Q; q++) A2V_UNROLL for (int r = 0; r < R; r++) acc[q][r] =
@@ -66,12 +66,12 @@ void conv_tile(const TileArgs& a) {
           A2V_OPAQUE(row[t]);
         }
       }
-      prefetch_some(due);
+      prefetch_some(next);
     }
   }
   A2V_UNROLL for (int q = 0; q < Q; q++) A2V_UNROLL for (int r = 0; r < R; r++)
-      store(a.y + (q / QC) * a.y_row + (q % QC) * a.y_column + r * V, a.relu ? vmax(acc[q][r], vec{}) : acc[q][r]);
-  prefetch_rest(due);
+      store(a.y + (q / QC) * a.y_row + (q % QC) * a.y_column + r * V, a.relu ? relu_of(acc[q][r]) : acc[q][r]);
+  prefetch_rest(next);
 }
 
 // The widest tiles first; what is left over is done with narrower ones.
@@ -141,9 +141,9 @@ void conv_small_k_rows(TileArgs a, long rows, long columns) {
       A2V_UNROLL for (int q = 0; q < Q; q++) acc[q] = start;
       A2V_UNROLL for (int q = 0; q < Q; q++, x += a.x_column) A2V_UNROLL for (int k = 0; k < K; k++) acc[q] +=
           splat(x[k]) * w[k];
-      A2V_UNROLL for (int q = 0; q < Q; q++, y += a.y_column) store(y, a.relu ? vmax(acc[q], vec{}) : acc[q]);
+      A2V_UNROLL for (int q = 0; q < Q; q++, y += a.y_column) store(y, a.relu ? relu_of(acc[q]) : acc[q]);
     }
-    prefetch_due(a.prefetch, columns * K);
+    prefetch_next(a.prefetch, columns * K);
   }
 }
 
@@ -184,7 +184,7 @@ struct GradientArgs {
 template <int S, int KB, int R>
 void gradient_tile(const GradientArgs& a) {
   constexpr long kPrefetchEvery = 8;  // columns
-  Prefetch::Lines due = due_lines(a.prefetch, a.rows * a.columns * S * KB * R);
+  Prefetch::Lines next = next_lines(a.prefetch, a.rows * a.columns * S * KB * R);
   vec acc[S * KB][R];
   A2V_UNROLL for (int i = 0; i < S * KB; i++) A2V_UNROLL for (int r = 0; r < R; r++) acc[i][r] =
       load(a.dw + (i / KB) * a.dw_segment + (i % KB) * a.dw_k + r * V);
@@ -202,12 +202,12 @@ void gradient_tile(const GradientArgs& a) {
         x += a.x_column;
         dy += a.dy_column;
       }
-      prefetch_some(due);
+      prefetch_some(next);
     }
   }
   A2V_UNROLL for (int i = 0; i < S * KB; i++) A2V_UNROLL for (int r = 0; r < R; r++)
       store(a.dw + (i / KB) * a.dw_segment + (i % KB) * a.dw_k + r * V, acc[i][r]);
-  prefetch_rest(due);
+  prefetch_rest(next);
 }
 
 template <int S, int R>

@@ -41,7 +41,7 @@ A2V_INLINE void each_softmax(const Step& s, const Range& r, Fn fn) {
         for (long v = 0; v < c.vectors; v++) total += only(c.lanes(v), exp_of(load(logits + v * c.next) - top));
         fn(c, p, o, d, j, top, c.sum(total));
       }
-      prefetch_due(r.prefetch, 16 * x.pitch / V);
+      prefetch_next(r.prefetch, 16 * x.pitch / V);
     }
 }
 

@@ -32,7 +32,7 @@ void step_diversity_sums(const Step& s, const Range& r) {
           if (c < x.C) sums[c] += row[l];
         }
       }
-    prefetch_due(r.prefetch, 2 * x.unit_stride / V);
+    prefetch_next(r.prefetch, 2 * x.unit_stride / V);
   }
 }
 
@@ -49,7 +49,7 @@ void step_diversity(const Step& s, const Range& r) {
   if (r.n0 == 0 && r.n1 > 0 && r.strip == 0)
     for (long c = 0; c < x.C; c++) {
       const double p = mean_of(c);
-      if (p > 0) s.loss[r.thread] += scale * p * __builtin_log(p);
+      if (!(p <= 0)) s.loss[r.thread] += scale * p * __builtin_log(p);
     }
   if (!s.y) return;
   const Tensor& y = *s.y;

@@ -50,7 +50,7 @@ void step_dropout(const Step& s, const Range& r) {
           const mask stays = __builtin_convertvector(h >= least, mask);
           write(q + i, only(stays, load(p + i) * scale), s.accumulate);
         }
-      prefetch_due(r.prefetch, 20 * y.pitch / V);
+      prefetch_next(r.prefetch, 20 * y.pitch / V);
     }
   }
 }

@@ -19,7 +19,7 @@ void step_gate(const Step& s, const Range& r) {
           write(q + i, load(p + i) * g, s.accumulate);
         }
       }
-      prefetch_due(r.prefetch, 4 * x.pitch / V);
+      prefetch_next(r.prefetch, 4 * x.pitch / V);
     }
 }
 
@@ -43,7 +43,7 @@ void step_dot(const Step& s, const Range& r) {
           to = s.accumulate ? to + total[l] : total[l];
         }
       }
-      prefetch_due(r.prefetch, 4 * x.pitch / V);
+      prefetch_next(r.prefetch, 4 * x.pitch / V);
     }
 }
 

@@ -13,7 +13,7 @@ void step_gather(const Step& s, const Range& r) {
       const real* p = at(x, r, n) + whole_index(at(b, r, n)[t * b.pitch], x.T) * x.pitch;
       real* q = at_mut(y, r, n) + t * y.pitch;
       for (long i = 0; i < row; i += V) store(q + i, load(p + i));
-      prefetch_due(r.prefetch, 3 * y.pitch / V);
+      prefetch_next(r.prefetch, 3 * y.pitch / V);
     }
 }
 
@@ -29,7 +29,7 @@ void step_gather_backward(const Step& s, const Range& r) {
       const real* g = at(x, r, n) + t * x.pitch;
       real* q = d + whole_index(at(b, r, n)[t * b.pitch], y.T) * y.pitch;
       for (long i = 0; i < row; i += V) store(q + i, load(q + i) + load(g + i));
-      prefetch_due(r.prefetch, 4 * x.pitch / V);
+      prefetch_next(r.prefetch, 4 * x.pitch / V);
     }
   }
 }

@@ -25,7 +25,7 @@ A2V_INLINE vec load_floats(const float* p, long count) {
   return x;
 }
 
-// Slice `slice` of a store, altered and normalised: bands to out[0], out[step] …, frames `pitch` apart. V bands at a
+// Slice `slice` of a store, augmented and normalised: bands to out[0], out[step] …, frames `pitch` apart. V bands at a
 // time through all frames, so that what belongs to a band is read once.
 void write_slice(const float* p, long slice, const Tensor& t, const InputArgs& a, real* out, long pitch, long step) {
   const AugmentArgs& g = a.augment;

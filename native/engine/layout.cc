@@ -70,8 +70,8 @@ size_t place_live_ranges(std::vector<LiveRange>& ranges) {
   std::vector<const LiveRange*> placed;  // by place
   for (LiveRange* range : largest_first) {
     for (const LiveRange* other : placed) {
-      const bool meet = range->from <= other->to && other->from <= range->to;
-      if (meet && other->at < range->at + range->bytes) range->at = std::max(range->at, other->at + other->bytes);
+      const bool overlap = range->from <= other->to && other->from <= range->to;
+      if (overlap && other->at < range->at + range->bytes) range->at = std::max(range->at, other->at + other->bytes);
     }
     placed.insert(std::upper_bound(placed.begin(), placed.end(), range,
                                    [](const LiveRange* a, const LiveRange* b) { return a->at < b->at; }),

@@ -35,7 +35,7 @@ void sum_of_values(const Step& s, const Range& r, double slope_scale, Constants 
         if (d) write(d + i, slope * slope_unit, add);
       });
       total += sum(row);
-      prefetch_due(r.prefetch, 4 * x.pitch / V);
+      prefetch_next(r.prefetch, 4 * x.pitch / V);
     }
   s.loss[r.thread] += total * scale;
 }
@@ -85,7 +85,7 @@ void step_hinge(const Step& s, const Range& r) {
   const vec margin = splat(real(s.number));
   mean_of_values(s, r, 1, ChannelLanes(*s.x), [=](mask lanes, vec x, vec b, vec& slope) {
     const vec short_of = margin - b * x;
-    const mask on = (short_of > vec{}) & lanes;
+    const mask on = ~(short_of <= vec{}) & lanes;  // also where it is NaN
     slope = only(on, -b);
     return only(on, short_of);
   });

@@ -124,11 +124,12 @@ void pool_with_shortcut(const Step& s, const Range& r) {
       pool_row(x, y, at_mut(y, r, n) + t * y.pitch, constants, [&](long i, const ShortcutChannel& c) {
         const auto value = [&](long at, int row) {
           return load(p + row * x.pitch + at) +
-                 vmax(load(shortcut + row * b.pitch + at + c.from) * c.weight + c.bias, vec{});
+                 relu_of(load(shortcut + row * b.pitch + at + c.from) * c.weight + c.bias);
         };
         vec e, o;
-        pairs.split(vmax(value(i, 0), value(i, 1)), vmax(value(i + pairs.column, 0), value(i + pairs.column, 1)), e, o);
-        return vmax(e, o);
+        pairs.split(larger_of(value(i, 0), value(i, 1)),
+                    larger_of(value(i + pairs.column, 0), value(i + pairs.column, 1)), e, o);
+        return larger_of(e, o);
       });
     }
 }
@@ -147,11 +148,11 @@ void step_max_pool(const Step& s, const Range& r) {
       real* q = at_mut(y, r, n) + t * y.pitch;
       const auto largest = [&](auto value) {  // of both rows first, which needs no shuffles
         return [&, value](long i, NoConstants) {
-          const vec low = vmax(value(i), value(i + x.pitch));
-          const vec high = vmax(value(i + pairs.column), value(i + pairs.column + x.pitch));
+          const vec low = larger_of(value(i), value(i + x.pitch));
+          const vec high = larger_of(value(i + pairs.column), value(i + pairs.column + x.pitch));
           vec e, o;
           pairs.split(low, high, e, o);
-          return vmax(e, o);
+          return larger_of(e, o);
         };
       };
       if (vectors && b) {
@@ -166,11 +167,11 @@ void step_max_pool(const Step& s, const Range& r) {
               return b ? p[i] + b[i] : p[i];
             };
             real largest = value(0, 0);
-            for (int i = 1; i < 4; i++) largest = value(i / 2, i % 2) > largest ? value(i / 2, i % 2) : largest;
+            for (int i = 1; i < 4; i++) largest = larger_of(largest, value(i / 2, i % 2));
             q[f * y.Cp + c] = largest;
           }
       }
-      prefetch_due(r.prefetch, 6 * x.pitch / V);
+      prefetch_next(r.prefetch, 6 * x.pitch / V);
     }
 }
 
@@ -190,7 +191,7 @@ void max_pool_backward(const Step& s, const Range& r) {
           vec e0, o0, e1, o1;
           pairs.split(p + from, e0, o0);
           pairs.split(p + from + x.pitch, e1, o1);
-          const vec m = vmax(vmax(e0, o0), vmax(e1, o1));
+          const vec m = larger_of(larger_of(e0, o0), larger_of(e1, o1));
           const mask is_e0 = e0 == m, is_o0 = (o0 == m) & ~is_e0, is_e1 = (e1 == m) & ~(is_e0 | is_o0);
           const mask is_o1 = ~(is_e0 | is_o0 | is_e1);
           const auto give = [&](real* to, vec e, vec o) {
@@ -235,7 +236,7 @@ void step_global_max_pool(const Step& s, const Range& r) {
     for (long t = 0; t < x.T; t++)
       for (long f = 0; f < x.F; f++) {
         const real* v = p + t * x.pitch + f * x.Cp;
-        for (long c = 0; c < x.C; c++) q[c] = v[c] > q[c] ? v[c] : q[c];
+        for (long c = 0; c < x.C; c++) q[c] = larger_of(q[c], v[c]);
       }
   }
 }

@@ -2,8 +2,7 @@
 // tensor its memory once and walks the steps.
 #pragma once
 
-#include <cstdint>
-#include <string>
+#include <memory>
 #include <vector>
 
 #include "engine/plan_spec.h"
@@ -13,12 +12,15 @@
 
 namespace audio2vec {
 
+struct Pass;
+struct Plan;
+
 struct Input {
   int tensor;
   InputArgs args;
 };
 
-// What a stream carries from one slice to the next: rows of maps that they share.
+// What a stream caches from one slice to the next: rows of maps that they share.
 struct RowCache {
   char* rows;   // cached_bytes() of them
   long hop;     // frames from a slice to the next
@@ -54,12 +56,12 @@ class Network {
            double* losses);
   // Moves parameters by the gradients that there are, and running statistics by those of the plan's last run.
   void update(int plan, const UpdateArgs& optimiser);
-  // Bytes that a stream carries from slice to slice.
+  // Bytes that a stream caches from slice to slice.
   size_t cached_bytes(int plan, long hop) const;
   // Gradients by parameter offset: after run() of a training plan its own, until others are set.
   void get_gradients(double* g) const;
   void set_gradients(const double* g);
-  // After run(): a kept tensor, [examples * rows][T][F][C].
+  // After run(): a saved tensor, [examples * rows][T][F][C].
   void read_output(int plan, int tensor, long examples, float* out);
 
   int lanes() const { return table_.lanes; }
@@ -68,10 +70,8 @@ class Network {
   size_t bytes() const { return bytes_; }
 
  private:
-  struct Pass;
-  struct Plan;
   void pack(Plan& plan);
-  void run_pass(Pass& pass, Range& r, long end, const RowCache* cache, char*& kept);
+  void run_pass(Pass& pass, Range& r, long end, const RowCache* cache, char*& cached_rows);
 
   const KernelTable& table_;
   const int threads_;
@@ -82,7 +82,7 @@ class Network {
   long steps_ = 0;
   long version_ = 1;  // of the parameters; plans repack weights when theirs is older
   size_t bytes_ = 0;
-  std::vector<Plan*> plans_;
+  std::vector<std::unique_ptr<Plan>> plans_;
 };
 
 }  // namespace audio2vec

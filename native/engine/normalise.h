@@ -1,15 +1,11 @@
 // Values of a position of a map, or of a vector, brought to a common length, sum or spread. Backward steps have x: the
 // input (softmax: the result); b: gradient of the result; y: gradient of the input.
 #pragma once
+#include "engine/constants.h"
 #include "engine/operands.h"
 #include "simd/functions.h"
 
 namespace {
-
-// Keeps the derivative finite for a vector of zeros.
-constexpr double kSmallestSquare = 1e-12;
-
-constexpr double kLayerNormEpsilon = 1e-5;
 
 // Calls fn(columns, offset of the column) for every column of this range's rows: fn(c, x, b, y) with pointers to it.
 template <typename Fn>
@@ -21,7 +17,7 @@ A2V_INLINE void each_column(const Step& s, const Range& r, Fn fn) {
       const real *p = at(x, r, n) + t * x.pitch, *o = at(b, r, n) + t * b.pitch;
       real* q = at_mut(y, r, n) + t * y.pitch;
       for (long i = 0; i < columns.count * columns.step; i += columns.step) fn(columns, p + i, o + i, q + i);
-      prefetch_due(r.prefetch, 8 * x.pitch / V);
+      prefetch_next(r.prefetch, 8 * x.pitch / V);
     }
 }
 

@@ -38,7 +38,7 @@ A2V_INLINE void write_rows(const Tensor& y, const Range& r, Constants constants,
         });
       };
       write_row(at(operands, r, n) + t * operands.pitch...);
-      prefetch_due(r.prefetch, (1 + 2 * long(sizeof...(operands))) * y.pitch / V);
+      prefetch_next(r.prefetch, (1 + 2 * long(sizeof...(operands))) * y.pitch / V);
     }
 }
 

@@ -112,7 +112,7 @@ struct StepSpec {
 
 struct PassSpec {
   int strips;
-  int edge, stride;  // what streams may keep of the last step's result: see PlanPass in lib/native/plan.ts
+  int edge, stride;  // what streams may cache of the last step's result: see PlanPass in lib/native/plan.ts
   std::vector<StepSpec> steps;
 };
 struct PhaseSpec {

@@ -27,7 +27,7 @@ A2V_INLINE void binary_of_channels(const Step& s, const Range& r, Fn fn) {
 // Backward steps of this group have x: the input; b: gradient of the result; y: gradient of the input.
 
 void step_relu(const Step& s, const Range& r) {
-  unary(s, r, [](vec x) { return vmax(x, vec{}); });
+  unary(s, r, [](vec x) { return relu_of(x); });
 }
 void step_relu_backward(const Step& s, const Range& r) {
   binary(s, r, [](vec x, vec dy) { return x > vec{} ? dy : vec{}; });
@@ -90,14 +90,17 @@ void step_exp_backward(const Step& s, const Range& r) {
   binary(s, r, [](vec y, vec dy) { return dy * y; });
 }
 
-// √(max(x, 0) + k). The derivative is 0 where the result is √k: for a negative x, or one too small to be seen beside k.
+// √(max(x, 0) + k)
 void step_sqrt(const Step& s, const Range& r) {
   const vec k = splat(real(number_of(s)));
   unary_of_channels(s, r, [=](vec x) { return sqrt_of(vmax(vec{}, x) + k); });
 }
 void step_sqrt_backward(const Step& s, const Range& r) {
-  const vec least = sqrt_of(splat(real(number_of(s))));
-  binary_of_channels(s, r, [=](vec y, vec dy) { return y > least ? real(0.5) * dy / y : vec{}; });
+  const vec k = splat(real(number_of(s)));
+  binary(s, r, [=](vec x, vec dy) {
+    const vec slope = real(0.5) * dy / sqrt_of(x + k);  // NEON has a vector type of its own
+    return x > vec{} ? slope : vec{};
+  });
 }
 
 // Linear ones, which are also the gradients of one another. y = k x

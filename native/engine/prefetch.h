@@ -7,13 +7,13 @@
 
 namespace {
 
-// The lines of the next strip that are due after so many operations, for a loop that asks for them itself. Of a
+// The lines of the next strip to prefetch after so many operations, for a loop that does so itself. Of a
 // function that only prefetches and changes nothing g++ 12 drops every call, as one of no effect; this one keeps count.
-__attribute__((noinline)) Prefetch::Lines due_lines(Prefetch* prefetch, long operations) {
+__attribute__((noinline)) Prefetch::Lines next_lines(Prefetch* prefetch, long operations) {
   if (!prefetch) return {};
   prefetch->work += operations;
-  prefetch->due += operations * prefetch->share;
-  const long bursts = prefetch->due >> Prefetch::kShareBits;
+  prefetch->credit += operations * prefetch->share;
+  const long bursts = prefetch->credit >> Prefetch::kShareBits;
   if (bursts == 0 || prefetch->count == 0) return {};
   Prefetch::Lines &lines = prefetch->lines[prefetch->count - 1], now = lines;
   lines.next += bursts * Prefetch::kBurst;
@@ -21,7 +21,7 @@ __attribute__((noinline)) Prefetch::Lines due_lines(Prefetch* prefetch, long ope
     prefetch->count--;
   else
     now.end = lines.next;
-  prefetch->due -= bursts << Prefetch::kShareBits;
+  prefetch->credit -= bursts << Prefetch::kShareBits;
   return now;
 }
 
@@ -36,16 +36,16 @@ A2V_INLINE void prefetch_rest(Prefetch::Lines lines) {
   while (lines.next < lines.end) prefetch_some(lines);
 }
 
-// To be called every few hundred operations: asks for what is due.
-A2V_INLINE void prefetch_due(Prefetch* prefetch, long operations) { prefetch_rest(due_lines(prefetch, operations)); }
+// To be called every few hundred operations: prefetches as many lines as go with them.
+A2V_INLINE void prefetch_next(Prefetch* prefetch, long operations) { prefetch_rest(next_lines(prefetch, operations)); }
 
-// What is due while so many rows of `operations` each are computed, a share with every row.
+// Lines that go with so many rows of `operations` each, a share with every row.
 class PrefetchByRows {
  public:
   A2V_INLINE PrefetchByRows(Prefetch* prefetch, long operations, long rows)
-      : lines_(due_lines(prefetch, operations * rows)),
+      : lines_(next_lines(prefetch, operations * rows)),
         bursts_((lines_.end - lines_.next) / Prefetch::kBurst / rows + 1) {}
-  A2V_INLINE void prefetch_due() {
+  A2V_INLINE void prefetch() {
     for (long i = 0; i < bursts_; i++) prefetch_some(lines_);
   }
 

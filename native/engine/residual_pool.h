@@ -20,10 +20,10 @@ struct Quad {
   }
   // ReLU(norm(q)).
   A2V_INLINE Quad(const Quad& q, const ScaleShift& k) {
-    A2V_UNROLL for (int i = 0; i < 4; i++) v[i] = vmax(q.v[i] * k.scale + k.shift, vec{});
+    A2V_UNROLL for (int i = 0; i < 4; i++) v[i] = relu_of(q.v[i] * k.scale + k.shift);
   }
   A2V_INLINE Quad(const Quad& a, const Quad& b) { A2V_UNROLL for (int i = 0; i < 4; i++) v[i] = a.v[i] + b.v[i]; }
-  A2V_INLINE vec largest() const { return vmax(vmax(v[0], v[1]), vmax(v[2], v[3])); }
+  A2V_INLINE vec largest() const { return larger_of(larger_of(v[0], v[1]), larger_of(v[2], v[3])); }
 };
 
 // Of the values under each pooled one, all with even and odd bands apart, those where `sum` has its first largest.
@@ -115,17 +115,17 @@ void step_residual_pool(const Step& s, const Range& r) {
     for (long t = r0; t < r1; t++) {
       const real *p = at(b, r, n) + 2 * t * b.pitch, *o = at(side, r, n) + 2 * t * side.pitch;
       real* q = at_mut(y, r, n) + t * y.pitch;
-      Prefetch::Lines due = due_lines(r.prefetch, 8 * b.pitch / V);
+      Prefetch::Lines next = next_lines(r.prefetch, 8 * b.pitch / V);
       if (vectors) {
         pool_row(b, y, q, scales, [&](long from, const auto& k) {
-          prefetch_some(due);
+          prefetch_some(next);
           return pooled(p + from, o + from, k);
         });
       } else {
         for (long f = 0; f < y.F; f++)
           for (long c = 0; c < y.C; c++) q[f * y.Cp + c] = ScalarWindow(b, p, o, sb, sr, f, c).largest;
       }
-      prefetch_rest(due);
+      prefetch_rest(next);
     }
 }
 
@@ -166,15 +166,15 @@ void step_residual_pool_reduce(const Step& s, const Range& r) {
     for (long n = r.n0; n < r.n1; n++)
       for (long t = r0; t < r1; t++) {
         const real *p = at(b, r, n) + 2 * t * b.pitch, *o = at(side, r, n) + 2 * t * side.pitch;
-        Prefetch::Lines due = due_lines(r.prefetch, 16 * b.pitch / V);
+        Prefetch::Lines next = next_lines(r.prefetch, 16 * b.pitch / V);
         with_channels(dy.Cp, [&](auto Cp) {
           unpool_row_planar<Cp.value>(b, at(dy, r, n) + t * dy.pitch, scales,
                                       [&](int c, long from, const auto& k, vec g) {
-                                        prefetch_some(due);
+                                        prefetch_some(next);
                                         add(p + from, o + from, k, g, to_b[c], to_r[c]);
                                       });
         });
-        prefetch_rest(due);
+        prefetch_rest(next);
       }
     for (int c = 0; c < b.C; c++) {
       to_b[c].finish(sums_b, sums_b + s.norm->C, *s.norm, c * V);
@@ -190,7 +190,7 @@ void step_residual_pool_reduce(const Step& s, const Range& r) {
           const real* g = at(dy, r, n) + t * dy.pitch + u;
           for (long c = 0; c < dy.columns; c++)
             add(p + 2 * c * b.column, o + 2 * c * side.column, k, load(g + c * dy.column), to_b, to_r);
-          prefetch_due(r.prefetch, 16 * b.columns);
+          prefetch_next(r.prefetch, 16 * b.columns);
         }
       to_b.finish(sums_b, sums_b + s.norm->C, *s.norm, u);
       to_r.finish(sums_r, sums_r + s.norm2->C, *s.norm2, u);
@@ -261,7 +261,7 @@ void step_residual_pool_apply(const Step& s, const Range& r) {
             }
           }
       }
-      prefetch_due(r.prefetch, 16 * b.pitch / V);
+      prefetch_next(r.prefetch, 16 * b.pitch / V);
     }
 }
 

@@ -31,24 +31,30 @@ template <int KT>
 void add_tap_statistics(const Step& s, const Range& r) {
   const Tensor& x = *s.x;
   vec sums[KT] = {}, products[KT][KT] = {};
+  if (r.n0 >= r.n1 || first_row(x, r) >= last_row(x, r)) return;
+  // Differences from a value nearby are added up, as in step_norm_statistics.
+  const real near = at(x, r, r.n0)[first_row(x, r) * x.pitch];
+  const double count = double(x.F) * (last_row(x, r) - first_row(x, r)) * (r.n1 - r.n0);
   for (long n = r.n0; n < r.n1; n++)
     for (long t = first_row(x, r); t < last_row(x, r); t++) {
       const real* p = at(x, r, n) + (t - KT / 2) * x.pitch;
       for (long f = 0; f < x.F; f += V) {
         vec v[KT];
         A2V_UNROLL for (int k = 0; k < KT; k++) {
-          v[k] = load(p + k * x.pitch + f);
+          v[k] = load(p + k * x.pitch + f) - splat(near);
           sums[k] += v[k];
           A2V_UNROLL for (int l = 0; l <= k; l++) products[k][l] += v[k] * v[l];
         }
       }
-      prefetch_due(r.prefetch, KT * x.F / V);
+      prefetch_next(r.prefetch, KT * x.F / V);
     }
   const TapSums to(*s.norm, r.thread);
+  double d[KT];
   for (int k = 0; k < KT; k++) {
-    to.x[k] += sum(sums[k]);
+    d[k] = sum(sums[k]);
+    to.x[k] += d[k] + count * near;
     for (int l = 0; l <= k; l++) {
-      const double product = sum(products[k][l]);
+      const double product = sum(products[k][l]) + near * (d[k] + d[l] + count * near);
       to.xx[k * kMostTaps + l] += product;
       if (l < k) to.xx[l * kMostTaps + k] += product;
     }
@@ -88,7 +94,7 @@ void add_tap_gradients(const Step& s, const Range& r, int c) {
           A2V_UNROLL for (int k = 0; k < KT; k++) products[k][q] += gv * v[k];
         }
       }
-      prefetch_due(r.prefetch, (KT + 2) * Q * x.F / V);
+      prefetch_next(r.prefetch, (KT + 2) * Q * x.F / V);
     }
   const int C = s.norm->C;
   const TapSums to(*s.norm, r.thread);

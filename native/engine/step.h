@@ -5,6 +5,8 @@
 
 #include <cstdint>
 
+#include "engine/constants.h"
+
 // A map of T frames × F bands × C channels per unit (a unit is one slice of one example), or a vector (T = F = 1).
 //
 // Channels are innermost. C is padded to Cp: a multiple of the vector length V, or, when C < V, the next power of two,
@@ -28,12 +30,10 @@ struct Tensor {
   long pitch;        // values from a row to the next
   long unit_stride;  // values from a unit to the next
   long origin;       // first value of frame 0, band 0
-  int group;         // units that a thread's scratch holds; 0: the tensor is kept for the whole batch
+  int group;         // units that a thread's scratch holds; 0: the tensor is saved for the whole batch
   int strip;         // scratch: only the rows of the strip at hand are held, as the first ones of the map
   char* data;        // of the whole batch, or of thread 0's scratch
 };
-
-enum { kMostColumns = 64 };  // of a planar map
 
 // How a layer is computed: three taps in a row, or one, between maps however they are laid out (conv.h); a dense layer;
 // any window between maps that are neither folded nor planar (conv_window.h); one that keeps channels apart
@@ -44,8 +44,8 @@ enum ConvKind { CONV_TAPS, CONV_DENSE, CONV_WINDOW, CONV_DEPTHWISE };
 // `segments` runs of K consecutive input values, each value times a row of `vectors` weight vectors.
 //
 // A convolution may read its input upsampled (nearest, by 2) along frames or bands, without the copies being made: two
-// of its three taps then meet the same value, so each of two neighbouring outputs (two phases) is a convolution of two
-// taps, whose weights are sums. Its input gradient has four taps, two steps apart.
+// of its three taps then meet the same value, so each of two neighbouring outputs (two parities) is a convolution of
+// two taps, whose weights are sums. Its input gradient has four taps, two steps apart.
 //
 // Where channels leave lanes free, so that an output column has several bands, lanes are shared out otherwise while
 // products are summed (conv_folded.h): each run belongs to one band and is taken `fold` values at a time.
@@ -68,8 +68,8 @@ struct ConvShape {
   int parities;                   // folded: 2 if even and odd bands have weights of their own, two bands a step
   int polyphase;                  // 2: outputs of either parity have weights of their own
   int x_row[2], x_band[2];        // by output parity: offset of the first run, in rows and bands
-  int x_row_step;                 // input rows from an output row (of one phase) to the next
-  int y_row_step, y_column_step;  // output rows and columns from one of a phase to the next: 1 or 2
+  int x_row_step;                 // input rows from an output row (of one parity) to the next
+  int y_row_step, y_column_step;  // output rows and columns from one of a parity to the next: 1 or 2
   int kt, kf;                     // kernel size
   int upsampled;                  // 0; 1: along frames; 2: along bands
   int transposed;                 // from output gradients to input gradients
@@ -78,7 +78,7 @@ struct ConvShape {
   int tap_step[2];                // windows, by axis: every so many taps one meets the same output (window.h)
   int cin, cin_pad;               // channels of the input side
   int cout, cout_pad;             // and of the output side
-  long size;                      // packed weights: phases * segments * K * vectors * V
+  long size;                      // packed weights: parities * segments * K * vectors * V
 };
 
 // Windows: vectors of the block that begins at vector v. Static, as below.
@@ -152,18 +152,18 @@ struct Step {
   void* scratch;                             // whole-batch working memory of batch-coupled losses
 };
 
-// What the next strip needs from main memory. Kernels ask for it (prefetch_due in prefetch.h) a few lines at a time as
-// their own work goes on: prefetched all at once, the lines would keep waiting every load that misses the L1 cache.
+// What the next strip needs from main memory. Kernels prefetch it (prefetch_next in prefetch.h) a few lines at a time
+// as their own work goes on: prefetched all at once, the lines would keep waiting every load that misses the L1 cache.
 struct Prefetch {
   struct Lines {
     const char *next, *end;
   };
   enum { kMost = 16, kBurst = 4 * 64, kShareBits = 24 };
   Lines lines[kMost];
-  int count;   // of those, how many are left
-  long work;   // done in this strip, about in vector operations
-  long share;  // bursts of lines to ask for in one operation, in 2^-kShareBits
-  long due;    // of which not asked for yet
+  int count;    // of those, how many are left
+  long work;    // done in this strip, about in vector operations
+  long share;   // bursts of lines to prefetch in one operation, in 2^-kShareBits
+  long credit;  // of which not prefetched yet
 };
 
 // Which part of a step to do: units n0 … n1-1 on `thread`, and of each unit's rows, cut into `strips`, the strips from
@@ -172,10 +172,10 @@ struct Range {
   long n0, n1;
   int thread, threads;
   int strip = 0, strip_end = 1, strips = 1;
-  Prefetch* prefetch = nullptr;  // null: nothing to ask for
+  Prefetch* prefetch = nullptr;  // null: nothing to prefetch
 };
 
-// Alterations of slices from a store, each null or an array, slice after slice: lib/engine/augmentation.ts says
+// Augmentations of slices from a store, each null or an array, slice after slice: lib/engine/augmentation.ts says
 // what they mean.
 struct AugmentArgs {
   const double* mix_starts;
@@ -212,21 +212,24 @@ struct UpdateArgs {
 static inline long first_row(const Tensor& t, const Range& r) { return long(t.T) * r.strip / r.strips; }
 static inline long last_row(const Tensor& t, const Range& r) { return long(t.T) * r.strip_end / r.strips; }
 
-// Every step kind, by the name that the schedule uses. One line here, one function in an operator's file.
+// Every step kind, by the name that the schedule uses. One line here, one function in an operator's file. The first can
+// do some rows of a map at a time (Range::strip), so that a map is worked on in strips; the others need whole units.
 // clang-format off
-#define A2V_STEPS(X)                                                                   \
+#define A2V_STEPS_BY_ROWS(X)                                                           \
   X(conv) X(conv_data) X(conv_weights) X(bias_gradient)                                \
-  X(dense) X(dense_data) X(dense_weights)                                              \
   X(norm_statistics) X(norm) X(norm_reduce) X(norm_apply)                              \
   X(tap_statistics) X(tap_gradients)                                                   \
-  X(relu) X(relu_backward) X(leaky_relu) X(leaky_relu_backward)                        \
+  X(relu) X(relu_backward) X(scale) X(add) X(sub) X(mul) X(div) X(div_backward)        \
+  X(max_pool) X(max_pool_backward)                                                     \
+  X(residual_pool) X(residual_pool_reduce) X(residual_pool_apply)                      \
+  X(upsample) X(upsample_backward) X(mse)
+#define A2V_STEPS_OF_UNITS(X)                                                          \
+  X(dense) X(dense_data) X(dense_weights)                                              \
+  X(leaky_relu) X(leaky_relu_backward)                                                 \
   X(abs) X(abs_backward) X(square) X(square_backward) X(log) X(log_backward)           \
   X(sigmoid) X(sigmoid_backward) X(tanh) X(tanh_backward)                              \
-  X(exp) X(exp_backward) X(sqrt) X(sqrt_backward)                                      \
-  X(scale) X(add) X(sub) X(mul) X(div) X(div_backward) X(gate) X(gate_backward) X(dot) \
-  X(max_pool) X(max_pool_backward) X(global_max_pool) X(global_max_pool_backward)      \
-  X(residual_pool) X(residual_pool_reduce) X(residual_pool_apply)                      \
-  X(upsample) X(upsample_backward)                                                     \
+  X(exp) X(exp_backward) X(sqrt) X(sqrt_backward) X(gate) X(gate_backward) X(dot)      \
+  X(global_max_pool) X(global_max_pool_backward)                                       \
   X(window_conv) X(window_conv_data) X(window_conv_weights)                            \
   X(depthwise_conv) X(depthwise_conv_data) X(depthwise_conv_weights)                   \
   X(window_max) X(window_max_backward) X(window_mean) X(window_mean_backward)          \
@@ -236,10 +239,11 @@ static inline long last_row(const Tensor& t, const Range& r) { return long(t.T) 
   X(gather) X(gather_backward) X(dropout)                                              \
   X(l2_normalize) X(l2_normalize_backward) X(softmax) X(softmax_backward)              \
   X(layer_norm) X(layer_norm_backward)                                                 \
-  X(mse) X(l1) X(huber) X(hinge) X(bce) X(cross_entropy) X(soft_cross_entropy) X(triplet)\
+  X(l1) X(huber) X(hinge) X(bce) X(cross_entropy) X(soft_cross_entropy) X(triplet)     \
   X(contrastive_rows) X(contrastive_columns) X(nt_xent) X(nt_xent_backward)            \
   X(contrastive_index) X(contrastive_index_keys)                                       \
   X(diversity_sums) X(diversity)
+#define A2V_STEPS(X) A2V_STEPS_BY_ROWS(X) A2V_STEPS_OF_UNITS(X)
 // clang-format on
 
 enum StepKind {

@@ -67,7 +67,7 @@ A2V_INLINE void map_vectors(const Tensor& x, const Tensor& y, const Range& r, Co
       const real* p = at(x, r, n) + t * x.pitch;
       real* q = at_mut(y, r, n) + t * y.pitch;
       each_vector_of_row(y, constants, [&](long i, const auto& k) { store(q + i, fn(load(p + i), k)); });
-      prefetch_due(r.prefetch, 3 * y.pitch / V);
+      prefetch_next(r.prefetch, 3 * y.pitch / V);
     }
 }
 
@@ -82,7 +82,7 @@ A2V_INLINE void map_pairs(const Tensor& x, const Tensor& b, const Tensor& y, con
       const real* o = at(b, r, n) + t * b.pitch;
       real* q = at_mut(y, r, n) + t * y.pitch;
       each_vector_of_row(y, constants, [&](long i, const auto& k) { store(q + i, fn(load(p + i), load(o + i), k)); });
-      prefetch_due(r.prefetch, 5 * y.pitch / V);
+      prefetch_next(r.prefetch, 5 * y.pitch / V);
     }
 }
 

@@ -57,7 +57,7 @@ A2V_INLINE void pool_windows(const Step& s, const Range& r, Fn fn) {
           to.put(at_mut(y, r, n) + t * y.pitch + f * y.Cp + u, fn(window, at(x, r, n) + u, from));
         }
       }
-      prefetch_due(r.prefetch, y.F * s.kt * s.kf * ((x.C + V - 1) / V));
+      prefetch_next(r.prefetch, y.F * s.kt * s.kf * ((x.C + V - 1) / V));
     }
 }
 
@@ -89,14 +89,14 @@ A2V_INLINE void unpool_windows(const Step& s, const Range& r, Fn fn) {
             }
         }
       }
-    prefetch_due(r.prefetch, dy.T * long(dy.F) * s.kt * s.kf * ((x.C + V - 1) / V));
+    prefetch_next(r.prefetch, dy.T * long(dy.F) * s.kt * s.kf * ((x.C + V - 1) / V));
   }
 }
 
 A2V_INLINE vec largest_of(const Tensor& x, const Window2d& window, const real* p, const Lanes& lanes) {
   if (!window.count()) return vec{};
   vec most = lanes.get(p + window.t0 * x.pitch + window.f0 * x.Cp);
-  window.each(x, [&](long i) { most = vmax(most, lanes.get(p + i)); });
+  window.each(x, [&](long i) { most = larger_of(most, lanes.get(p + i)); });
   return most;
 }
 

@@ -187,7 +187,7 @@ struct WinogradTile {
 template <int Q, int R>
 __attribute__((noinline)) void winograd_tile(const WinogradTile& a) {
   constexpr long kPrefetchEvery = 4 * 2 * R * V;  // weights
-  Prefetch::Lines due = due_lines(a.prefetch, 4 * a.K * Q * R);
+  Prefetch::Lines next = next_lines(a.prefetch, 4 * a.K * Q * R);
   vec acc[2][Q][R];
   A2V_UNROLL for (int r = 0; r < R; r++) {
     const vec start = a.bias ? load(a.bias + r * V) : vec{};
@@ -216,7 +216,7 @@ __attribute__((noinline)) void winograd_tile(const WinogradTile& a) {
           x[p]++;
           A2V_OPAQUE(x[p]);
         }
-      prefetch_some(due);
+      prefetch_some(next);
     }
   };
   add_two_tiles(a.x);
@@ -232,9 +232,9 @@ __attribute__((noinline)) void winograd_tile(const WinogradTile& a) {
   add_two_tiles(a.x + 2 * a.plane);
   A2V_UNROLL for (int q = 0; q < Q; q++) A2V_UNROLL for (int i = 0; i < 2; i++) {
     real* y = a.y + a.at[q] + i * a.y_step;
-    A2V_UNROLL for (int r = 0; r < R; r++) store(y + r * V, a.relu ? vmax(acc[i][q][r], vec{}) : acc[i][q][r]);
+    A2V_UNROLL for (int r = 0; r < R; r++) store(y + r * V, a.relu ? relu_of(acc[i][q][r]) : acc[i][q][r]);
   }
-  prefetch_rest(due);
+  prefetch_rest(next);
 }
 
 template <int R>

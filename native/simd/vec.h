@@ -98,6 +98,14 @@ A2V_INLINE vec native_max(vec a, vec b) { return a > b ? a : b; }
 A2V_INLINE vec native_max(vec a, vec b) { return a > b ? a : b; }
 #endif
 A2V_INLINE vec vmax(vec a, vec b) { return native_max(a, b); }
+// The same, but NaN if either is.
+A2V_INLINE vec larger_of(vec a, vec b) {
+  const vec most = native_max(a, b);  // NEON has a vector type of its own
+  return a == a ? most : a;
+}
+A2V_INLINE real larger_of(real a, real b) { return a > b || a != a ? a : b; }
+// NaN stays NaN: a network that has diverged must not look well.
+A2V_INLINE vec relu_of(vec x) { return vmax(vec{}, x); }
 // Lane l of the result is lane m[l] of a followed by b.
 A2V_INLINE vec shuffle(vec a, vec b, mask m) {
 #ifdef __clang__

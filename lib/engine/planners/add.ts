@@ -4,6 +4,8 @@ import type { Planner } from './planner.js';
 
 export const add: Planner<EngineNode & { op: 'add' }> = {
   flows: () => true,
+  planar: () => true,
+  folded: () => true,
   saves: (s, node) => !s.readers(node).every((reader) => reader.op === 'max-pool'),
   value(s, node, phase) {
     const [x, b] = node.inputs.map((_, i) => s.value(s.input(node, i), phase));

@@ -6,6 +6,8 @@ import type { Planner } from './planner.js';
 export const batchNorm: Planner<NormNode> = {
   layers: (s, node) => s.addNorm(node),
   flows: () => true,
+  planar: () => true,
+  folded: () => true,
   waits: (node) => !node.running,
   normOfInput: (node) => (node.running ? undefined : node),
   saves: () => false,

@@ -19,6 +19,9 @@ function stepsOf(node: Layer): readonly [string, string, string] {
 export const conv: Planner<Layer> = {
   layers: (s, node) => s.addConv(node, s.input(node), s.isTrainable(s.input(node))),
   flows: () => true,
+  planar: (node) => node.op === 'conv' && !node.window && !(node as ConvNode).upsampled,
+  folded: (node) => node.op === 'conv' && !node.window,
+  readsAnyLayout: (node) => node.op === 'conv' && !node.depthwise && node.window !== undefined,
   saves(s, node) {
     if (node.op === 'dense' || node.relu) return true;
     const macs = (node.depthwise ? 1 : channels(s.input(node))) * node.kernel[0] * node.kernel[1];

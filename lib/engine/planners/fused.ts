@@ -17,6 +17,7 @@ export const normedConv: Planner<NormedConvNode> = {
     s.out.norms.at(-1)!.tapGradients = true;
   },
   flows: () => false,
+  folded: () => true,
   waits: () => true,
   saves: () => false,
   emit(s, node, level) {
@@ -44,6 +45,7 @@ export const residualPool: Planner<ResidualPoolNode> = {
     if (node.shortcut) s.out.norms.at(-1)!.tapGradients = true;
   },
   flows: (node, i) => !(node.shortcut && i === 1),
+  folded: () => true,
   waits: () => true,
   normOfInput: (node, i) => (node.shortcut && i === 1 ? undefined : node.norms[i]),
   runsOverInput: true,
@@ -93,6 +95,7 @@ export const sumPool: Planner<SumPoolNode> = {
     if (node.shortcut) s.addConv(node.shortcut, s.input(node, 1), false);
   },
   flows: () => false,
+  folded: () => true,
   runsOverInput: true,
   saves: () => true,
   value(s, node, phase) {

@@ -9,12 +9,12 @@ import { plannerFromEntry } from './from-entry.js';
 import { normedConv, residualPool, sumPool } from './fused.js';
 import { loss } from './loss.js';
 import type { Planner } from './planner.js';
-import { maxPool } from './pool.js';
+import { globalMaxPool, maxPool } from './pool.js';
 import { reshape, select } from './rows.js';
 
 export type { Planner, Schedule } from './planner.js';
 
-const input: Planner = { flows: () => false, saves: () => true, value: () => -1, backward() {} };
+const input: Planner = { flows: () => false, folded: () => true, saves: () => true, value: () => -1, backward() {} };
 
 const own = new Map<string, Planner<never>>([
   ['input', input],
@@ -22,8 +22,8 @@ const own = new Map<string, Planner<never>>([
   ['dense', conv],
   ['batch-norm', batchNorm],
   ['add', add],
-  ['max-pool', maxPool('max_pool')],
-  ['global-max-pool', maxPool('global_max_pool')],
+  ['max-pool', maxPool],
+  ['global-max-pool', globalMaxPool],
   ['reshape', reshape],
   ['select', select],
   ['loss', loss],

@@ -1,5 +1,5 @@
-// How losses are computed (lib/graph/losses.ts says what they are). A loss step adds to the loss of the batch and writes
-// the gradient of what it compares.
+// How losses are computed (lib/graph/losses.ts says what they are, and the step of most). A loss step adds to the loss of
+// the batch and writes the gradient of what it compares.
 import type { LossKind } from '../../graph/graph.js';
 import { losses } from '../../graph/losses.js';
 import type { PlanStep } from '../../native/plan.js';
@@ -7,18 +7,10 @@ import type { LossNode } from '../engine-graph.js';
 import type { Phase } from '../plan-builder.js';
 import type { Planner, Schedule } from './planner.js';
 
-/** One step that also writes the first operand's gradient, or what a loss that compares a batch with itself is made of. */
-type LossSteps = string | ((s: Schedule, loss: LossNode, level: number, fields: Partial<PlanStep>) => void);
+type LossSteps = (s: Schedule, loss: LossNode, level: number, fields: Partial<PlanStep>) => void;
 
-const steps: Readonly<Record<LossKind, LossSteps>> = {
-  mse: 'mse',
-  l1: 'l1',
-  huber: 'huber',
-  hinge: 'hinge',
-  bce: 'bce',
-  softmax: 'cross_entropy',
-  'soft-cross-entropy': 'soft_cross_entropy',
-  triplet: 'triplet',
+/** Losses that compare a batch with itself. */
+const ofBatch: Partial<Readonly<Record<LossKind, LossSteps>>> = {
   contrastive(s, loss, level, fields) {
     fields.scratch = s.newScratchMemory({ perThread: 0, perExample: 0, perPair: 1 });
     const [queries, keys] = [s.input(loss), s.input(loss, 1)];
@@ -69,6 +61,7 @@ function gradientOf(s: Schedule, loss: LossNode, i: number): number {
 
 export const loss: Planner<LossNode> = {
   flows: (node, i) => losses[node.loss].flows.includes(i),
+  folded: (node) => losses[node.loss].folded === true && node.inputs.length === 2,
   saves: () => false,
   level(s, node) {
     if (node.inPlace) return s.levelOf(s.input(node));
@@ -78,9 +71,9 @@ export const loss: Planner<LossNode> = {
   emit(s, node, level) {
     if (node.inPlace) return inPlace(s, node, level);
     const fields = fieldsOf(s, node);
-    const step = steps[node.loss];
-    if (typeof step !== 'string') return step(s, node, level, fields);
-    const rows = node.loss === 'triplet' ? 1 : s.input(node).rows;
+    const { step, byExample } = losses[node.loss];
+    if (step === undefined) return ofBatch[node.loss]!(s, node, level, fields);
+    const rows = byExample ? 1 : s.input(node).rows;
     const phase = lossPhase(s, level, rows);
     const pushed = s.push(phase, step, { ...fields, rows, y: gradientOf(s, node, 0) });
     if (s.flows(node, 0)) s.add(node, 0, phase, pushed);
@@ -101,7 +94,7 @@ function fieldsOf(s: Schedule, node: LossNode): Partial<PlanStep> {
   return { x, b, g, rows: s.input(node).rows, weight, number, loss: index, scalar: s.scalarOf(node.scalar) };
 }
 
-/** Where a loss meets a map in the phase that computes it, the gradient goes on from there. */
+/** A loss in the phase that computes its map: the gradient goes on from there. */
 function inPlace(s: Schedule, node: LossNode, level: number): void {
   const map = s.input(node);
   const phase = s.phase(level, map);

@@ -1,10 +1,9 @@
 // What an operator's planner does: it emits the native steps of its value and of its gradients.
-
 import type { PlanStep } from '../../native/plan.js';
-import type { EngineNode, NormNode } from '../engine-graph.js';
+import type { EngineNode, Mode, NormNode } from '../engine-graph.js';
 import type { Phase, PlanBuilder } from '../plan-builder.js';
 
-/** What a planner may ask of the schedule (lib/engine/schedule.ts), and of the plan that it builds. */
+/** What a planner may ask of the schedule (lib/engine/graph-schedule.ts), and of the plan that it builds. */
 export interface Schedule extends PlanBuilder {
   input(node: EngineNode, i?: number): EngineNode;
   readers(node: EngineNode): readonly EngineNode[];
@@ -50,6 +49,14 @@ export interface Planner<N extends EngineNode = EngineNode> {
   normOfInput?(node: N, i: number): NormNode | undefined;
   /** Whether its steps walk its input's units, whose shape decides where they run. */
   runsOverInput?: boolean;
+  /** Whether its steps know planar maps (planar.ts): take them and give one. */
+  planar?(node: N, mode: Mode): boolean;
+  /** Whether they read planar maps also where they give none. */
+  endsPlanar?: boolean;
+  /** Whether its steps know maps in which bands of few channels share vectors. */
+  folded?(node: N): boolean;
+  /** Whether they read an input of the graph value by value, however its channels lie. */
+  readsAnyLayout?(node: N): boolean;
   /** Training: whether its value is worth saving; else it is computed again wherever it is used. */
   saves(s: Schedule, node: N): boolean;
   /** Whether it reads its own gradient in another phase than the one in which that is complete, so that it must be saved. */

@@ -3,9 +3,20 @@
 import type { EngineNode } from '../engine-graph.js';
 import type { Planner } from './planner.js';
 
-export function maxPool(step: string): Planner<EngineNode & { op: 'max-pool' | 'global-max-pool' }> {
+type PoolNode = EngineNode & { op: 'max-pool' | 'global-max-pool' };
+
+export const maxPool: Planner<PoolNode> = {
+  ...pool('max_pool'),
+  planar: (_, mode) => mode === 'infer',
+  endsPlanar: true,
+};
+
+export const globalMaxPool = pool('global_max_pool');
+
+function pool(step: string): Planner<PoolNode> {
   return {
     flows: () => true,
+    folded: () => true,
     runsOverInput: true,
     saves: () => true,
     value(s, node, phase) {

@@ -4,6 +4,7 @@ import type { Planner } from './planner.js';
 
 export const reshape: Planner<EngineNode & { op: 'reshape' }> = {
   flows: () => true,
+  folded: () => true,
   saves: () => true,
   value(s, node, phase) {
     const x = s.value(s.input(node), phase);
@@ -32,6 +33,7 @@ function greatestCommonDivisor(a: number, b: number): number {
 
 export const select: Planner<EngineNode & { op: 'select' }> = {
   flows: () => true,
+  folded: () => true,
   readsGradientLater: true,
   saves: () => true,
   value(s, node, phase) {

@@ -3,15 +3,14 @@
 //
 // Maps that an operator reads and writes change together. Where one of them cannot (the operator tells frames from
 // bands, or has a map of several bands, too), a copy goes between: a reshape.
-import { operatorOf } from '../../graph/operators/index.js';
-import { swapped, transposedWindow } from '../../graph/window.js';
+import { factsOf } from '../../graph/operators/index.js';
 import { type EngineNode, isLine } from '../engine-graph.js';
 import type { Rewrite } from './rewrite.js';
 
 export const alongBands: Rewrite = {
   name: 'along-bands',
   mode: 'both',
-  apply(nodes) {
+  apply(nodes, context) {
     const byName = new Map(nodes.map((n) => [n.name, n]));
     const turned = turnedMaps(nodes, byName);
     if (turned.size === 0) return [...nodes];
@@ -20,7 +19,7 @@ export const alongBands: Rewrite = {
     const laid = (input: string, asBands: boolean): string => {
       const node = byName.get(input)!;
       if (!isLine(node) || node.shape[0] === 1 || turned.has(input) === asBands) return input;
-      const name = `${input} as ${asBands ? 'bands' : 'frames'}`;
+      const name = context.freeName(`${input} as ${asBands ? 'bands' : 'frames'}`);
       const shape = asBands ? turnedShape(node) : node.shape;
       out.set(name, { op: 'reshape', name, inputs: [input], shape, rows: node.rows, params: [] });
       return name;
@@ -59,13 +58,12 @@ function canTurn(node: EngineNode, byName: ReadonlyMap<string, EngineNode>): boo
 
 /** The node for maps whose frames and bands have changed places, its shape aside. */
 function transposed(node: EngineNode): EngineNode | undefined {
-  if (node.op === 'conv') {
-    const { kernel, window } = node;
-    if (Math.min(...kernel) > 1) return undefined; // its weights would have another order
-    return { ...node, kernel: swapped(kernel), ...(window && { window: transposedWindow(window) }) };
-  }
-  const entry = operatorOf(node);
-  return entry?.transposed ? (entry.transposed(node as never) as EngineNode | undefined) : node;
+  const facts = factsOf(node);
+  if (!facts?.transposed) return node;
+  const other: Partial<EngineNode> | undefined = facts.transposed(node as never);
+  // Its attributes are the operator's; what a node is to others stays.
+  const { op, name, inputs, shape, rows, params } = node;
+  return other && ({ ...other, op, name, inputs, shape, rows, params } as EngineNode);
 }
 
 function turn(node: EngineNode): EngineNode {

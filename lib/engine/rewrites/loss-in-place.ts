@@ -1,5 +1,5 @@
-// A mean squared error between a map and an input meets the map in the phase that computes it, where what the map is made
-// of needs its gradient once: neither the map nor its gradient is saved.
+// A mean squared error between a map and an input is computed in the phase that computes the map, where what the map is
+// made of needs its gradient once: neither the map nor its gradient is saved.
 import type { EngineNode, LossNode } from '../engine-graph.js';
 import type { Rewrite } from './rewrite.js';
 

@@ -30,6 +30,13 @@ export class RewriteContext {
     return this.byName.get(node.inputs[i]!)!;
   }
 
+  /** `wanted`, or something like it, as the name of a new node. */
+  freeName(wanted: string): string {
+    let name = wanted;
+    while (this.byName.has(name)) name += '′';
+    return name;
+  }
+
   /** The only node that reads this one, if there is one and nothing else wants its value. */
   onlyReader(node: EngineNode): EngineNode | undefined {
     const uses = this.uses.get(node.name) ?? [];

@@ -8,15 +8,15 @@
 // 2.35 times fewer multiplications in the decoder. Batch statistics are those of the upsampled maps, because every
 // value counts equally often; only the unbiased variance must know how many there are (`copies`).
 import type { ConvNode, EngineNode, NormNode } from '../engine-graph.js';
-import type { Rewrite } from './rewrite.js';
+import type { Rewrite, RewriteContext } from './rewrite.js';
 
 /** Nodes that are read afterwards keep the shape they are known by. */
 export const upsampling: Rewrite = {
   name: 'upsampling',
   mode: 'both',
-  apply(nodes, { targets }) {
+  apply(nodes, context) {
     let out = [...nodes];
-    for (const node of nodes) if (node.op === 'upsample') out = replace(out, node, targets) ?? out;
+    for (const node of nodes) if (node.op === 'upsample') out = replace(out, node, context) ?? out;
     return out;
   },
 };
@@ -24,8 +24,9 @@ export const upsampling: Rewrite = {
 function replace(
   nodes: readonly EngineNode[],
   up: EngineNode & { op: 'upsample' },
-  targets: ReadonlySet<string>,
+  context: RewriteContext,
 ): EngineNode[] | undefined {
+  const { targets } = context;
   if (up.factors.some((k) => k !== 2)) return undefined;
   const consumers = (name: string) => nodes.filter((n) => n.inputs.includes(name));
   const only = (name: string) => {
@@ -49,7 +50,7 @@ function replace(
   const quarter = (n: EngineNode) => [t / 2, f / 2, channels(n)] as const;
   const copy: EngineNode = {
     ...up,
-    name: `${sideEnd.name}.upsampled`,
+    name: context.freeName(`${sideEnd.name}.upsampled`),
     inputs: [sideEnd.name],
     shape: [t, f, channels(sideEnd)],
   };

@@ -1,5 +1,7 @@
 // The operators: those that are planned from what their entries say, and those with planners of their own.
-import type { ExportedOperator, Operator } from '../operator.js';
+import { checkObject } from '../../util/arguments.js';
+import { argumentError } from '../../util/errors.js';
+import type { Operator, OperatorFacts, OwnNode, OwnOperator } from '../operator.js';
 import { add, batchNorm, conv, dense, globalMaxPool, maxPool, reshape, select } from './layers.js';
 import { channelRange, concat, gather, upsample } from './moves.js';
 import { l2Normalize, layerNorm, oneHot, softmax } from './normalise.js';
@@ -26,21 +28,33 @@ export const operators = [
   pool,
 ] as readonly Operator[];
 
-const byOp: ReadonlyMap<string, Operator> = new Map(operators.map((operator) => [operator.op, operator]));
+const withPlanners = [conv, dense, batchNorm, add, maxPool, globalMaxPool, reshape, select] as readonly OperatorFacts[];
+
+const planned = new Map(operators.map((operator) => [operator.op as string, operator]));
+const all = new Map([...withPlanners, ...operators].map((operator) => [operator.op as string, operator]));
 
 /** The entry of a node's operator, if it is planned from one. */
 export function operatorOf(node: { op: string }): Operator | undefined {
-  return byOp.get(node.op);
+  return planned.get(node.op);
 }
 
-const exported: ReadonlyMap<string, ExportedOperator> = new Map(
-  [conv, dense, batchNorm, add, maxPool, globalMaxPool, reshape, select, ...operators].map((operator) => [
-    operator.op,
-    operator as ExportedOperator,
-  ]),
-);
+/** What is true of a node's operator; undefined for losses and inputs. */
+export function factsOf(node: { op: string }): OperatorFacts | undefined {
+  return all.get(node.op);
+}
 
-/** What a node's operator is in an exported file; undefined for losses and inputs. */
-export function exportedOperatorOf(node: { op: string }): ExportedOperator | undefined {
-  return exported.get(node.op);
+/** Adds one to those of the package, for as long as the process lives; nodes of it come from a class of one's own that
+ * extends `Graph`. Throws `ERR_ARGUMENT` if there is one of that name. */
+export function addOperator<N extends OwnNode>(operator: OwnOperator<N>): void {
+  checkObject('operator', operator);
+  const { op, summary } = operator;
+  if (typeof op !== 'string' || op === '') throw argumentError('op', 'a name', op);
+  if (typeof summary !== 'string')
+    throw argumentError(`summary of ${op}`, 'a line that says what it computes', summary);
+  for (const key of ['forward', 'backward', 'emit'] as const) {
+    if (typeof operator[key] !== 'function') throw argumentError(`${key} of ${op}`, 'a function', operator[key]);
+  }
+  if (all.has(op) || op === 'input' || op === 'loss') throw argumentError('op', 'a name that no operator has', op);
+  planned.set(op, operator as unknown as Operator);
+  all.set(op, operator as unknown as Operator);
 }

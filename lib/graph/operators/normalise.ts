@@ -1,10 +1,7 @@
 // Operators that look at all channels of a position, or at all values of a unit.
+import { LAYER_NORM_EPSILON, SMALLEST_SQUARE } from '../../native/constants.js';
 import type { Node } from '../node.js';
 import type { Operator } from '../operator.js';
-
-/** As their native steps have them (native/engine/normalise.h). */
-export const smallestSquare = 1e-12;
-export const layerNormEpsilon = 1e-5;
 
 export const l2Normalize: Operator<Node & { op: 'l2-normalize' }> = {
   op: 'l2-normalize',
@@ -13,7 +10,7 @@ export const l2Normalize: Operator<Node & { op: 'l2-normalize' }> = {
   backward: ({ length }) => ({ step: 'l2_normalize_backward', x: 0, b: 'gradient', fields: { number: length } }),
   emit(w, { name, length }, [x]) {
     const square = w.reduce('sum', `${name}.square`, w.binary('Mul', `${name}.squares`, x!, x!), 'channels');
-    const norm = w.unary('Sqrt', `${name}.norm`, w.binary('Add', `${name}.above_0`, square, smallestSquare));
+    const norm = w.unary('Sqrt', `${name}.norm`, w.binary('Add', `${name}.above_0`, square, SMALLEST_SQUARE));
     const unit = w.binary('Div', length === 1 ? name : `${name}.unit`, x!, norm);
     return length === 1 ? unit : w.binary('Mul', name, unit, length);
   },
@@ -38,7 +35,7 @@ export const layerNorm: Operator<Node & { op: 'layer-norm' }> = {
   emit(w, { name, over }, [x]) {
     const centred = w.binary('Sub', `${name}.centred`, x!, w.reduce('mean', `${name}.mean`, x!, over));
     const variance = w.reduce('mean', `${name}.variance`, w.binary('Mul', `${name}.squares`, centred, centred), over);
-    const above = w.binary('Add', `${name}.above_0`, variance, layerNormEpsilon);
+    const above = w.binary('Add', `${name}.above_0`, variance, LAYER_NORM_EPSILON);
     return w.binary('Div', name, centred, w.unary('Sqrt', `${name}.deviation`, above));
   },
 };
@@ -46,6 +43,7 @@ export const layerNorm: Operator<Node & { op: 'layer-norm' }> = {
 export const oneHot: Operator<Node & { op: 'one-hot' }> = {
   op: 'one-hot',
   summary: '1 at the largest of each group of channels, 0 elsewhere',
+  chooses: true,
   forward: ({ group }) => [{ step: 'one_hot', x: 0, fields: { count: group } }],
   backward: () => undefined,
   emit: (w, { name, group }, [x]) => w.oneHot(name, x!, group),

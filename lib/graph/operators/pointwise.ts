@@ -22,6 +22,8 @@ export const pointwise: Operator<Pointwise> = {
 export const relu: Operator<Node & { op: 'relu' }> = {
   op: 'relu',
   summary: 'max(0, x)',
+  planar: true,
+  folded: () => true,
   forward: () => [{ step: 'relu', x: 0 }],
   backward: () => ({ step: 'relu_backward', x: 0, b: 'gradient' }),
   emit: (w, { name }, [x]) => w.unary('Relu', name, x!),
@@ -30,6 +32,7 @@ export const relu: Operator<Node & { op: 'relu' }> = {
 export const scale: Operator<Node & { op: 'scale' }> = {
   op: 'scale',
   summary: 'x times a constant, a run-time scalar or both',
+  trained: ({ factor, scalar }, of) => ({ factor: factor * of.scalar(scalar) }),
   forward: ({ factor, scalar }) => [{ step: 'scale', x: 0, fields: { number: factor }, scalar }],
   backward: ({ factor, scalar }) => ({ step: 'scale', x: 'gradient', fields: { number: factor }, scalar }),
   emit: (w, { name, factor }, [x]) => w.binary('Mul', name, x!, factor),
@@ -84,6 +87,7 @@ const emitInput = (_: GraphWriter, __: unknown, [x]: readonly Emitted[]) => x!;
 export const stopGradient: Operator<Node & { op: 'stop-gradient' }> = {
   op: 'stop-gradient',
   summary: 'the value, as if it were constant',
+  moves: 'first',
   forward: () => [{ step: 'scale', x: 0, fields: { number: 1 } }],
   backward: () => undefined,
   emit: emitInput,
@@ -93,6 +97,7 @@ export const stopGradient: Operator<Node & { op: 'stop-gradient' }> = {
 export const straightThrough: Operator<Node & { op: 'straight-through' }> = {
   op: 'straight-through',
   summary: 'the value of a, with the gradient going to b as if it were b (Bengio et al. 2013)',
+  moves: 'first',
   forward: () => [{ step: 'scale', x: 0, fields: { number: 1 } }],
   backward: (_, i) => (i === 1 ? passed : undefined),
   emit: emitInput,

@@ -2,7 +2,7 @@
 import type { Emitted, GraphWriter } from '../emission.js';
 import type { Node, Shape } from '../node.js';
 import type { Operator } from '../operator.js';
-import { swapped, transposedWindow } from '../window.js';
+import { sizeText, stepText, swapped, transposedWindow } from '../window.js';
 
 /** Added to a variance before its root, so that the derivative stays finite. */
 export const deviationEpsilon = 1e-5;
@@ -10,6 +10,8 @@ export const deviationEpsilon = 1e-5;
 export const pool: Operator<Node & { op: 'pool' }> = {
   op: 'pool',
   summary: 'the maximum, mean or standard deviation of each window, of the values that lie inside the map',
+  title: ({ mode, kernel, window }) => `${mode}-pool ${sizeText(kernel)}${stepText(window, kernel)}`,
+  overInput: true,
   forward: (node) => [{ step: `window_${node.mode}`, x: 0, fields: fields(node) }],
   backward: (node) => ({ step: `window_${node.mode}_backward`, x: 0, b: 'gradient', fields: fields(node) }),
   transposed: (node) => ({ ...node, kernel: swapped(node.kernel), window: transposedWindow(node.window) }),

@@ -1,0 +1,82 @@
+// Parameters and running statistics by name, and as the native engine has them: one after the other in a flat array.
+import { distinctParameters, type Node, sizeOf } from '../graph/graph.js';
+import { argumentError } from '../util/errors.js';
+import { type Arrays, checkArrays } from './arrays.js';
+import { parameterOffsets } from './engine-graph.js';
+
+export class FlatParameters {
+  readonly length: number;
+  /** Names of those that are trained. */
+  readonly trainable: readonly string[];
+  private readonly offsets;
+
+  /** @param doubles whether arrays are given out in double precision */
+  constructor(
+    private readonly nodes: readonly Node[],
+    private readonly doubles: boolean,
+  ) {
+    this.offsets = parameterOffsets(nodes);
+    const all = [...this.offsets.values()].map(({ parameter }) => parameter);
+    this.length = all.reduce((n, { shape }) => n + sizeOf(shape), 0);
+    this.trainable = all.filter((p) => p.trainable).map((p) => p.name);
+  }
+
+  /** For the optimiser, of each that is trained: offset, size, whether weight decay applies. */
+  ranges(): Float64Array {
+    const trained = this.trainable.map((name) => this.offsets.get(name)!);
+    return Float64Array.from(
+      trained.flatMap(({ offset, parameter: { shape } }) => [offset, sizeOf(shape), shape.length > 1 ? 1 : 0]),
+    );
+  }
+
+  /** What is not trained, one after the other. */
+  statisticsOf(flat: Float64Array): Float64Array {
+    const places = this.statistics();
+    const out = new Float64Array(places.reduce((n, { size }) => n + size, 0));
+    let at = 0;
+    for (const { offset, size } of places) {
+      out.set(flat.subarray(offset, offset + size), at);
+      at += size;
+    }
+    return out;
+  }
+
+  /** The same back into its places. */
+  putStatistics(flat: Float64Array, values: Float64Array): void {
+    let at = 0;
+    for (const { offset, size } of this.statistics()) {
+      flat.set(values.subarray(at, at + size), offset);
+      at += size;
+    }
+    if (at !== values.length) throw argumentError('statistics', `${at} values`, values.length);
+  }
+
+  private statistics() {
+    const all = [...this.offsets.values()].filter(({ parameter }) => !parameter.trainable);
+    return all.map(({ offset, parameter: { shape } }) => ({ offset, size: sizeOf(shape) }));
+  }
+
+  split(flat: Float64Array): Arrays {
+    const out: Arrays = new Map();
+    for (const [name, { offset, parameter }] of this.offsets) {
+      const values = flat.subarray(offset, offset + sizeOf(parameter.shape));
+      out.set(name, this.doubles ? values.slice() : Float32Array.from(values));
+    }
+    return out;
+  }
+
+  /** Throws `ERR_ARGUMENT` unless every one (or with `trainableOnly` those that are trained) is there, with its size. */
+  join(what: string, arrays: Arrays, trainableOnly = false): Float64Array {
+    checkArrays(what, arrays);
+    const flat = new Float64Array(this.length);
+    for (const { name, shape, trainable } of distinctParameters(this.nodes)) {
+      if (trainableOnly && !trainable) continue;
+      const values = arrays.get(name);
+      const want = sizeOf(shape);
+      if (values?.length !== want)
+        throw argumentError(`${what} of ${name}`, `${want} values`, values?.length ?? 'none');
+      flat.set(values, this.offsets.get(name)!.offset);
+    }
+    return flat;
+  }
+}
