@@ -1,6 +1,7 @@
 // PCM of any kind → mono float32 at 16 kHz or another rate, natively and off the event loop.
 
 import { native } from '../native/addon.js';
+import { encodings } from '../native/constants.js';
 import { withCancel } from '../util/cancel.js';
 import { Audio2VecError, argumentError } from '../util/errors.js';
 
@@ -11,12 +12,9 @@ export const SAMPLE_RATE = 16_000;
 export const MIN_RATE = 1_000;
 export const MAX_RATE = 768_000;
 
-/** How samples are stored; the numbers are those of `Encoding` in native/audio/pcm.h. */
-export const encodings = { u8: 0, s16: 1, s24: 2, s32: 3, f32: 4, f64: 5, companded: 6, imaAdpcm: 7 } as const;
-
 /** How a recording stores its samples, interleaved. */
 export interface PcmLayout {
-  encoding: keyof typeof encodings;
+  encoding: (typeof encodings)[number];
   channels: number;
   bigEndian?: boolean;
   /** For `companded`: the value of each of the 256 codes. */
@@ -87,7 +85,13 @@ export async function convert(
 ): Promise<Float32Array<ArrayBuffer>> {
   signal?.throwIfAborted();
   const output = new Float32Array(to - from);
-  const layout = { bigEndian: false, expanded: NO_TABLE, blockBytes: 0, ...pcm, encoding: encodings[pcm.encoding] };
+  const layout = {
+    bigEndian: false,
+    expanded: NO_TABLE,
+    blockBytes: 0,
+    ...pcm,
+    encoding: encodings.indexOf(pcm.encoding),
+  };
   const badFrame = await withCancel(signal, (cancel) => native.toMono(layout, rate, output, cancel, from, sampleRate));
   if (badFrame >= 0) {
     throw new Audio2VecError(

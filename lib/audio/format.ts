@@ -27,8 +27,24 @@ const FOREIGN: [offset: number, magic: string, what: string][] = [
   [0, 'wvpk', 'a WavPack file'],
   [0, 'MAC ', "a Monkey's Audio file"],
   [0, '#!AMR', 'an AMR file'],
+  [0, 'NIST_1A', 'a NIST SPHERE file'],
+  [0, 'Creative Voice File', 'a Creative Voice file'],
+  [0, 'TTA1', 'a True Audio file'],
+  [0, '\x0b\x77', 'an AC-3 file'],
+  [0, '\xff\xd8\xff', 'a JPEG picture'],
+  [0, '\x89PNG', 'a PNG picture'],
   [0, '\xff\xf1', 'an AAC file (ADTS)'],
   [0, '\xff\xf9', 'an AAC file (ADTS)'],
+];
+
+/** The same of what is no sound at all, and what to do about it. */
+const NO_AUDIO: [magic: string, what: string][] = [
+  ['version https://git-lfs', 'a pointer of Git LFS, not the file itself: run "git lfs pull"'],
+  ['\x1f\x8b', 'a gzip archive: unpack it'],
+  ['PK\x03\x04', 'a ZIP archive: unpack it'],
+  ['<!DOCTYPE', 'a web page, not a recording: download it again'],
+  ['<!doctype', 'a web page, not a recording: download it again'],
+  ['<html', 'a web page, not a recording: download it again'],
 ];
 
 const CONVERT = 'Convert it, for example: ffmpeg -i IN OUT.flac';
@@ -60,6 +76,8 @@ export async function recognise(source: Source): Promise<Recognised> {
   // Any bytes may stand before MPEG audio, but hardly the beginning of another format.
   const foreign = FOREIGN.find(([offset, magic]) => has(offset, magic));
   if (foreign && mpeg !== start) throw refuse(`${foreign[2]}, which is not supported. ${CONVERT}`);
+  const other = NO_AUDIO.find(([magic]) => has(0, magic));
+  if (other && mpeg !== start) throw refuse(`${other[1]}.`);
   if (mpeg >= 0) return { format: 'mp3', start: mpeg, end: source.size };
   throw refuse('not an audio file that can be read: neither WAV, FLAC, MP3, Ogg Vorbis nor Opus.');
 }

@@ -38,13 +38,13 @@ const MAX_SAMPLES = 2 ** 29;
  * @param source A path, or the bytes of a file (which are copied).
  * @throws {@link Audio2VecError} `ERR_FILE` (missing, unreadable, not a file), `ERR_AUDIO_FORMAT` (damaged, no audio,
  *   NaN or infinite samples, an unsupported codec), `ERR_DECODER_MISSING`, `ERR_DECODER`, `ERR_AUDIO_TOO_LONG`,
- *   `ERR_ARGUMENT`.
+ *   `ERR_MEMORY`, `ERR_ARGUMENT`.
  */
 export async function readAudio(source: string | Uint8Array, options: ReadAudioOptions = {}): Promise<Float32Array> {
   const opened = await open(source, options);
   try {
     const { pieces, length } = await start(opened, options);
-    let samples: Samples = new Float32Array(length);
+    let samples = room(length, opened.name);
     let done = 0;
     for await (const piece of pieces) {
       if (done + piece.length > samples.length) samples = grown(samples, done + piece.length, opened.name);
@@ -147,6 +147,19 @@ function tooLong({ name }: Source, maxSeconds: number): Audio2VecError {
   );
 }
 
+function room(length: number, name: string): Samples {
+  try {
+    return new Float32Array(length);
+  } catch (cause) {
+    const MB = Math.ceil((4 * length) / 1e6);
+    throw new Audio2VecError(
+      'ERR_MEMORY',
+      `${name}: there is no memory for its samples (${MB} MB): cut it, or take it piece by piece (streamAudio).`,
+      { cause },
+    );
+  }
+}
+
 function grown(samples: Samples, needed: number, name: string): Samples {
   if (needed > MAX_SAMPLES) {
     const hours = (MAX_SAMPLES / SAMPLE_RATE / 3600).toFixed(1);
@@ -155,7 +168,7 @@ function grown(samples: Samples, needed: number, name: string): Samples {
       `${name}: too long to hold in memory; cut it into parts of ${hours} h, or take it piece by piece (streamAudio).`,
     );
   }
-  const larger = new Float32Array(Math.min(MAX_SAMPLES, Math.max(needed, Math.floor(samples.length * 1.5))));
+  const larger = room(Math.min(MAX_SAMPLES, Math.max(needed, Math.floor(samples.length * 1.5))), name);
   larger.set(samples);
   return larger;
 }

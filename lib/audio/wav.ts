@@ -111,7 +111,11 @@ function readFormat({ format, bigEndian }: Chunks, name: string): Format {
   if (read.audioFormat !== TAG.extensible) return read;
   // Without the extension these are all that it can be.
   if (size < FMT_SIZE && read.bitsPerSample <= 24) return { ...read, audioFormat: TAG.pcm };
-  const [tag, ...guid] = read.subformat;
+  const [first = 0, ...rest] = read.subformat;
+  // In a big-endian file SoX writes the tag big-endian, but the bytes of the GUID behind it as they always are.
+  const swapped = bigEndian && first >>> 16 > 0 && (first & 0xffff) === 0;
+  const tag = swapped ? first >>> 16 : first;
+  const guid = swapped ? rest.map((word) => Buffer.from(Uint32Array.of(word).buffer).readUInt32BE()) : rest;
   // Some programs leave the rest of the GUID empty.
   const known =
     size >= FMT_SIZE && [...TAG_GUIDS, [0, 0, 0]].some((words) => words.every((word, i) => guid[i] === word));

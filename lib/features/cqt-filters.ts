@@ -1,4 +1,5 @@
 // Filters of the constant-Q transform: their frequencies, lengths and sampling rates.
+import { CQT_LEVELS } from '../native/constants.js';
 import { argumentError } from '../util/errors.js';
 import { binHz, type CqtConfig, filterLength } from './cqt-config.js';
 
@@ -20,7 +21,6 @@ const PASS = 0.3;
 const SIDE_LOBE = 1e-4;
 /** Half-band filters may add this share of the longest filter to the latency. */
 const LATENCY_SHARE = 0.25;
-const MOST_LEVELS = 10;
 const LARGEST_TABLE = 1 << 24;
 
 /** How the bins of a configuration are computed. */
@@ -59,7 +59,7 @@ export function cqtFilters(config: CqtConfig): CqtFilters {
 
   // Every level's delay is that of its half-band filter, and the centre of every frame must be one of its samples.
   let lowest = 0;
-  for (let d = 1; d < MOST_LEVELS && hop % 2 ** d === 0; d++) {
+  for (let d = 1; d < CQT_LEVELS && hop % 2 ** d === 0; d++) {
     if (HALF_BAND_REACH * (2 ** d - 1) > (LATENCY_SHARE * lengths[0]!) / 2) break;
     lowest = d;
   }

@@ -1,5 +1,5 @@
 // Turns a corpus into a feature store: which files there are, which of them are as they were, and what the rest become.
-import { stat } from 'node:fs/promises';
+import { open, stat } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { listAudio, readAudio, SAMPLE_RATE } from '../audio/index.js';
@@ -10,7 +10,7 @@ import { checkFrontEnd, type FrontEndConfig, frontEndOf, type PartialFrontEnd } 
 import { inOrder } from './in-order.js';
 import { replaceFile } from './replace-file.js';
 import { type ClipToLabel, type ColumnPlan, type ColumnSource, planColumns } from './store-columns.js';
-import type { StoreIndex } from './store-format.js';
+import { checkReplaceable, type StoreIndex } from './store-format.js';
 import { columnChange, type Failure, filesByName, isUnchanged, type SourceFile, StoreReuse } from './store-reuse.js';
 import { StoreWriter } from './store-writer.js';
 
@@ -36,6 +36,9 @@ export interface BuiltFeatureStore {
   /** Why it was reused or built, in words. */
   reason: string;
 }
+
+/** The {@link BuiltFeatureStore.reason} of a first build. */
+export const NO_STORE = 'there was none';
 
 /** What became of a file: its values for each column, or why there are none. */
 type Result = { frames: number; values: Float32Array[] } | Failure;
@@ -112,11 +115,31 @@ async function describeFiles(folder: string, names: readonly string[]): Promise<
 
 /** The store that `outFile` already is, or in words why it is none. */
 async function openOld(outFile: string): Promise<{ old?: MappedFeatureStore; reason?: string }> {
+  const there = await stat(outFile).catch(() => undefined);
+  if (there && !there.isFile()) {
+    throw new Audio2VecError('ERR_FILE', `${outFile} is no regular file and is not replaced: name another one.`);
+  }
   try {
     return { old: await openFeatureStore(outFile) };
   } catch (error) {
+    checkReplaceable(outFile, await headOf(outFile));
     const { code, message } = error as Audio2VecError;
-    return { reason: code === 'ERR_FILE' ? 'there was none' : message };
+    return { reason: code === 'ERR_FILE' ? NO_STORE : message.replace(/\. [^.]*build it again\.$/i, '') };
+  }
+}
+
+/** The first bytes of a file; none of one that cannot be read. */
+async function headOf(file: string): Promise<Buffer> {
+  const head = Buffer.alloc(12);
+  const handle = await open(file, 'r').catch(() => undefined);
+  if (!handle) return head.subarray(0, 0);
+  try {
+    const { bytesRead } = await handle.read(head, 0, head.length, 0);
+    return head.subarray(0, bytesRead);
+  } catch {
+    return head.subarray(0, 0);
+  } finally {
+    await handle.close();
   }
 }
 
@@ -191,7 +214,7 @@ async function compute(file: SourceFile, build: Build, reuse?: StoreReuse): Prom
       const least = entry.sampleCount(1, frontEnd);
       return { reason: `${samples.length} samples are too short for a window of ${least}.` };
     }
-    const primary = known?.read(plans[0]!.name) ?? (await features(samples, { frontEnd, signal }));
+    const primary = known?.read(plans[0]!.name) ?? (await features(samples, { frontEnd, signal, inPlace: true }));
     clip = { file: path, samples, frames, features: primary };
   } catch (error) {
     return failure(error);

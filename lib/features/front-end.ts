@@ -13,9 +13,7 @@ export interface FrontEndBase {
   hop: number;
 }
 
-/** What a {@link FrontEndKernel} returns (Status in native/addon/log_mel_addon.cc). */
-export const DONE = 0;
-export const NOT_FINITE = 1;
+export { DONE, NOT_FINITE } from '../native/constants.js'; // what a {@link FrontEndKernel} returns
 
 /** The arithmetic of a front end with its tables, built once for a configuration and an instruction set. Arguments have
  * been checked: `samples` is plain memory, `out` has exactly the values that come. A result that is not finite makes

@@ -2,7 +2,8 @@
 import { argumentError } from '../util/errors.js';
 import type { FrontEnd } from './front-end.js';
 import * as entries from './front-end-list.js';
-import { type LogMelConfig, logMelFrontEnd } from './log-mel-front-end.js';
+import type { LogMelConfig } from './log-mel-config.js';
+import { logMelFrontEnd } from './log-mel-front-end.js';
 
 const frontEnds = Object.values(entries);
 const byKind = new Map<string, unknown>(frontEnds.map((entry) => [entry.kind, entry]));
@@ -61,5 +62,8 @@ export function frameCount(samples: number, frontEnd: PartialFrontEnd = {}): num
 
 /** The time that a frame stands for (its centre), in seconds from the start of the recording. */
 export function frameTime(frame: number, config: FrontEndConfig): number {
-  return frontEndOf(config).frameCentre(frame, config) / config.sampleRate;
+  const time = frontEndOf(config).frameCentre(frame, config) / config.sampleRate;
+  if (Number.isNaN(time))
+    throw argumentError('frame and config', 'a number and a whole configuration (checkFrontEnd)', frame);
+  return time;
 }

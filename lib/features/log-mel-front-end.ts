@@ -2,27 +2,9 @@
 import { native } from '../native/addon.js';
 import { argumentError } from '../util/errors.js';
 import { checkRange, type FrontEnd, fillIn, slidingFrames } from './front-end.js';
+import type { LogMelConfig } from './log-mel-config.js';
 import { emitLogMel } from './log-mel-operators.js';
 import { logMelTables } from './log-mel-tables.js';
-
-/** How samples become log-mel. */
-export interface LogMelConfig {
-  kind: 'log-mel';
-  /** Samples per second. */
-  sampleRate: number;
-  /** Samples in a frame; the window is a periodic Hann of this length, without centring. */
-  windowLength: number;
-  /** Samples from one frame to the next. */
-  hop: number;
-  /** Points of the DFT, at least `windowLength`; frames are padded with zeros. */
-  fftSize: number;
-  /** Triangular HTK-mel bands of peak 1, from `lowHz` to `highHz`. */
-  bands: number;
-  lowHz: number;
-  highHz: number;
-  /** Log-mel is ln(power + logOffset). */
-  logOffset: number;
-}
 
 const defaults: LogMelConfig = {
   kind: 'log-mel',

@@ -7,7 +7,7 @@
 // cosines of even bins and with a minus in those of odd bins, the other way round for sines. So 400 samples × 2 × 248
 // bins become four products of 129 × 124.
 import type { OperatorWriter } from './front-end-writer.js';
-import type { LogMelConfig } from './log-mel-front-end.js';
+import type { LogMelConfig } from './log-mel-config.js';
 import { logMelTables } from './log-mel-tables.js';
 
 /** Frames of samples `[N, T, windowLength]` → log-mel `[N, T, bands]`. */

@@ -1,7 +1,7 @@
 // The tables of log-mel as the native code computes them (native/frontend/mel_bank.cc), for exports and reports: the
 // mel scale and the window are written down nowhere else.
 import { native } from '../native/addon.js';
-import type { LogMelConfig } from './log-mel-front-end.js';
+import type { LogMelConfig } from './log-mel-config.js';
 
 export interface LogMelTables {
   /** `[windowLength]`. */

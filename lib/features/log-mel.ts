@@ -9,7 +9,8 @@ import {
   featuresSync,
 } from './compute.js';
 import { checkFrontEnd, frameCount, type PartialFrontEnd } from './front-ends.js';
-import { type LogMelConfig, logMelFrontEnd } from './log-mel-front-end.js';
+import type { LogMelConfig } from './log-mel-config.js';
+import { logMelFrontEnd } from './log-mel-front-end.js';
 
 export { checkFrontEnd, frameCount };
 
@@ -17,8 +18,6 @@ export type LogMelSyncOptions = FeatureSyncOptions;
 export type LogMelOptions = FeatureOptions;
 
 /** Log-mel `[frames, bands]` of samples at `frontEnd.sampleRate`, normally in ±1, computed off the event loop.
- *
- * `samples` (and `out`) are read in place: leave them alone, and don't transfer them, until the promise settles.
  * @throws `ERR_ARGUMENT` for samples that are not finite or so large that their power is not; the signal's reason. */
 export async function logMel(samples: Float32Array, options: LogMelOptions = {}): Promise<Float32Array> {
   return features(samples, checked(options));
@@ -34,8 +33,8 @@ export function logMelSync(samples: Float32Array, options: LogMelSyncOptions = {
  *
  * @param gradient of some loss with respect to log-mel, `[frames, bands]`
  * @param options `out`: at least `samples.length` values, in memory of its own
- * @returns d loss / d samples `[samples]`; samples that no frame reaches have 0. Arrays are read in place, as in
- *   {@link logMel}; the bits depend neither on `threads` nor on what else the recording holds.
+ * @returns d loss / d samples `[samples]`; samples that no frame reaches have 0. The
+ *   bits depend neither on `threads` nor on what else the recording holds.
  * @throws `ERR_ARGUMENT` for values that are not finite or of the wrong number; the signal's reason */
 export async function logMelGradient(
   samples: Float32Array,

@@ -2,11 +2,15 @@
 // on the clock of the log-mel frames. As targets they make a network hear what they measure.
 import { availableParallelism } from 'node:os';
 import { capabilities, native } from '../native/addon.js';
+import { pseudoLabels as rows } from '../native/constants.js';
+import { lengthOf } from '../util/arguments.js';
 import { withCancel } from '../util/cancel.js';
+import { copied } from '../util/copied.js';
 import { Audio2VecError, argumentError } from '../util/errors.js';
 import { notFinite } from './compute.js';
 import { NOT_FINITE } from './front-end.js';
-import { type LogMelConfig, logMelFrontEnd } from './log-mel-front-end.js';
+import type { LogMelConfig } from './log-mel-config.js';
+import { logMelFrontEnd } from './log-mel-front-end.js';
 
 /** One pseudo-label: a column of width 1 on the frame clock. */
 export interface PseudoLabel {
@@ -24,7 +28,10 @@ const yin = 'de Cheveigné and Kawahara, JASA 111 (2002), steps 1 to 5';
 const eyben = 'Eyben et al., The Geneva Minimalistic Acoustic Parameter Set, IEEE TAC 7 (2016)';
 const peeters = 'Peeters, A large set of audio features, IRCAM (2004)';
 
-/** All pseudo-labels. The order is that of the native kernel's rows. */
+/** A label for each name, in their order. */
+type Rows<Names extends readonly string[]> = { [I in keyof Names]: PseudoLabel & { name: Names[I] } };
+
+/** All pseudo-labels, in the order of the native kernel's rows. */
 export const pseudoLabelTable = [
   {
     name: 'f0',
@@ -114,11 +121,11 @@ export const pseudoLabelTable = [
     definition: 'mean of 10 log10(P + 1e-10) − 10 log10(mean of P + 1e-10)',
     source: peeters,
   },
-] as const satisfies readonly PseudoLabel[];
+] as const satisfies Rows<typeof rows>;
 
-export type PseudoLabelName = (typeof pseudoLabelTable)[number]['name'];
+export type PseudoLabelName = (typeof rows)[number];
 
-export const pseudoLabelNames: readonly PseudoLabelName[] = pseudoLabelTable.map(({ name }) => name);
+export const pseudoLabelNames: readonly PseudoLabelName[] = rows;
 
 export interface PseudoLabelOptions {
   frontEnd?: Partial<LogMelConfig>;
@@ -157,11 +164,10 @@ export async function pseudoLabels(
     throw argumentError('threads', `an integer from 1 to 256 (this machine has ${availableParallelism()})`, threads);
   }
   const frontEnd = logMelFrontEnd.check(options.frontEnd ?? {});
-  const frames = logMelFrontEnd.frameCount(samples.length, frontEnd);
+  const frames = logMelFrontEnd.frameCount(lengthOf(samples), frontEnd);
   const size = frames * pseudoLabelTable.length;
   const out = isa === 'float64' ? new Float64Array(size) : new Float32Array(size);
-  const plain = samples.buffer instanceof ArrayBuffer && !(samples.buffer as { resizable?: boolean }).resizable;
-  const input = plain ? samples : new Float32Array(samples);
+  const input = await copied(samples);
   const kernel = new native.PseudoLabels(frontEnd, isa);
   const status = await withCancel(signal, (cancel) => kernel.run(input, out, threads, cancel));
   if (status === NOT_FINITE) throw notFinite(input);

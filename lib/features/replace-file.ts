@@ -1,8 +1,9 @@
 // Replaces a large file that is written bit by bit: readers see the old one or the new one.
 import { randomUUID } from 'node:crypto';
-import { type FileHandle, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
-import { basename, dirname, join, resolve } from 'node:path';
+import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises';
+import { basename, dirname, resolve } from 'node:path';
 import { Audio2VecError } from '../util/errors.js';
+import { removeLeftovers } from '../util/leftovers.js';
 
 /** Writes a file under a temporary name beside `path`, flushes it to disk and renames it. `write` may use as many
  * further temporary files as it says. */
@@ -16,7 +17,7 @@ export async function replaceFile(
   const handles: FileHandle[] = [];
   try {
     await mkdir(dirname(resolve(path)), { recursive: true });
-    await removeLeftovers(path);
+    await removeLeftovers(dirname(resolve(path)), basename(path));
     for (const name of names) handles.push(await open(name, 'w+'));
     const [out, ...scratch] = handles as [FileHandle, ...FileHandle[]];
     await write(out, scratch);
@@ -30,23 +31,5 @@ export async function replaceFile(
   } finally {
     for (const handle of handles) await handle.close().catch(() => {});
     for (const name of names) await rm(name, { force: true });
-  }
-}
-
-/** Deletes temporary files of processes that were killed. */
-async function removeLeftovers(path: string): Promise<void> {
-  const folder = dirname(resolve(path));
-  for (const name of await readdir(folder)) {
-    if (!name.startsWith(`${basename(path)}.`)) continue;
-    const [, pid] = /\.(\d+)-[0-9a-f]{8}(?:\.\d+)?\.tmp$/.exec(name) ?? [];
-    if (pid !== undefined && !isRunning(Number(pid))) await rm(join(folder, name), { force: true });
-  }
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
 }

@@ -47,7 +47,7 @@ const LONGEST_HOP = 2 ** 20; // frames
 
 /** Frames from slice to slice: what was asked for, or half a slice. */
 export function checkHop(hop: number | undefined, slice: number): number {
-  if (hop === undefined) return Math.max(1, slice / 2);
+  if (hop === undefined) return Math.max(1, Math.floor(slice / 2));
   if (!Number.isInteger(hop) || hop < 1 || hop > LONGEST_HOP) {
     throw argumentError('hop', `an integer from 1 to ${LONGEST_HOP} (frames)`, hop);
   }

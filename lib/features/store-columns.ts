@@ -1,4 +1,5 @@
 // What the columns of a feature store are computed from.
+import { checkObject } from '../util/arguments.js';
 import { argumentError } from '../util/errors.js';
 import { features } from './compute.js';
 import { checkFrontEnd, type FrontEndConfig, frameWidth, frontEndOf, type PartialFrontEnd } from './front-ends.js';
@@ -37,12 +38,14 @@ export interface ColumnPlan {
 
 /** The primary column first, which is named by its kind. Throws `ERR_ARGUMENT`. */
 export function planColumns(primary: FrontEndConfig, others: Readonly<Record<string, ColumnSource>>): ColumnPlan[] {
+  checkObject('columns', others);
   const compute = async ({ features }: ClipToLabel) => features;
   const plans: ColumnPlan[] = [{ name: primary.kind, width: frameWidth(primary), frontEnd: primary, compute }];
   for (const [name, source] of Object.entries(others)) {
     if (name === '' || name === primary.kind) {
       throw argumentError('columns', `named, and not as the primary column (${primary.kind})`, name);
     }
+    checkObject(`columns.${name}`, source);
     plans.push('frontEnd' in source ? frontEndColumn(name, source.frontEnd, primary) : labelColumn(name, source));
   }
   return plans;
@@ -55,7 +58,7 @@ function frontEndColumn(name: string, given: PartialFrontEnd, primary: FrontEndC
     throw argumentError(`columns.${name}.frontEnd.${key}`, `${primary[key]}, as in the primary column`, frontEnd[key]);
   }
   const compute: ColumnPlan['compute'] = ({ samples, frames }, { signal }) => {
-    return features(samplesAtFrames(samples, frames, frontEnd, primary), { frontEnd, signal });
+    return features(samplesAtFrames(samples, frames, frontEnd, primary), { frontEnd, signal, inPlace: true });
   };
   return { name, width: frameWidth(frontEnd), frontEnd, compute };
 }
@@ -82,13 +85,16 @@ function labelColumn(name: string, { width, definition, compute }: LabelColumn):
   if (!Number.isInteger(width) || width < 1 || width > 65536) {
     throw argumentError(`columns.${name}.width`, 'an integer from 1 to 65536', width);
   }
-  const labels: unknown = JSON.parse(JSON.stringify(definition ?? null));
+  if (typeof compute !== 'function') throw argumentError(`columns.${name}.compute`, 'a function', compute);
+  const labels = asJson(`columns.${name}.definition`, definition);
   return {
     name,
     width,
     labels,
     async compute(clip, options) {
-      const values = await compute(clip, options);
+      // Copies: what is done to them must not change the primary column.
+      const own = { ...clip, samples: clip.samples.slice(), features: clip.features.slice() };
+      const values = await compute(own, options);
       const expected = `a Float32Array [${clip.frames}, ${width}] from compute() for ${clip.file}`;
       if (!(values instanceof Float32Array) || values.length !== clip.frames * width) {
         throw argumentError(`columns.${name}`, expected, (values as Float32Array | undefined)?.length);
@@ -98,6 +104,14 @@ function labelColumn(name: string, { width, definition, compute }: LabelColumn):
       return values;
     },
   };
+}
+
+function asJson(name: string, value: unknown): unknown {
+  try {
+    return JSON.parse(JSON.stringify(value ?? null));
+  } catch {
+    throw argumentError(name, 'of what JSON can hold', value);
+  }
 }
 
 /** How a column that a store has differs from one that is wanted, in words; undefined if it doesn't. */

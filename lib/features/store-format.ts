@@ -68,6 +68,15 @@ export function storeHead(frames: number, columns: number, index: Uint8Array): B
   return head;
 }
 
+/** Throws `ERR_FILE` if what begins with `head` is not ours to replace: another kind of file, or a store of a later release. */
+export function checkReplaceable(file: string, head: Buffer): void {
+  if (head.length === 0) return;
+  const isStore = head.toString('latin1', 0, 8) === MAGIC && head.length >= 12;
+  if (isStore && head.readUInt32LE(8) <= VERSION) return;
+  const what = isStore ? `a feature store of a later release (format ${head.readUInt32LE(8)})` : 'no feature store';
+  throw new Audio2VecError('ERR_FILE', `${file} is ${what} and is not replaced: name another file, or delete it.`);
+}
+
 export function aligned(bytes: number): number {
   return Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
 }
@@ -78,11 +87,14 @@ export async function readIndex(file: string, handle: FileHandle, size: number):
   await handle.read(head, 0, HEAD_BYTES, 0);
   if (head.toString('latin1', 0, 8) !== MAGIC) throw damaged(file, 'it starts with something else');
   const version = head.readUInt32LE(8);
-  if (version < VERSION && version > 0) {
-    const message = `${file}: a feature store of an earlier release (format ${version}, now ${VERSION}). Build it again.`;
+  if (version !== VERSION) {
+    const [release, remedy] =
+      version < VERSION
+        ? ['an earlier release', 'Build it again.']
+        : ['a later release', 'Update audio2vec, or build it again.'];
+    const message = `${file}: a feature store of ${release} (format ${version}, now ${VERSION}). ${remedy}`;
     throw new Audio2VecError('ERR_MODEL_FORMAT', message);
   }
-  if (version !== VERSION) throw damaged(file, `it has version ${version}, this release reads ${VERSION}`);
   const columns = head.readUInt32LE(12);
   const frames = Number(head.readBigUInt64LE(16));
   const indexBytes = Number(head.readBigUInt64LE(24));

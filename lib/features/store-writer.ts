@@ -5,7 +5,7 @@ import type { ColumnPlan } from './store-columns.js';
 import { aligned, HEAD_BYTES, type StoredColumn, type StoreIndex, storeHead } from './store-format.js';
 
 /** Standard deviations are at least this: a band that never changes has no spread to divide by. */
-const STD_FLOOR = 1e-3;
+export const STD_FLOOR = 1e-3;
 const COPY_BYTES = 2 ** 22;
 
 /** Columns lie one after the other in the file, but come clip by clip: the first goes where it belongs, each other to a
@@ -71,24 +71,36 @@ export class StoreWriter {
   }
 }
 
-/** Mean and standard deviation of each value of a frame, summed in double precision. */
+/** Mean and standard deviation of each value of a frame, summed in double precision; from the first frame on, where values
+ * are so far from zero that their squares would hide the spread. */
 class Moments {
   private readonly sum: Float64Array;
   private readonly squares: Float64Array;
+  /** Of what values are more than those of the first frame. */
+  private readonly moved: Float64Array;
+  private readonly movedSquares: Float64Array;
+  private first: Float32Array | undefined;
   private frames = 0;
 
   constructor(private readonly width: number) {
     this.sum = new Float64Array(width);
     this.squares = new Float64Array(width);
+    this.moved = new Float64Array(width);
+    this.movedSquares = new Float64Array(width);
   }
 
   /** Lets the event loop turn every million values. */
   async add(features: Float32Array): Promise<void> {
-    const { sum, squares, width } = this;
+    const { sum, squares, moved, movedSquares, width } = this;
+    this.first ??= features.slice(0, width);
+    const { first } = this;
     for (let i = 0, b = 0; i < features.length; i++, b = b + 1 === width ? 0 : b + 1) {
       const x = features[i]!;
       sum[b]! += x;
       squares[b]! += x * x;
+      const more = x - first[b]!;
+      moved[b]! += more;
+      movedSquares[b]! += more * more;
       if (i % 2 ** 20 === 2 ** 20 - 1) await setImmediate();
     }
     this.frames += features.length / width;
@@ -96,7 +108,11 @@ class Moments {
 
   result(): { mean: number[]; std: number[] } {
     const mean = [...this.sum.map((s) => s / this.frames)];
-    const std = mean.map((m, b) => Math.max(STD_FLOOR, Math.sqrt(Math.max(0, this.squares[b]! / this.frames - m * m))));
+    const std = mean.map((m, b) => {
+      let variance = this.squares[b]! / this.frames - m * m;
+      if (variance < 1e-8 * m * m) variance = this.movedSquares[b]! / this.frames - (this.moved[b]! / this.frames) ** 2;
+      return Math.max(STD_FLOOR, Math.sqrt(Math.max(0, variance)));
+    });
     return { mean, std };
   }
 }

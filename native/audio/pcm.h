@@ -6,8 +6,21 @@
 
 namespace audio2vec {
 
-// The order is that of `encodings` in lib/audio/convert.ts.
-enum class Encoding { U8, S16, S24, S32, F32, F64, Companded, ImaAdpcm };
+// How files store samples; the names, in this order, are those of lib/native/constants.ts.
+#define A2V_ENCODINGS(X)    \
+  X(U8, "u8")               \
+  X(S16, "s16")             \
+  X(S24, "s24")             \
+  X(S32, "s32")             \
+  X(F32, "f32")             \
+  X(F64, "f64")             \
+  X(Companded, "companded") \
+  X(ImaAdpcm, "imaAdpcm")
+enum class Encoding {
+#define X(encoding, name) encoding,
+  A2V_ENCODINGS(X)
+#undef X
+};
 
 // Interleaved samples in memory.
 struct Pcm {

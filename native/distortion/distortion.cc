@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "distortion/filters.h"
+#include "distortion/holes.h"
 #include "distortion/noise.h"
 #include "distortion/samples.h"
 
@@ -96,7 +97,7 @@ void distort(const Distortion& d) {
     case K::kSteadyNoise:
       return add_at_ratio(d, noise_like(d.other, d.count, draws), d.level);
     case K::kMaskedNoise:
-      return add(d, noise_behind(d.in, d.count, d.rate, draws), amplitude(-d.level));
+      return add(d, noise_behind(d.in, d.count, d.rate, 0.025, [](double) { return 1.0; }, draws), amplitude(-d.level));
     case K::kLowpass:
       return write(d, filtered(d.in, d.count, d.rate, [&](double hz) { return below(hz, d.level, 200); }));
     case K::kBandpass: {
@@ -144,6 +145,10 @@ void distort(const Distortion& d) {
       return vary_gain(d, draws);
     case K::kRumble:
       return add_rumble(d, draws);
+    case K::kCodingNoise:
+      return add(d, coding_noise(d.in, d.count, d.rate, draws), amplitude(d.level));
+    case K::kHoles:
+      return write(d, with_holes(d.in, d.count, d.rate, d.level, draws));
   }
 }
 

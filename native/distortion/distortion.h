@@ -8,30 +8,37 @@
 
 namespace audio2vec {
 
-// The numbers are those of `kinds` in lib/systems/cdpam/distortions.ts, which says what the levels mean.
+// The names, in this order, are those of lib/native/constants.ts; lib/systems/cdpam/distortions.ts says what levels
+// mean.
+#define A2V_DISTORTIONS(X)          \
+  X(kWhiteNoise, "noise-white")     \
+  X(kSteadyNoise, "noise-steady")   \
+  X(kMaskedNoise, "noise-masked")   \
+  X(kLowpass, "lowpass")            \
+  X(kBandpass, "bandpass")          \
+  X(kReverbLength, "reverb-length") \
+  X(kReverbWet, "reverb-wet")       \
+  X(kEq, "eq")                      \
+  X(kClipping, "clip")              \
+  X(kBits, "bits")                  \
+  X(kDropout, "dropout")            \
+  X(kPacketLoss, "packet-loss")     \
+  X(kPops, "pops")                  \
+  X(kHold, "hold")                  \
+  X(kGain, "gain")                  \
+  X(kDelay, "delay")                \
+  X(kDetune, "detune")              \
+  X(kPhase, "phase")                \
+  X(kQuietNoise, "quiet-noise")     \
+  X(kEcho, "echo")                  \
+  X(kSlowGain, "slow-gain")         \
+  X(kRumble, "rumble")              \
+  X(kCodingNoise, "coding-noise")   \
+  X(kHoles, "holes")
 enum class DistortionKind : int {
-  kWhiteNoise,
-  kSteadyNoise,
-  kMaskedNoise,
-  kLowpass,
-  kBandpass,
-  kReverbLength,
-  kReverbWet,
-  kEq,
-  kClipping,
-  kBits,
-  kDropout,
-  kPacketLoss,
-  kPops,
-  kHold,
-  kGain,
-  kDelay,
-  kDetune,
-  kPhase,
-  kQuietNoise,
-  kEcho,
-  kSlowGain,
-  kRumble,
+#define X(kind, name) kind,
+  A2V_DISTORTIONS(X)
+#undef X
 };
 
 struct Distortion {

@@ -96,9 +96,9 @@ Cqt::Cqt(const CqtFilters& filters, const KernelTable& kernels)
 
 Cqt::~Cqt() = default;
 
-CqtStatus Cqt::run(const float* samples, long length, long first, long count, float* out,
-                   const std::atomic<int>* cancel) const {
-  if (count == 0) return CqtStatus::kDone;
+FrontEndStatus Cqt::run(const float* samples, long length, long first, long count, float* out,
+                        const std::atomic<int>* cancel) const {
+  if (count == 0) return FRONT_END_DONE;
   std::unique_ptr<CqtStream> stream;
   {
     std::lock_guard<std::mutex> lock(mutex_);
@@ -109,15 +109,15 @@ CqtStatus Cqt::run(const float* samples, long length, long first, long count, fl
   }
   if (!stream) stream.reset(new CqtStream(*this));
   stream->start(first);
-  CqtStatus status = CqtStatus::kDone;
+  FrontEndStatus status = FRONT_END_DONE;
   const long end = (first + count - 1) * plan_.hop + reach_[0] + 1;
-  for (long at = first * plan_.hop - reach_[0]; at < end && status == CqtStatus::kDone;) {
+  for (long at = first * plan_.hop - reach_[0]; at < end && status == FRONT_END_DONE;) {
     // Up to the next end of: a block, the silence before, the samples, the silence after.
     const bool inside = at >= 0 && at < length;
     const long n = std::min({stream->block(), end - at, at < 0 ? -at : inside ? length - at : end - at});
     const long frames = stream->push(inside ? samples + at : nullptr, n, out);
-    if (frames < 0) status = CqtStatus::kNotFinite;
-    if (cancel && cancel->load(std::memory_order_relaxed)) status = CqtStatus::kCancelled;
+    if (frames < 0) status = FRONT_END_NOT_FINITE;
+    if (cancel && cancel->load(std::memory_order_relaxed)) status = FRONT_END_CANCELLED;
     out += std::max(0l, frames) * plan_.bins;
     at += n;
   }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "frontend/cqt.h"
+#include "frontend/status.h"
 #include "kernel_table.h"
 
 namespace audio2vec {
@@ -23,8 +24,6 @@ struct CqtFilters {
   bool logarithm;
   double base, slope, gain;  // of CqtPlan; gain 1 for magnitudes
 };
-
-enum class CqtStatus { kDone = 0, kNotFinite = 1, kCancelled = 2 };
 
 class CqtStream;
 
@@ -43,8 +42,8 @@ class Cqt {
 
   // `count` frames from `first` on, to out [count, bins]; beyond its ends the recording is silent. Any number of
   // threads may call it.
-  CqtStatus run(const float* samples, long length, long first, long count, float* out,
-                const std::atomic<int>* cancel) const;
+  FrontEndStatus run(const float* samples, long length, long first, long count, float* out,
+                     const std::atomic<int>* cancel) const;
 
  private:
   friend class CqtStream;

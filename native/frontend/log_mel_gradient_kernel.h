@@ -247,8 +247,8 @@ bool log_mel_gradient(const LogMelPlan* plan, const float* samples, long length,
       fold_columns(p, samples, length, first, rows, fold, padded);
     else
       fold_columns(p, samples, length, reach + done, nullptr, fold, padded);
-    Ahead ahead = {samples, 0};
-    first_pass(p, fold, work, ahead);
+    SamplePrefetch prefetch = {samples, 0};
+    first_pass(p, fold, work, prefetch);
     for (int b = 0; b < 8; b++) middle_passes(p, work + b * block);
     last_passes<false>(p, work);
     const vec energy = mel_sums_complex(p, work, mel);

@@ -29,7 +29,7 @@ A2V_INLINE void last_pair(real* at, real* mirror_at, const real* twist) {
   }
 }
 
-inline void later_passes(const LogMelPlan& p, real* work, Ahead& ahead) {
+inline void later_passes(const LogMelPlan& p, real* work, SamplePrefetch& prefetch) {
   const int block = p.block_stride * 2 * V;
   const int* pair_at = p.pair_at;
   const real* twist = static_cast<const real*>(p.pair_twist);
@@ -37,7 +37,7 @@ inline void later_passes(const LogMelPlan& p, real* work, Ahead& ahead) {
     middle_passes(p, work + b * block);
     if (b % 4) middle_passes(p, work + (8 - b) * block);
     for (const int* end = p.pair_at + 2 * p.pairs_end[b]; pair_at < end; pair_at += 2, twist += 8) {
-      ahead.ask(4);
+      prefetch.some(4);
       real *at = work + pair_at[0] * 2 * V, *mirror_at = work + pair_at[1] * 2 * V;
       if (pair_at == p.pair_at)
         last_pair<true>(at, mirror_at, twist);
@@ -109,7 +109,7 @@ bool log_mel(const LogMelPlan* plan, const float* samples, long length, long fir
   float* padded = reinterpret_cast<float*>(fold + long(p.fold_rows) * p.fold_stride + V);
 
   const int lines = (V * p.hop * int(sizeof(float)) + 63) / 64, parts = 5 * p.points / 8;
-  const int ahead_step = which ? 0 : (lines + parts - 1) / parts;
+  const int prefetch_step = which ? 0 : (lines + parts - 1) / parts;
   const long reach = first + p.fold_extra;
   // Groups before the first leave the columns that it shares with them.
   for (long c = (p.fold_extra + V - 1) / V * V; c > 0; c -= V)
@@ -125,9 +125,9 @@ bool log_mel(const LogMelPlan* plan, const float* samples, long length, long fir
       fold_columns(p, samples, length, first, rows, fold, padded);
     else
       fold_columns(p, samples, length, reach + done, nullptr, fold, padded);
-    Ahead ahead = {samples + (reach + done + V) * p.hop, ahead_step};
-    first_pass(p, fold, work, ahead);
-    later_passes(p, work, ahead);
+    SamplePrefetch prefetch = {samples + (reach + done + V) * p.hop, prefetch_step};
+    first_pass(p, fold, work, prefetch);
+    later_passes(p, work, prefetch);
     const vec energy = mel_sums(p, work, mel), worst = logarithm(p, energy, mel, out + (done + V) * p.bands);
     for (int f = 0; f < here; f++) {
       if (!(energy[f] < real(3e38))) return false;

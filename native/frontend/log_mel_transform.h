@@ -97,21 +97,21 @@ A2V_INLINE void fold_columns(const LogMelPlan& p, const float* samples, long len
   }
 }
 
-// Asks for the samples of the next group while this one is computed, a line here and a line there: they come from main
-// memory, out of the order that hardware prefetchers see through, and asked for all at once they would hold up the
-// arithmetic.
-struct Ahead {
+// Prefetches the samples of the next group while this one is computed, a line here and a line there: they come from
+// main memory, out of the order that hardware prefetchers see through, and prefetched all at once they would hold up
+// the arithmetic.
+struct SamplePrefetch {
   const float* next;
   int step;  // lines for each point of the first pass: a fifth of them all
 
-  A2V_INLINE void ask(int steps) {
+  A2V_INLINE void some(int steps) {
     for (int i = 0; i < steps * step; i++, next += 64 / sizeof(float)) __builtin_prefetch(next);
   }
 };
 
 // Points n with n0 <= n < n1 of the first pass (radix 8), which reads the fold through the window.
 template <int NONZERO>
-inline void first_pass(const LogMelPlan& p, const real* fold, real* work, Ahead& ahead, int n0, int n1) {
+inline void first_pass(const LogMelPlan& p, const real* fold, real* work, SamplePrefetch& prefetch, int n0, int n1) {
   const int eighth = p.points / 8;
   const long block = p.block_stride * 2 * V;
   const int* fold_at = p.fold_at + 2 * n0;
@@ -119,7 +119,7 @@ inline void first_pass(const LogMelPlan& p, const real* fold, real* work, Ahead&
   const real* twiddle = static_cast<const real*>(p.twiddles) + 14 * n0;
   work += n0 * 2 * V;
   for (int n = n0; n < n1; n++, fold_at += 2, window += 2, twiddle += 14, work += 2 * V) {
-    ahead.ask(1);  // first, because GCC fuses multiplication and addition only within a basic block
+    prefetch.some(1);  // first, because GCC fuses multiplication and addition only within a basic block
     cvec a[8];
     A2V_UNROLL for (int i = 0; i < NONZERO; i++) {
       const int at = 2 * i * eighth;
@@ -131,26 +131,26 @@ inline void first_pass(const LogMelPlan& p, const real* fold, real* work, Ahead&
   }
 }
 
-inline void first_pass(const LogMelPlan& p, const real* fold, real* work, Ahead& ahead) {
+inline void first_pass(const LogMelPlan& p, const real* fold, real* work, SamplePrefetch& prefetch) {
   // Beyond the window all is zero: the first points have one nonzero input more than the others.
   const int eighth = p.points / 8, nonzero = (p.window + 1) / 2, split = nonzero % eighth;
   for (int part = 0; part < 2; part++) {
     const int n0 = part ? split : 0, n1 = part ? eighth : split;
     switch (nonzero / eighth + 1 - part) {
       case 8:
-        first_pass<8>(p, fold, work, ahead, n0, n1);
+        first_pass<8>(p, fold, work, prefetch, n0, n1);
         break;
       case 7:
-        first_pass<7>(p, fold, work, ahead, n0, n1);
+        first_pass<7>(p, fold, work, prefetch, n0, n1);
         break;
       case 6:
-        first_pass<6>(p, fold, work, ahead, n0, n1);
+        first_pass<6>(p, fold, work, prefetch, n0, n1);
         break;
       case 5:
-        first_pass<5>(p, fold, work, ahead, n0, n1);
+        first_pass<5>(p, fold, work, prefetch, n0, n1);
         break;
       default:
-        first_pass<4>(p, fold, work, ahead, n0, n1);
+        first_pass<4>(p, fold, work, prefetch, n0, n1);
         break;  // the window's table is zero where it must be
     }
   }

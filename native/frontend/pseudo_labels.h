@@ -3,21 +3,25 @@
 
 #include "frontend/log_mel.h"
 
-// Rows of the kernel's output; lib/features/pseudo-labels.ts has them in the same order.
+// Rows of the kernel's output; the names, in this order, are those of lib/native/constants.ts.
+#define A2V_PSEUDO_LABELS(X)    \
+  X(kLabelF0, "f0")             \
+  X(kLabelVoicing, "voicing")   \
+  X(kLabelHnr, "hnr")           \
+  X(kLabelAlpha, "alpha")       \
+  X(kLabelRms, "rms")           \
+  X(kLabelZcr, "zcr")           \
+  X(kLabelCentroid, "centroid") \
+  X(kLabelFlux, "flux")         \
+  X(kLabelLevel, "level")       \
+  X(kLabelSpread, "spread")     \
+  X(kLabelRolloff, "rolloff")   \
+  X(kLabelFlatness, "flatness")
 enum PseudoLabel {
-  kLabelF0,
-  kLabelVoicing,
-  kLabelHnr,
-  kLabelAlpha,
-  kLabelRms,
-  kLabelZcr,
-  kLabelCentroid,
-  kLabelFlux,
-  kLabelLevel,
-  kLabelSpread,
-  kLabelRolloff,
-  kLabelFlatness,
-  kPseudoLabels
+#define X(label, name) label,
+  A2V_PSEUDO_LABELS(X)
+#undef X
+      kPseudoLabels
 };
 
 struct PseudoLabelPlan {

@@ -135,11 +135,11 @@ bool pseudo_labels(const PseudoLabelPlan* plan, const float* samples, long lengt
   for (long done = 0; done < total; done += V) {
     const int here = total - done < V ? int(total - done) : V;
     fold_columns(t, samples, length, reach + done, nullptr, s.fold, s.padded);
-    Ahead ahead = {samples, 0};
+    SamplePrefetch prefetch = {samples, 0};
     vec labels[kPseudoLabels];
     const vec nyquist = waveform_labels(p, s.fold, labels);
-    first_pass(t, s.fold, s.work, ahead);
-    later_passes(t, s.work, ahead);
+    first_pass(t, s.fold, s.work, prefetch);
+    later_passes(t, s.work, prefetch);
     const vec energy = spectral_labels(p, s, nyquist, labels);
     copy_samples(p, samples, length, start + done, s.yin.samples);
     pitch_labels(p, here, s.yin, labels);

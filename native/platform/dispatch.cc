@@ -13,7 +13,10 @@
 extern "C" {
 extern const KernelTable kernels_portable, kernels_float64;
 #ifdef HAVE_ISA_avx2
-extern const KernelTable kernels_avx2, kernels_avx512;
+extern const KernelTable kernels_avx2;
+#endif
+#ifdef HAVE_ISA_avx512
+extern const KernelTable kernels_avx512;
 #endif
 #ifdef HAVE_ISA_neon
 extern const KernelTable kernels_neon;
@@ -35,9 +38,13 @@ struct Available {
   }
 
   Available() {
-#ifdef HAVE_ISA_avx2
-    const CpuFeatures cpu;
+#if defined(__x86_64__)
+    [[maybe_unused]] const CpuFeatures cpu;
+#endif
+#ifdef HAVE_ISA_avx512
     add(kernels_avx512, cpu.avx512_fvdb);
+#endif
+#ifdef HAVE_ISA_avx2
     add(kernels_avx2, cpu.avx2_fma);
 #endif
 #ifdef HAVE_ISA_neon

@@ -27,6 +27,8 @@ class FlushDenormals {
 
  private:
   uint64_t before_;
+#else
+  FlushDenormals() {}  // 32-bit ARM: NEON does so in any case
 #endif
 };
 

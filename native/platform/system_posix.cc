@@ -6,6 +6,7 @@
 
 #include <cerrno>
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
 #include <new>
 
@@ -14,6 +15,16 @@
 
 namespace audio2vec {
 
+#if defined(__SANITIZE_ADDRESS__)  // which knows nothing of memory that is mapped
+Memory::Memory(size_t bytes) : bytes_((bytes + 4095) / 4096 * 4096 + 4096) {
+  data_ = static_cast<char*>(std::aligned_alloc(4096, bytes_));
+  if (!data_) throw std::bad_alloc();
+  std::memset(data_, 0, bytes_);
+  guard(data_ + bytes, bytes_ - bytes);
+}
+
+Memory::~Memory() { std::free(data_); }
+#else
 Memory::Memory(size_t bytes) : bytes_(bytes < 64 ? 64 : bytes) {
   void* p = mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (p == MAP_FAILED) throw std::bad_alloc();
@@ -22,6 +33,7 @@ Memory::Memory(size_t bytes) : bytes_(bytes < 64 ? 64 : bytes) {
 }
 
 Memory::~Memory() { munmap(data_, bytes_); }
+#endif
 
 void ask_for_huge_pages([[maybe_unused]] void* memory, [[maybe_unused]] size_t bytes) {
 #ifdef MADV_HUGEPAGE

@@ -1,9 +1,11 @@
 #include "platform/threads.h"
 
+#include <algorithm>
 #include <atomic>
 #include <condition_variable>
 #include <memory>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -40,12 +42,13 @@ class Pool {
 
   void run(int threads, void (*fn)(void*, int), void* context) {
     std::lock_guard<std::mutex> turn(turn_);
-    while (int(workers_.size()) < threads - 1) workers_.push_back(std::make_unique<Worker>(*this, workers_.size() + 1));
+    const int helpers = have(threads - 1);
     fn_ = fn;
     context_ = context;
-    running_.store(threads - 1, std::memory_order_release);
-    for (int t = 1; t < threads; t++) workers_[t - 1]->next_round();
+    running_.store(helpers, std::memory_order_release);
+    for (int t = 1; t <= helpers; t++) workers_[t - 1]->next_round();
     fn(context, 0);
+    for (int t = helpers + 1; t < threads; t++) fn(context, t);
     wait_for(mutex_, done_, [&] { return running_.load(std::memory_order_acquire) == 0; });
   }
 
@@ -64,6 +67,16 @@ class Pool {
     std::condition_variable wake;
     std::thread thread;  // the last to begin: it uses the others
   };
+
+  // Starts workers until there are so many; returns how many of these there are. The system may refuse threads: the
+  // caller then does their part, too.
+  int have(int wanted) {
+    try {
+      while (int(workers_.size()) < wanted) workers_.push_back(std::make_unique<Worker>(*this, workers_.size() + 1));
+    } catch (const std::system_error&) {
+    }
+    return std::min(wanted, int(workers_.size()));
+  }
 
   void work(Worker& self, int index) {
     for (unsigned seen = 0;; seen++) {

@@ -9,7 +9,6 @@ namespace audio2vec {
 enum {
   kTractSections = 16,  // a step of the tube is one round trip through a section
   kNasalSections = 10,  // behind section 7
-  kTractControls = 16,  // columns of a control frame
   kControlSteps = 16,   // reflection coefficients and source controls are linear over so many steps
   kMaxTracts = 16,      // lanes of the widest vector
   kRatePhases = 32,     // filters between two steps
@@ -17,17 +16,30 @@ enum {
   kMaxRateTaps = 80,
 };
 
-// Columns of a control frame. Radii in cm, f0 in Hz, the place of frication in sections from the glottis.
+// Columns of a control frame. Radii in cm, evenly from glottis to lips; f0 in Hz; the place of frication in sections
+// from the glottis. The names, in this order, are those of lib/native/constants.ts.
+#define A2V_TRACT_CONTROLS(X)          \
+  X(kRadius, "radius1")                \
+  X(kRadius2, "radius2")               \
+  X(kRadius3, "radius3")               \
+  X(kRadius4, "radius4")               \
+  X(kRadius5, "radius5")               \
+  X(kRadius6, "radius6")               \
+  X(kRadius7, "radius7")               \
+  X(kRadius8, "radius8")               \
+  X(kF0, "f0")                         \
+  X(kOpenQuotient, "openQuotient")     \
+  X(kTilt, "tilt")                     \
+  X(kAspiration, "aspiration")         \
+  X(kVoicing, "voicing")               \
+  X(kFrication, "frication")           \
+  X(kFricationPlace, "fricationPlace") \
+  X(kVelum, "velum")
 enum TractControl {
-  kRadius = 0,  // eight of them, evenly from glottis to lips
-  kF0 = 8,
-  kOpenQuotient,
-  kTilt,
-  kAspiration,
-  kVoicing,
-  kFrication,
-  kFricationPlace,
-  kVelum,
+#define X(control, name) control,
+  A2V_TRACT_CONTROLS(X)
+#undef X
+      kTractControls
 };
 
 // One tract. Its output is the pressure at the lips (and nostrils) at the output rate, in place in `out`.

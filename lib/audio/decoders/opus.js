@@ -9,7 +9,7 @@ const LONGEST_PACKET = 48 * 1275 + 100;
 
 /**
  * @param {Uint8Array} head
- * @returns {Promise<import('./ogg-audio.js').LinkDecoder>}
+ * @returns {Promise<import('./link-decoder.js').LinkDecoder>}
  */
 export async function openOpus(head) {
   if (head.length < 19 || head[8] > 15) throw damaged('its header is wrong');

@@ -7,7 +7,7 @@ const LONGEST_PACKET = 128 * 1024;
 
 /**
  * @param {Uint8Array} identification
- * @returns {Promise<import('./ogg-audio.js').LinkDecoder>}
+ * @returns {Promise<import('./link-decoder.js').LinkDecoder>}
  */
 export async function openVorbis(identification) {
   const name = '@wasm-audio-decoders/ogg-vorbis';

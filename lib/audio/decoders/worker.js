@@ -21,6 +21,9 @@ const DECODERS = { flac: decodeFlac, mp3: decodeMpeg, ogg: decodeOgg };
 /** Samples in a piece: a few seconds. */
 const PIECE = 1 << 17;
 
+/** How V8 says that there is no memory for a decoder or its arrays. */
+const NO_MEMORY = /could not allocate|cannot allocate|allocation failed|out of memory/i;
+
 // The decoders print what they also report. mpg123-decoder repeats a lasting error for ever: leave it by an exception.
 const MOST_COMPLAINTS = 100;
 let complaints = 0;
@@ -79,6 +82,7 @@ async function* work(job) {
     const { message, code } = /** @type {NodeJS.ErrnoException} */ (error);
     if (error instanceof MissingDecoder) return { missing: message };
     if (error instanceof DamagedAudio) return { problem: message };
+    if (NO_MEMORY.test(message)) return { failed: message, code: 'ERR_MEMORY' };
     // What a decoder throws on a file that it cannot take; the system's errors have a code.
     return code === undefined ? { problem: `damaged (${message})` } : { failed: message, code };
   } finally {
