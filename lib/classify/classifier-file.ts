@@ -1,7 +1,13 @@
 // A classifier in one file: the encoder's model file, with the classifier beside it. Commands that take an encoder read it as
 // one.
 import { z } from 'zod';
-import { classifierPrefix, type EncoderModel, parseEncoderModel, saveEncoderModel } from '../models/encoder-model.js';
+import {
+  classifierPrefix,
+  type EncoderModel,
+  parseEncoderModel,
+  readOutSize,
+  saveEncoderModel,
+} from '../models/encoder-model.js';
 import { TensorReader } from '../models/tensor-reader.js';
 import { Audio2VecError } from '../util/errors.js';
 import { readWholeFile } from '../util/read-file.js';
@@ -83,7 +89,7 @@ function parseClassifier(bytes: Buffer, file: string, encoder: EncoderModel): Cl
   try {
     const { version: _, ...settings } = schema.parse(JSON.parse(metadata.classifier));
     const reader = new TensorReader(tensors);
-    const [labels, dim] = [settings.labels.length, encoder.config.embedding];
+    const [labels, dim] = [settings.labels.length, readOutSize(encoder)];
     const floats = (name: string, ...shape: number[]) => {
       const values = reader.floats(classifierPrefix + name, shape);
       if (!values.every(Number.isFinite)) throw new Error(`${classifierPrefix}${name} must be finite`);

@@ -31,7 +31,7 @@ import { linearModel } from './linear-model.js';
 export interface FineTuneFolderOptions extends FitOptions, Omit<RunOptions, 'seed'> {
   /** Encoder to start from; default: random weights. */
   from?: EncoderModel;
-  /** Alterations of the recordings; default {@link fineTuneAugmentation}, `{}` for none. */
+  /** Augmentation of the recordings; default {@link fineTuneAugmentation}, `{}` for none. */
   augmentation?: FineTuneOptions['augmentation'];
 }
 

@@ -7,8 +7,8 @@ import { readLabelledFolder } from '../evaluate/labelled-folder.js';
 import { fitLinearProbe } from '../evaluate/linear-probe.js';
 import { stratifiedFolds } from '../evaluate/splits.js';
 import { scaleOf, standardise } from '../evaluate/standardise.js';
+import { dot } from '../matrix/products.js';
 import { Audio2VecError, argumentError } from '../util/errors.js';
-import { dot } from '../util/matrix.js';
 import { Random } from '../util/random.js';
 import { joined } from './gather.js';
 

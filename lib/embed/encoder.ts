@@ -1,4 +1,5 @@
 // From recordings to embeddings: log-mel → slices → encoder.
+
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import type { PcmChunk } from '../audio/index.js';
@@ -6,8 +7,12 @@ import { Network } from '../engine/network.js';
 import { features } from '../features/compute.js';
 import { type FrontEndConfig, frameCount, frontEndOf } from '../features/front-ends.js';
 import { type HopOptions, hopFrames, samplesOf, sliceMiddle, sliceStarts } from '../features/slices.js';
+import { sizeOf } from '../graph/graph.js';
 import type { EncoderConfig } from '../models/blocks.js';
 import { checkEncoderModel, type EncoderModel, encoderGraph, loadEncoderModel } from '../models/encoder-model.js';
+import type { ReadOut } from '../models/read-out.js';
+import { checkFinite } from '../util/arguments.js';
+import { copied } from '../util/copied.js';
 import { Audio2VecError, argumentError } from '../util/errors.js';
 import { EmbeddingTransform, embedLive, type LiveEmbedding, type LiveOptions } from './live.js';
 import { EmbeddingStream, type StreamOptions } from './streaming.js';
@@ -17,6 +22,8 @@ export interface EncoderOptions {
   threads?: number;
   /** Instruction set by name; default: the one in use. */
   isa?: string;
+  /** What is read from the encoder ({@link ReadOut}); default: what its file says, normally the embedding. */
+  readOut?: ReadOut;
 }
 
 export interface EmbedOptions extends HopOptions {
@@ -74,19 +81,28 @@ export class Encoder {
   /** For streams: another network, because theirs works on the calling thread while this one may be busy. */
   #streamNetwork?: Network;
   #queue: Promise<unknown> = Promise.resolve();
+  /** Calls that have begun and not ended. */
+  #calls = 0;
+  #closed = false;
   /** Log-mel memory that no call is using: the next one need not allocate its own. */
   #idle = new Float32Array(0);
+  /** Room for samples, which are copied before another thread reads them. */
+  readonly #rooms: Float32Array[] = [];
   /** Of a recording's embeddings. */
   readonly #sum: Float64Array;
+  /** Values in an embedding: all that is read, see {@link ReadOut}. */
+  readonly dimension: number;
 
-  private constructor(model: EncoderModel, { threads = availableParallelism(), isa }: EncoderOptions) {
+  private constructor(given: EncoderModel, { threads = availableParallelism(), isa, readOut }: EncoderOptions) {
+    const model = readOut === undefined ? given : { ...given, readOut };
     checkEncoderModel(model);
-    const { input, output } = encoderGraph(model.config);
+    const { input, output } = encoderGraph(model.config, model.readOut);
     this.model = model;
+    this.dimension = sizeOf(output.shape);
     this.#threads = threads;
     this.#isa = isa;
     [this.#input, this.#output] = [input.name, output.name];
-    this.#sum = new Float64Array(model.config.embedding);
+    this.#sum = new Float64Array(this.dimension);
     this.#network = this.#makeNetwork(BATCH, threads);
   }
 
@@ -112,10 +128,6 @@ export class Encoder {
   }
   get frontEnd(): FrontEndConfig {
     return this.model.frontEnd;
-  }
-  /** Values in an embedding. */
-  get dimension(): number {
-    return this.model.config.embedding;
   }
 
   /** One embedding for a recording, the mean over its slices: `[dimension]`.
@@ -155,7 +167,7 @@ export class Encoder {
     filled.set(logMel);
     const starts = sliceStarts(filled.length / bands, slice, hop);
     const embeddings = new Float32Array(starts.length * this.dimension);
-    await this.#forward(filled, starts, embeddings, options.signal);
+    await this.#call(() => this.#forward(filled, starts, embeddings, options.signal));
     return { embeddings, ...this.#times(starts) };
   }
 
@@ -177,14 +189,39 @@ export class Encoder {
   /** Embeddings of samples at the front end's rate, pushed as they come; {@link live} is simpler. What it returns is
    * overwritten by the next push: copy what is to be kept. Any number of streams share this encoder's weights. */
   stream(options: StreamOptions = {}): EmbeddingStream {
+    this.#checkOpen();
     this.#streamNetwork ??= this.#makeNetwork(1, 1);
-    const nodes = { input: this.#input, output: this.#output };
+    const nodes = { input: this.#input, output: this.#output, dimension: this.dimension };
     return new EmbeddingStream(this.model, this.#streamNetwork, nodes, { isa: this.#isa, ...options });
   }
 
+  /** Gives back what it holds, without waiting for the garbage collector; calls that were made before end as they would.
+   * Afterwards it and its streams throw `ERR_ARGUMENT`. Closing twice does nothing. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#streamNetwork?.close();
+    if (this.#calls === 0) this.#network.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  #checkOpen(): void {
+    if (this.#closed) throw new Audio2VecError('ERR_ARGUMENT', 'This encoder is closed: load it anew.');
+  }
+
   #makeNetwork(maxExamples: number, threads: number): Network {
-    const { mean, std, weights, config } = this.model;
-    const network = new Network(encoderGraph(config).graph.nodes, { maxExamples, threads, isa: this.#isa, mean, std });
+    const { mean, std, weights, config, readOut } = this.model;
+    const network = new Network(encoderGraph(config, readOut).graph.nodes, {
+      maxExamples,
+      threads,
+      isa: this.#isa,
+      mean,
+      std,
+      inPlace: true, // features and embeddings are arrays of our own until a call settles
+    });
     network.setParameters(new Map(weights));
     return network;
   }
@@ -211,7 +248,23 @@ export class Encoder {
   }
 
   /** Embeddings of all slices of all clips, one after the other, and where the slices of each clip start. */
-  async #embed(clips: readonly Clip[], options: EmbedOptions) {
+  #embed(clips: readonly Clip[], options: EmbedOptions): Promise<{ embeddings: Float32Array; starts: Float64Array[] }> {
+    return this.#call(() => this.#embedAll(clips, options));
+  }
+
+  /** Work that {@link close} waits for. */
+  async #call<T>(work: () => Promise<T>): Promise<T> {
+    this.#checkOpen();
+    this.#calls++;
+    try {
+      return await work();
+    } finally {
+      this.#calls--;
+      if (this.#closed && this.#calls === 0) this.#network.close();
+    }
+  }
+
+  async #embedAll(clips: readonly Clip[], options: EmbedOptions) {
     const { signal } = options;
     signal?.throwIfAborted();
     const { frames: slice, bands } = this.config;
@@ -267,13 +320,17 @@ export class Encoder {
     const threads = spans.length === 1 ? this.#threads : 1;
     const queue = jobs.values();
     const work = async () => {
+      let room = this.#rooms.pop() ?? new Float32Array(0);
       for (const { span, at } of queue) {
         const target = out.subarray(at * bands, (at + span.frames) * bands);
-        const options = { frontEnd: this.frontEnd, isa: this.#isa, out: target, threads, signal };
-        await features(span.samples, options).catch((error) => {
+        const options = { frontEnd: this.frontEnd, isa: this.#isa, out: target, threads, signal, inPlace: true };
+        const length = samplesOf(span.frames, this.frontEnd);
+        if (room.length < length) room = new Float32Array(length);
+        await features(await copied(span.samples, length, room), options).catch((error) => {
           throw error.code === 'ERR_ARGUMENT' ? notAudio(span.clip, error) : error;
         });
       }
+      this.#rooms.push(room); // not after an error: another thread may still read there
     };
     await Promise.all(Array.from({ length: Math.min(this.#threads, spans.length) }, work));
     return Float64Array.from(jobs.flatMap(({ span, at }) => Array.from(span.starts, (start) => at + start)));
@@ -309,9 +366,7 @@ export const pretrainedFile = fileURLToPath(new URL('../../models/audio2vec.safe
 function checkSamples({ name, samples }: Clip, tail: number): void {
   if (!(samples instanceof Float32Array)) throw argumentError(name, 'a Float32Array', samples);
   if (samples.length === 0) throw new Audio2VecError('ERR_ARGUMENT', `${name} must not be empty.`);
-  for (let i = Math.max(0, samples.length - tail); i < samples.length; i++) {
-    if (!Number.isFinite(samples[i])) throw argumentError(`${name}[${i}]`, 'finite', samples[i]);
-  }
+  checkFinite(name, samples, Math.max(0, samples.length - tail));
 }
 
 /** The front end refused a part of the clip: says where in the clip. */

@@ -2,8 +2,14 @@
 import { Transform, type TransformCallback } from 'node:stream';
 import { type PcmChunk, type PcmOptions, PcmStream, SAMPLE_RATE, streamPcm } from '../audio/index.js';
 import { Audio2VecError } from '../util/errors.js';
-import type { Encoder } from './encoder.js';
 import type { DueEmbeddings, EmbeddingStream, StreamOptions } from './streaming.js';
+
+/** What is asked of an `Encoder`. */
+interface Streams {
+  readonly dimension: number;
+  readonly frontEnd: { sampleRate: number };
+  stream(options?: StreamOptions): EmbeddingStream;
+}
 
 /** What the sound is like ({@link PcmOptions}), and the time from slice to slice. */
 export interface LiveOptions extends PcmOptions, Pick<StreamOptions, 'hopSeconds'> {}
@@ -18,7 +24,7 @@ export interface LiveEmbedding {
 
 /** See `Encoder.live`. */
 export async function* embedLive(
-  encoder: Encoder,
+  encoder: Streams,
   source: AsyncIterable<PcmChunk> | Iterable<PcmChunk>,
   options: LiveOptions,
 ): AsyncGenerator<LiveEmbedding, void, undefined> {
@@ -35,7 +41,7 @@ export class EmbeddingTransform extends Transform {
   readonly #dimension: number;
 
   /** @internal Use `Encoder.transform`. */
-  constructor(encoder: Encoder, options: LiveOptions) {
+  constructor(encoder: Streams, options: LiveOptions) {
     super({ writableObjectMode: true, readableObjectMode: true, signal: options.signal });
     this.#pcm = new PcmStream(options);
     this.#stream = openStream(encoder, options);
@@ -62,7 +68,7 @@ export class EmbeddingTransform extends Transform {
   }
 }
 
-function openStream(encoder: Encoder, { hopSeconds }: LiveOptions): EmbeddingStream {
+function openStream(encoder: Streams, { hopSeconds }: LiveOptions): EmbeddingStream {
   const { sampleRate } = encoder.frontEnd;
   if (sampleRate !== SAMPLE_RATE) {
     throw new Audio2VecError(

@@ -52,14 +52,14 @@ export class EmbeddingStream {
 
   /** @internal Use `Encoder.stream`.
    * @param network with room for an example, used by nobody else at the same time
-   * @param nodes of its graph: where slices go in and embeddings come out */
+   * @param nodes of its graph: where slices go in and embeddings come out, and of how many values */
   constructor(
     model: EncoderModel,
     network: Network,
-    nodes: { input: string; output: string },
+    nodes: { input: string; output: string; dimension: number },
     options: StreamOptions & { isa?: string } = {},
   ) {
-    const { frames: slice, bands, embedding } = model.config;
+    const { frames: slice, bands } = model.config;
     this.hop = hopFrames(options, slice, model.frontEnd);
     this.#model = model;
     this.#kernel = kernelFor(model.frontEnd, options.isa);
@@ -67,8 +67,8 @@ export class EmbeddingStream {
     this.#frames = new Float32Array(slice * bands);
     this.#firstStep = this.#step(slice);
     this.#laterStep = this.#step(Math.min(this.hop, slice));
-    this.#results = new Results(embedding);
-    this.#embedding = new Float32Array(embedding);
+    this.#results = new Results(nodes.dimension);
+    this.#embedding = new Float32Array(nodes.dimension);
     const store = { frames: slice, native: this.#frames };
     const batch = { examples: 1, inputs: { [nodes.input]: { frames: new Float64Array(1), store } } };
     this.#embed = network.bindForward(batch, nodes.output, this.#embedding, this.hop);

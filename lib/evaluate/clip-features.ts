@@ -1,4 +1,5 @@
 // Ways of turning a clip into one vector, to be compared on the same labels.
+import { isDeepStrictEqual } from 'node:util';
 import { Encoder, type EncoderOptions } from '../embed/encoder.js';
 import { features } from '../features/compute.js';
 import { type FrontEndConfig, frontEndOf } from '../features/front-ends.js';
@@ -52,15 +53,29 @@ function meanAndStd(features: Float32Array, bands: number): Float64Array {
   return out.map((x, i) => (i < bands ? x : Math.sqrt(x)));
 }
 
-/** The encoder, the same architecture with random weights, and log-mel statistics. */
-export function withBaselines(
+/** What tables call the encoder that ships with the package. */
+export const pretrainedName = 'pretrained encoder';
+
+/** The encoder, the one that ships with the package (unless it is that), the same architecture with random weights, and
+ * log-mel statistics. */
+export async function withBaselines(
   name: string,
   encoder: Encoder,
   { seed, ...options }: EncoderOptions & { seed: number },
-): ClipFeatures[] {
+): Promise<ClipFeatures[]> {
+  const { readOut = options.readOut } = encoder.model;
+  const shipped = await Encoder.pretrained({ ...options, readOut }).catch((error) => {
+    if (error.code === 'ERR_FILE') return undefined; // a build without models
+    throw error;
+  });
   return [
     sceneFeatures(name, encoder),
+    ...(shipped && !sameWeights(shipped, encoder) ? [sceneFeatures(pretrainedName, shipped)] : []),
     sceneFeatures('untrained encoder', Encoder.fromModel(untrainedModel(encoder.model, seed), options)),
     logMelStatistics(encoder.frontEnd),
   ];
+}
+
+function sameWeights({ model: a }: Encoder, { model: b }: Encoder): boolean {
+  return isDeepStrictEqual([a.config, a.frontEnd, a.weights], [b.config, b.frontEnd, b.weights]);
 }

@@ -142,9 +142,9 @@ function concatenate(parts: readonly Float32Array[]): Float32Array {
 export interface EvaluateFolderOptions extends Omit<EvaluateOptions, 'probe'>, FolderFeaturesOptions {
   /** What tables call the encoder; default `encoder`. */
   name?: string;
-  /** Also the untrained encoder and log-mel statistics; default true. */
+  /** Also the encoder that ships with the package, the untrained encoder and log-mel statistics; default true. */
   baselines?: boolean;
-  /** Of the untrained encoder; default: all cores. */
+  /** Of the baselines; default: all cores. */
   threads?: number;
 }
 
@@ -156,8 +156,8 @@ export interface FolderEvaluation extends Comparison {
   skipped: FolderFeatures['skipped'];
 }
 
-/** Linear probe and nearest neighbours on the embeddings of labelled recordings, beside the same encoder untrained and
- * log-mel mean and deviation. The encoder's weights stay as they are.
+/** Linear probe and nearest neighbours on the embeddings of labelled recordings, beside the encoder that ships with the
+ * package, the same encoder untrained, and log-mel mean and deviation. The encoder's weights stay as they are.
  * @param folder `train/<label>/*` and `test/<label>/*`, or `<label>/*` to be split (see `readLabelledFolder`)
  * @throws `ERR_FILE`, `ERR_DATASET`; the signal's reason */
 export async function evaluate(
@@ -167,7 +167,7 @@ export async function evaluate(
 ): Promise<FolderEvaluation> {
   const { name = 'encoder', baselines = true, seed = 1, threads, signal } = options;
   const data = await readLabelledFolder(folder, { seed, signal });
-  const kinds = baselines ? withBaselines(name, encoder, { seed, threads }) : [sceneFeatures(name, encoder)];
+  const kinds = baselines ? await withBaselines(name, encoder, { seed, threads }) : [sceneFeatures(name, encoder)];
   const { sets, skipped } = await folderFeatures(folder, data, kinds, options);
   return { folder, split: data.split, skipped, ...(await compareFeatures(sets, { ...options, seed })) };
 }

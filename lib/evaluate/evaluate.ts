@@ -71,18 +71,7 @@ export async function evaluateFeatures(set: FeatureSet, options: EvaluateOptions
   checkFeatures(`${set.name}: train`, train);
   checkFeatures(`${set.name}: test`, test);
   const truth = clipsOf(test).labels;
-  const score = (predicted: Int32Array): Score => {
-    const confusion = confusionMatrix(truth, predicted, shape.classes);
-    const right = accuracy(truth, predicted);
-    const interval = wilsonInterval(Math.round(right * truth.length), truth.length);
-    return {
-      accuracy: right,
-      interval,
-      balancedAccuracy: balancedAccuracy(confusion),
-      confusion,
-      predictions: [...predicted],
-    };
-  };
+  const score = (predicted: Int32Array) => scoreOf(truth, predicted, shape.classes);
 
   const probe = options.probe ?? (await fitLinearProbe(train, options));
   const base = clipMeans(train);
@@ -104,9 +93,24 @@ export async function evaluateFeatures(set: FeatureSet, options: EvaluateOptions
   };
 }
 
+/** How predictions of clips agree with their labels. */
+export function scoreOf(truth: Int32Array, predicted: Int32Array, classes: number): Score {
+  const confusion = confusionMatrix(truth, predicted, classes);
+  const right = accuracy(truth, predicted);
+  return {
+    accuracy: right,
+    interval: wilsonInterval(Math.round(right * truth.length), truth.length),
+    balancedAccuracy: balancedAccuracy(confusion),
+    confusion,
+    predictions: [...predicted],
+  };
+}
+
 /** Evaluations of several feature sets on the same clips. */
 export interface Comparison {
   rows: Evaluation[];
+  /** Of cross-validation: into how many parts clips were dealt; each clip is tested once, by what the other parts taught. */
+  folds?: number;
   /** The first row against each other one, probe against probe. */
   pairs: (PairedComparison & { name: string; against: string })[];
 }
@@ -129,14 +133,17 @@ export async function compareFeatures(
   }
   const rows: Evaluation[] = [];
   for (const set of sets) rows.push(await evaluateFeatures(set, options));
-  const pairs = rows.slice(1).map((row) => ({
+  return { rows, pairs: pairsOf(rows, truths[0], options.seed) };
+}
+
+/** The first evaluation against each other one, clip by clip. */
+export function pairsOf(rows: readonly Evaluation[], truth: Int32Array, seed?: number): Comparison['pairs'] {
+  const predicted = ({ probe }: Evaluation) => Int32Array.from(probe.predictions);
+  return rows.slice(1).map((row) => ({
     name: rows[0].name,
     against: row.name,
-    ...comparePaired(truths[0], Int32Array.from(rows[0].probe.predictions), Int32Array.from(row.probe.predictions), {
-      seed: options.seed,
-    }),
+    ...comparePaired(truth, predicted(rows[0]), predicted(row), { seed }),
   }));
-  return { rows, pairs };
 }
 
 /** One row a clip: the mean of its rows. */
@@ -164,7 +171,7 @@ export function takeExamples(features: LabelledFeatures, rows: Int32Array): Labe
   };
 }
 
-function mostFrequent(labels: Int32Array, classes: number): number {
+export function mostFrequent(labels: Int32Array, classes: number): number {
   const counts = new Int32Array(classes);
   for (const label of labels) counts[label]++;
   return counts.indexOf(counts.reduce((a, b) => Math.max(a, b)));

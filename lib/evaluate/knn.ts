@@ -1,8 +1,8 @@
 // Nearest neighbours, exactly: as a classifier that trains nothing, and to look at what lies next to what.
 
+import { squaredLengths, timesTransposed } from '../matrix/products.js';
 import { runCooperatively, type Steps } from '../util/cooperative.js';
 import { argumentError } from '../util/errors.js';
-import { dot, timesTransposed } from '../util/matrix.js';
 import { checkFeatures, checkMatrix, type LabelledFeatures } from './features.js';
 
 export type Metric = 'euclidean' | 'cosine';
@@ -26,7 +26,7 @@ export interface Neighbours {
   distances: Float64Array;
 }
 
-const BLOCK = 8; // queries whose distances to the whole base are held at once
+const BLOCK = 64; // queries whose distances to the whole base are held at once
 
 /** The nearest rows of `base` `[rows, dim]` to each row of `queries` `[·, dim]`. Does not block the event loop. */
 export function nearestNeighbours(
@@ -81,11 +81,9 @@ export function* neighbourSteps(
 /** Rows in double precision, of length 1 for the cosine, and their squared lengths. */
 function prepare(values: Float32Array, dim: number, metric: Metric): [Float64Array, Float64Array] {
   const x = Float64Array.from(values);
-  const squares = new Float64Array(x.length / dim);
-  for (let i = 0; i < squares.length; i++) {
-    squares[i] = dot(x, i * dim, x, i * dim, dim);
-    if (metric === 'euclidean' || squares[i] === 0) continue;
-    const length = Math.sqrt(squares[i]);
+  const squares = squaredLengths(x, dim);
+  for (let i = 0; metric === 'cosine' && i < squares.length; i++) {
+    const length = Math.sqrt(squares[i]) || 1;
     for (let k = 0; k < dim; k++) x[i * dim + k] /= length;
   }
   return [x, squares];

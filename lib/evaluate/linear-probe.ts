@@ -1,13 +1,14 @@
 // The linear probe: how much of a labelling can be read from frozen embeddings by a linear classifier.
 
+import { secondMoments } from '../matrix/principal-axes.js';
+import { times, timesTransposed } from '../matrix/products.js';
+import { rowSpace } from '../matrix/row-space.js';
 import { runCooperatively, type Steps } from '../util/cooperative.js';
 import { argumentError } from '../util/errors.js';
-import { timesTransposed } from '../util/matrix.js';
-import { secondMoments } from '../util/principal-axes.js';
 import { Random } from '../util/random.js';
 import { softmaxRow } from '../util/softmax.js';
 import { checkFeatures, checkMatrix, clipsOf, type LabelledFeatures } from './features.js';
-import { type Examples, fitSoftmax, startingPoint } from './softmax-regression.js';
+import { type Examples, fitSoftmax, gradientNorm, preconditionerOf, startingPoint } from './softmax-regression.js';
 import { stratifiedFolds } from './splits.js';
 import { scaleOf, standardise } from './standardise.js';
 
@@ -146,12 +147,16 @@ export function* linearProbeSteps(train: LabelledFeatures, options: ProbeOptions
     classes: train.classes,
     ranges: [[0, rows]],
   };
-  const moments = yield* secondMoments(examples);
+  // Of fewer rows than features only the span of the rows matters: what lies across it has weight 0.
+  const { dim, classes } = train;
+  const space = rows < dim ? yield* rowSpace(examples.x, rows, dim) : undefined;
+  const reduced = space ? { ...examples, x: space.coordinates, dim: space.rank } : examples;
+  const moments = yield* secondMoments(reduced);
 
   const clips = train.clips && order.map((row) => train.clips![row]);
   const scores = foldOfRow
     ? yield* crossValidate(
-        examples,
+        reduced,
         order.map((row) => foldOfRow[row]),
         clips,
         strengths,
@@ -159,20 +164,31 @@ export function* linearProbeSteps(train: LabelledFeatures, options: ProbeOptions
       )
     : [];
   const strength = scores.length ? choose(scores, clipsOf(train).labels.length) : given(strengths);
-  const fit = yield* fitSoftmax(examples, strength, startingPoint(examples), moments, {
-    tolerance,
+  const preconditioner = yield* preconditionerOf(moments, reduced, strength);
+  const fit = yield* fitSoftmax(reduced, strength, startingPoint(reduced), preconditioner, {
+    // A turned gradient may have its whole length in one component.
+    tolerance: space ? tolerance / Math.sqrt(Math.max(1, space.rank)) : tolerance,
     maxIterations: 2000,
   });
-  const size = train.classes * train.dim;
+  const parameters = space ? spread(fit.x, classes, space.rank, space.basis, dim) : fit.x;
+  const norm = space ? yield* gradientNorm(examples, strength, parameters) : fit.gradientNorm;
   return new LinearProbe({
-    weights: fit.x.slice(0, size),
-    bias: fit.x.slice(size),
+    weights: parameters.slice(0, classes * dim),
+    bias: parameters.slice(classes * dim),
     ...scale,
     strength,
     scores,
-    gradientNorm: fit.gradientNorm,
-    converged: fit.converged,
+    gradientNorm: norm,
+    converged: norm <= tolerance,
   });
+}
+
+/** Weights `[classes, rank]` of coordinates, followed by biases, as weights of features. */
+function spread(x: Float64Array, classes: number, rank: number, basis: Float64Array, dim: number): Float64Array {
+  const out = new Float64Array(classes * (dim + 1));
+  times(x, classes, rank, basis, dim, out);
+  out.set(x.subarray(classes * rank), classes * dim);
+  return out;
 }
 
 const given = (strengths: readonly number[]) => (strengths.length === 1 ? strengths[0] : fallbackStrength);
@@ -216,10 +232,11 @@ function* crossValidate(
     let correct = 0;
     let loss = 0;
     let total = 0;
+    const preconditioner = yield* preconditionerOf(moments, examples, strength);
     for (const part of parts) {
       // Closer convergence was measured to move these scores by less than one clip in 300.
       const options = { tolerance: 3e-4, maxIterations: 500 };
-      part.fit = (yield* fitSoftmax(part.others, strength, part.fit, moments, options)).x;
+      part.fit = (yield* fitSoftmax(part.others, strength, part.fit, preconditioner, options)).x;
       const [weights, bias] = [part.fit.subarray(0, classes * dim), part.fit.subarray(classes * dim)];
       const byRow = probabilitiesOf(x, part.from, part.to - part.from, weights, bias);
       const byClip = averageByClip(byRow, classes, part.held.clipOfRow);

@@ -1,8 +1,8 @@
 // Embeddings on a plane, to look at.
 
+import { principalAxes } from '../matrix/principal-axes.js';
 import { runCooperatively } from '../util/cooperative.js';
 import { argumentError } from '../util/errors.js';
-import { principalAxes } from '../util/principal-axes.js';
 import { Random } from '../util/random.js';
 import { checkMatrix } from './features.js';
 import { neighbourSteps } from './knn.js';

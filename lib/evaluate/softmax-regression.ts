@@ -1,8 +1,10 @@
 // Multinomial logistic regression with an L2 penalty: what a linear probe minimises.
 //   F(W, b) = mean over rows of −ln softmax(W x + b)[label] + strength/2 · ‖W‖²
 // N rows, D features, C classes. Parameters are one vector: W [C, D], then b [C].
+
+import { inverse } from '../matrix/positive-definite.js';
+import { addTransposedTimes, times, timesTransposed } from '../matrix/products.js';
 import type { Steps } from '../util/cooperative.js';
-import { addTransposedTimes, timesTransposed } from '../util/matrix.js';
 import { softmaxRow } from '../util/softmax.js';
 import { type MinimiseOptions, type Minimum, minimise, type Objective } from './lbfgs.js';
 
@@ -19,7 +21,7 @@ export interface Examples {
   ranges: readonly (readonly [number, number])[];
 }
 
-const BLOCK = 64; // rows whose logits are held at once, and the work between two yields
+const BLOCK = 256; // rows whose logits are held at once, and the work between two yields
 
 /** Parameters to start from: all zero, but a class without examples gets a logit so low that its probability is
  * exactly 0. Its unpenalised bias would otherwise fall for ever. */
@@ -30,29 +32,49 @@ export function startingPoint({ labels, dim, classes, ranges }: Examples): Float
   return start;
 }
 
+/** What turns gradients into steps that are about right for every direction: see {@link preconditionerOf}. */
+export type Preconditioner = Float64Array;
+
+/** With all classes equally likely the Hessian of weights is (I − 11ᵀ/C)/C ⊗ E[xxᵀ] + strength·I; the projection I − 11ᵀ/C may
+ * be left out because gradients sum to zero over classes. Its inverse makes correlated features as easy as others.
+ * @param moments E[xxᵀ] of the features or of ones like them (see `secondMoments` in principal-axes.ts) */
+export function* preconditionerOf(
+  moments: Float64Array,
+  { dim, classes }: Pick<Examples, 'dim' | 'classes'>,
+  strength: number,
+): Steps<Preconditioner> {
+  const curvature = moments.map((m) => m / classes);
+  for (let k = 0; k < dim; k++) curvature[k * dim + k] += strength + 1e-7; // so that it stays positive in rounding
+  return yield* inverse(curvature, dim);
+}
+
 /** Fits from `start` (see {@link startingPoint}; or an earlier fit on the same classes).
- * @param moments E[xxᵀ] of these features or of ones like them (see `secondMoments` in principal-axes.ts): only speeds up. */
+ * @param preconditioner for this strength; of which rows only decides the speed */
 export function* fitSoftmax(
   examples: Examples,
   strength: number,
   start: Float64Array,
-  moments: Float64Array,
+  preconditioner: Preconditioner,
   options: MinimiseOptions,
 ): Steps<Minimum> {
   const { dim, classes } = examples;
-  // With all classes equally likely the Hessian is (I − 11ᵀ/C)/C ⊗ E[xxᵀ] + strength·I; the projection I − 11ᵀ/C may be
-  // left out because gradients sum to zero over classes. Its inverse makes correlated features as easy as others.
-  const curvature = moments.map((m) => m / classes);
-  for (let k = 0; k < dim; k++) curvature[k * dim + k] += strength + 1e-7; // so that it stays positive in rounding
-  const factor = yield* cholesky(curvature, dim);
+  const turned = new Float64Array(classes * dim);
   const objective: Objective = {
     evaluate: (parameters, gradient) => lossAndGradient(examples, strength, parameters, gradient),
     precondition(direction) {
-      for (let c = 0; c < classes; c++) solveCholesky(factor, dim, direction, c * dim);
+      times(direction, classes, dim, preconditioner, dim, turned);
+      direction.set(turned);
       for (let c = 0; c < classes; c++) direction[classes * dim + c] *= classes;
     },
   };
   return yield* minimise(objective, start, options);
+}
+
+/** The largest absolute component of the gradient. */
+export function* gradientNorm(examples: Examples, strength: number, parameters: Float64Array): Steps<number> {
+  const gradient = new Float64Array(parameters.length);
+  yield* lossAndGradient(examples, strength, parameters, gradient);
+  return gradient.reduce((most, v) => Math.max(most, Math.abs(v)), 0);
 }
 
 function* lossAndGradient(
@@ -108,32 +130,4 @@ function softmaxLoss(
     for (let c = 0; c < classes; c++) dBias[c] += logits[at + c];
   }
   return loss;
-}
-
-/** Lower triangular L with L Lᵀ = the positive definite `matrix` `[n, n]`. */
-function* cholesky(matrix: Float64Array, n: number): Steps<Float64Array> {
-  const l = new Float64Array(n * n);
-  for (let i = 0; i < n; i++) {
-    for (let j = 0; j <= i; j++) {
-      let sum = matrix[i * n + j];
-      for (let k = 0; k < j; k++) sum -= l[i * n + k] * l[j * n + k];
-      l[i * n + j] = i === j ? Math.sqrt(sum) : sum / l[j * n + j];
-    }
-    yield;
-  }
-  return l;
-}
-
-/** In place, v[at, at + n) ← (L Lᵀ)⁻¹ v. */
-function solveCholesky(l: Float64Array, n: number, v: Float64Array, at: number): void {
-  for (let i = 0; i < n; i++) {
-    let sum = v[at + i];
-    for (let k = 0; k < i; k++) sum -= l[i * n + k] * v[at + k];
-    v[at + i] = sum / l[i * n + i];
-  }
-  for (let i = n - 1; i >= 0; i--) {
-    const scaled = v[at + i] / l[i * n + i];
-    v[at + i] = scaled;
-    for (let k = 0; k < i; k++) v[at + k] -= l[i * n + k] * scaled;
-  }
 }

@@ -47,18 +47,28 @@ function convNorm(
   return g.batchNorm(`${name}.bn`, g.conv(`${name}.conv`, x, kernel, cout, false), true);
 }
 
-/** Slices `[T, F, 1]` → embeddings `[E]`. Each block: 3×1 along time then 1×3 along frequency, beside a 1×1, added,
- * pooled 2×2; then the maximum over what is left and a dense layer. */
+/** Slices `[T, F, 1]` → embeddings `[E]`: the maximum over the last block's map, and a dense layer. */
 export function encoder(g: Graph, slices: Ref, config: EncoderConfig, prefix = 'encoder'): Ref {
+  return embeddingOf(g, encoderBlocks(g, slices, config, prefix).at(-1)!, config, prefix);
+}
+
+/** The last block's map → the embedding `[E]`. */
+export function embeddingOf(g: Graph, map: Ref, config: EncoderConfig, prefix = 'encoder'): Ref {
+  return g.dense(`${prefix}.fc`, g.globalMaxPool(`${prefix}.pool`, map), config.embedding);
+}
+
+/** Slices `[T, F, 1]` → the maps that blocks end with, each of half the frames and bands of the one before. A block: 3×1
+ * along time then 1×3 along frequency, beside a 1×1, added, pooled 2×2. */
+export function encoderBlocks(g: Graph, slices: Ref, config: EncoderConfig, prefix = 'encoder'): Ref[] {
   let x = slices;
-  config.channels.forEach((c, i) => {
+  return config.channels.map((c, i) => {
     const block = `${prefix}.blocks.${i}`;
     const a = convNorm(g, `${block}.conv_t`, x, [3, 1], c);
     const b = convNorm(g, `${block}.conv_f`, a, [1, 3], c);
     const r = convNorm(g, `${block}.conv_r`, x, [1, 1], c);
     x = g.maxPool(`${block}.pool`, g.add(`${block}.add`, b, r));
+    return x;
   });
-  return g.dense(`${prefix}.fc`, g.globalMaxPool(`${prefix}.pool`, x), config.embedding);
 }
 
 /** A vector → a map `[T, F, outputs]`: the encoder mirrored, pooling replaced by nearest upsampling. The last block's

@@ -7,19 +7,23 @@ import { Graph, type Ref, sizeOf } from '../graph/graph.js';
 import { argumentError } from '../util/errors.js';
 import { readWholeFile } from '../util/read-file.js';
 import { type Tensor, writeSafetensors } from '../util/safetensors.js';
-import { checkEncoder, type EncoderConfig, encoder } from './blocks.js';
+import { checkEncoder, type EncoderConfig, embeddingOf, encoderBlocks } from './blocks.js';
 import { type DeployedModel, inputMetadata } from './deployed-model.js';
 import { openModelFile } from './model-file.js';
 import { unpackWeights } from './packed-weights.js';
+import { checkReadOut, knowsWhitening, type ReadOut, readOutOf, readOuts } from './read-out.js';
 import { TensorReader } from './tensor-reader.js';
 
 export interface EncoderModel {
   config: EncoderConfig;
+  /** What is read from it; default: its embedding. */
+  readOut?: ReadOut;
   frontEnd: FrontEndConfig;
   /** Per band: the encoder sees (log-mel - mean) / std. */
   mean: Float32Array;
   std: Float32Array;
-  /** Parameters and running statistics, named as in {@link encoderGraph}. */
+  /** Parameters and running statistics, named as in {@link encoderGraph}; also those of the read-out `whitened`, if they have
+   * been learnt. */
   weights: ReadonlyMap<string, Float32Array>;
   /** How it was made (task, corpus, steps, seed …): JSON, for people and reports. */
   provenance: Record<string, unknown>;
@@ -28,18 +32,38 @@ export interface EncoderModel {
   folded?: true;
 }
 
-/** The encoder alone: normalised slices `[T, F, 1]` at node `input`, embeddings at `output`. */
-export function encoderGraph(config: EncoderConfig): { graph: Graph; input: Ref; output: Ref } {
+/** The encoder alone: normalised slices `[T, F, 1]` at node `input`, what is read at `output`. */
+export function encoderGraph(
+  config: EncoderConfig,
+  readOut: ReadOut = 'embedding',
+): { graph: Graph; input: Ref; output: Ref } {
   checkEncoder(config);
   const graph = new Graph();
   const input = graph.input('slices', [config.frames, config.bands, 1]);
-  return { graph, input, output: encoder(graph, input, config) };
+  const blocks = encoderBlocks(graph, input, config);
+  const embedding = embeddingOf(graph, blocks.at(-1)!, config);
+  return { graph, input, output: readOutOf(graph, embedding, blocks, readOut) };
+}
+
+/** The graph that has all the model's weights. */
+export function wholeGraph({ config, weights }: Pick<EncoderModel, 'config' | 'weights'>): Graph {
+  return encoderGraph(config, knowsWhitening(weights.keys()) ? 'whitened' : 'embedding').graph;
+}
+
+/** What labels are told from best: `whitened`, if the model knows it. */
+export function bestReadOut({ readOut, weights }: Pick<EncoderModel, 'readOut' | 'weights'>): ReadOut {
+  return readOut ?? (knowsWhitening(weights.keys()) ? 'whitened' : 'embedding');
+}
+
+/** Values that are read for each slice. */
+export function readOutSize({ config, readOut }: Pick<EncoderModel, 'config' | 'readOut'>): number {
+  return sizeOf(encoderGraph(config, readOut).output.shape);
 }
 
 /** What of it runs elsewhere: log-mel slices (or a waveform) in, `embedding` out. */
 export function deployedEncoder(model: EncoderModel): DeployedModel {
-  const { config, frontEnd, mean, std, weights, provenance } = model;
-  const { graph, input, output } = encoderGraph(config);
+  const { config, readOut, frontEnd, mean, std, weights, provenance } = model;
+  const { graph, input, output } = encoderGraph(config, readOut);
   const slices = { node: input.name, name: 'log_mel', frontEnd, mean, std };
   return {
     kind: 'encoder',
@@ -48,6 +72,7 @@ export function deployedEncoder(model: EncoderModel): DeployedModel {
     outputs: [{ name: 'embedding', node: output.name }],
     metadata: {
       encoder: JSON.stringify(config),
+      ...(readOut && { read_out: readOut }),
       ...inputMetadata(slices),
       provenance: JSON.stringify(provenance),
     },
@@ -82,7 +107,7 @@ export async function saveEncoderModel(
   checkEncoderModel(model);
   checkTrainable('model', model);
   const tensors = normalizationTensors(model);
-  for (const { name, shape } of encoderGraph(model.config).graph.params) {
+  for (const { name, shape } of wholeGraph(model).params) {
     tensors.set(name, { shape, data: model.weights.get(name)! });
   }
   for (const [name, tensor] of beside.tensors) tensors.set(name, tensor);
@@ -99,11 +124,13 @@ export function normalizationTensors({ config: { bands }, mean, std }: EncoderMo
   ]);
 }
 
-export function encoderMetadata({ config, frontEnd, provenance }: EncoderModel): Record<string, string> {
+export function encoderMetadata(model: EncoderModel): Record<string, string> {
+  const { config, readOut, frontEnd, provenance } = model;
   return {
     format,
     version,
     config: JSON.stringify(configSchema.parse(config)),
+    ...(readOut && { read_out: readOut }),
     front_end: JSON.stringify(storedFrontEnd(frontEnd)),
     provenance: JSON.stringify(provenance),
   };
@@ -130,10 +157,12 @@ export function parseEncoderModel(bytes: Buffer, file: string): EncoderModel {
   const config = parse('config', configSchema);
   const frontEnd = parse('front_end', frontEndSchema);
   const provenance = parse('provenance', z.record(z.string(), z.unknown()));
-  const { precision = 'float32' } = metadata;
+  const { precision = 'float32', read_out } = metadata;
+  const readOut = readOuts.find((one) => one === read_out);
+  if (readOut !== read_out) throw bad(`what is read from it is "${read_out}" (known: ${readOuts.join(', ')})`);
   if (precision !== 'float32' && precision !== 'int8') throw bad(`its weights are of precision "${precision}"`);
   try {
-    const { nodes, params } = encoderGraph(config).graph;
+    const { nodes, params } = encoderGraph(config, knowsWhitening(tensors.keys()) ? 'whitened' : 'embedding').graph;
     const reader = new TensorReader(new Map([...tensors].filter(([name]) => !name.startsWith(classifierPrefix))));
     const mean = reader.floats('normalization.mean', [config.bands]);
     const std = reader.floats('normalization.std', [config.bands]);
@@ -142,7 +171,7 @@ export function parseEncoderModel(bytes: Buffer, file: string): EncoderModel {
       ? unpackWeights(nodes, reader)
       : new Map(params.map(({ name, shape }) => [name, reader.floats(name, shape)]));
     reader.end();
-    const model = { config, frontEnd, mean, std, weights, provenance, folded };
+    const model = { config, readOut, frontEnd, mean, std, weights, provenance, folded };
     checkEncoderModel(model);
     return model;
   } catch (error) {
@@ -153,8 +182,13 @@ export function parseEncoderModel(bytes: Buffer, file: string): EncoderModel {
 /** Throws `ERR_ARGUMENT` unless the model is whole: every array there, of the right size, finite; nothing unknown. */
 export function checkEncoderModel(model: EncoderModel): void {
   if (!(model?.config && model.frontEnd && model.weights)) throw argumentError('model', 'an EncoderModel', model);
-  const { config, frontEnd } = model;
-  const parameters = encoderGraph(config).graph.params;
+  const { config, frontEnd, readOut } = model;
+  if (readOut !== undefined) checkReadOut(readOut);
+  if (readOut === 'whitened' && !knowsWhitening(model.weights.keys())) {
+    const wanted = 'embedding or layers: the whitening of this encoder has not been learnt, which pretraining does';
+    throw argumentError('readOut', wanted, readOut);
+  }
+  const parameters = wholeGraph(model).params;
   const width = frameWidth(frontEnd);
   if (width !== config.bands) {
     throw argumentError('bands of the front end', `those of the encoder (${config.bands})`, width);

@@ -3,7 +3,7 @@
 //
 // A convolution or dense layer `x` has `x.weight` (int8), `x.weight.scale` (one for each output) and `x.bias` (float32).
 import { type Node, sizeOf } from '../graph/graph.js';
-import { batchNormEpsilon } from '../graph/inference.js';
+import { BATCH_NORM_EPSILON } from '../native/constants.js';
 import type { TensorReader } from './tensor-reader.js';
 
 /** The weights of a graph from the tensors of a packed file. Where a norm was folded, one stands that only adds the
@@ -29,7 +29,7 @@ export function unpackWeights(nodes: readonly Node[], reader: TensorReader): Map
       weights.set(`${node.name}.bias`, reader.floats(`${node.inputs[0]}.bias`, [channels]));
       weights.set(`${node.name}.running_mean`, all(0));
       // With epsilon it is 1 to the last bit of a float32.
-      weights.set(`${node.name}.running_var`, all(1 - batchNormEpsilon));
+      weights.set(`${node.name}.running_var`, all(1 - BATCH_NORM_EPSILON));
     }
   }
   return weights;

@@ -53,12 +53,18 @@ export class ClipDraw {
     return low;
   }
 
-  /** Index of a clip that is not in `taken`, which must leave at least one. */
+  /** Index of a clip that is not in `taken`. Throws `ERR_DATASET` if that leaves none. */
   drawExcept(rng: Random, taken: ReadonlySet<number>): number {
     // Among many clips the first tries succeed; where a few long ones crowd the rest, any free clip will do.
     for (let tries = 0; tries < 32; tries++) {
       const index = this.draw(rng);
       if (!taken.has(index)) return index;
+    }
+    if (this.size <= taken.size) {
+      const message =
+        `Another clip is asked for than ${taken.size} of the ${this.size} that are long enough: add recordings. A task ` +
+        "that asks for others must say so (negatives: 'example'), so that none is without.";
+      throw new Audio2VecError('ERR_DATASET', message);
     }
     let index = rng.int(this.size);
     while (taken.has(index)) index = (index + 1) % this.size;

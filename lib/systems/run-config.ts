@@ -47,36 +47,42 @@ export type RunDefaults = Pick<RunOptions, 'batchSize' | 'steps' | 'learningRate
 
 /** Fills in defaults and checks; `ERR_ARGUMENT` names the option that is wrong. */
 export function runConfig(o: RunOptions, defaults: RunDefaults = {}): RunConfig {
-  const integer = (name: keyof RunOptions, min: number, max: number) => {
-    const v = o[name] as number | undefined;
-    if (v !== undefined && !(Number.isInteger(v) && v >= min && v <= max)) {
-      throw argumentError(name, `an integer from ${min} to ${max}`, v);
-    }
-  };
-  integer('batchSize', 1, 65536);
-  integer('steps', 1, 1e9);
-  integer('threads', 1, 1024);
-  integer('evaluateEvery', 1, 1e9);
-  if (o.minutes !== undefined && !(o.minutes > 0 && o.minutes < 1e6)) {
-    throw argumentError('minutes', 'a positive number', o.minutes);
-  }
   if (o.steps !== undefined && o.minutes !== undefined) {
     throw argumentError('minutes', 'absent when steps is given', o.minutes);
   }
   const { seed = 1, weightDecay = defaults.weightDecay ?? 0, batchSize = defaults.batchSize ?? 64 } = o;
-  if (!Number.isSafeInteger(seed)) throw argumentError('seed', 'an integer', seed);
-  if (!(weightDecay >= 0 && weightDecay < 1)) throw argumentError('weightDecay', 'from 0 to below 1', weightDecay);
   const { learningRate: peak = defaults.learningRate ?? 1e-3, warmUp = defaults.warmUp ?? 100 } = o;
-  const schedule = { peak, warmUp, decay: o.decay ?? 'cosine', floor: o.floor ?? 0.01 } as const;
-  checkSchedule(schedule);
-  return {
+  const config: RunConfig = {
     batchSize,
     steps: o.minutes === undefined ? (o.steps ?? defaults.steps ?? 5000) : undefined,
     minutes: o.minutes,
-    schedule,
+    schedule: { peak, warmUp, decay: o.decay ?? 'cosine', floor: o.floor ?? 0.01 },
     weightDecay,
     seed,
     threads: o.threads ?? availableParallelism(),
     evaluateEvery: o.evaluateEvery,
   };
+  checkRunConfig(config);
+  return config;
+}
+
+/** `ERR_ARGUMENT` names what is wrong; for options, and for what a checkpoint says of its run. */
+export function checkRunConfig(config: RunConfig): void {
+  const integer = (name: keyof RunConfig, max: number) => {
+    const v = config[name] as number | undefined;
+    if (!(Number.isInteger(v) && v! >= 1 && v! <= max)) throw argumentError(name, `an integer from 1 to ${max}`, v);
+  };
+  const { steps, minutes, seed, weightDecay, evaluateEvery } = config;
+  integer('batchSize', 65536);
+  integer('threads', 1024);
+  if (steps !== undefined || minutes === undefined) integer('steps', 1e9);
+  if (evaluateEvery !== undefined) integer('evaluateEvery', 1e9);
+  if (minutes !== undefined && !(typeof minutes === 'number' && minutes > 0 && minutes < 1e6)) {
+    throw argumentError('minutes', 'a positive number', minutes);
+  }
+  if (!Number.isSafeInteger(seed)) throw argumentError('seed', 'an integer', seed);
+  if (!(typeof weightDecay === 'number' && weightDecay >= 0 && weightDecay < 1)) {
+    throw argumentError('weightDecay', 'from 0 to below 1', weightDecay);
+  }
+  checkSchedule(config.schedule);
 }

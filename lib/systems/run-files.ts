@@ -1,7 +1,9 @@
-/** Names of the files in a run's folder; systems add their own. */
+/** Names of the files in a run's folder (`tensorboard` is a folder itself); systems add their own. */
 export const runFiles = {
   checkpoint: 'checkpoint.safetensors',
   log: 'run.json',
+  metrics: 'metrics.jsonl',
+  tensorboard: 'tensorboard',
   encoder: 'encoder.safetensors',
   features: 'features.a2v',
   reconstructions: 'reconstructions.safetensors',

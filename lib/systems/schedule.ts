@@ -13,10 +13,11 @@ export interface Schedule {
 }
 
 export function checkSchedule({ peak, warmUp, decay, floor }: Schedule): void {
-  if (!(peak > 0 && peak <= 10)) throw argumentError('learningRate', 'a positive number up to 10', peak);
+  if (!(typeof peak === 'number' && peak > 0 && peak <= 10))
+    throw argumentError('learningRate', 'a positive number up to 10', peak);
   if (!Number.isInteger(warmUp) || warmUp < 0) throw argumentError('warmUp', 'a number of steps, 0 or more', warmUp);
   if (decay !== 'cosine' && decay !== 'constant') throw argumentError('decay', '"cosine" or "constant"', decay);
-  if (!(floor >= 0 && floor <= 1)) throw argumentError('floor', 'from 0 to 1', floor);
+  if (!(typeof floor === 'number' && floor >= 0 && floor <= 1)) throw argumentError('floor', 'from 0 to 1', floor);
 }
 
 /** Learning rate of step `step` (from 0) of `steps`; while the number of steps is not known yet, the rate stays at the

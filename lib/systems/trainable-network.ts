@@ -5,7 +5,8 @@ import type { Graph } from '../graph/graph.js';
 export type TrainableNetwork = Pick<
   Network,
   'step' | 'evaluate' | 'forward' | 'outputs' | 'lossAndGradients' | 'update' | 'getState' | 'setState'
->;
+> &
+  Partial<Pick<Network, 'close' | 'getStatistics' | 'setStatistics'>>;
 
 /** Makes a graph runnable. */
 export type NetworkFactory = (graph: Graph, options: NetworkOptions) => TrainableNetwork;

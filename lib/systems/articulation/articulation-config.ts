@@ -1,5 +1,6 @@
 // Options of the system `articulation`.
-import { type LogMelConfig, logMelFrontEnd } from '../../features/log-mel-front-end.js';
+import type { LogMelConfig } from '../../features/log-mel-config.js';
+import { logMelFrontEnd } from '../../features/log-mel-front-end.js';
 import { argumentError } from '../../util/errors.js';
 import { type RunConfig, type RunOptions, runConfig } from '../run-config.js';
 import { articulationDescription } from './description.js';

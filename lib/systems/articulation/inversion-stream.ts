@@ -1,7 +1,9 @@
 // What is heard in sound as it comes in: log-mel frames into a window, the network whenever enough of them are new.
+
 import { type Batch, Network } from '../../engine/network.js';
 import { featureStream } from '../../features/compute.js';
 import type { FrontEndStream } from '../../features/front-end.js';
+import { notFiniteAt } from '../../util/arguments.js';
 import { argumentError } from '../../util/errors.js';
 import type { ForwardProcess } from './forward-process.js';
 import { inferenceGraph, nodes } from './inversion-graph.js';
@@ -99,7 +101,7 @@ export class InversionStream {
    * @throws `ERR_ARGUMENT` for samples that are not finite; the stream is then as if just {@link reset} */
   push(chunk: Float32Array): DueFrames {
     if (!(chunk instanceof Float32Array)) throw argumentError('chunk', 'a Float32Array', chunk);
-    const bad = chunk.findIndex((x) => !Number.isFinite(x));
+    const bad = notFiniteAt(chunk);
     if (bad >= 0) {
       this.reset();
       throw argumentError(`chunk[${bad}]`, 'finite', chunk[bad]);

@@ -1,10 +1,12 @@
 // Recordings → what a vocal tract (or another process) does in them, and back to sound.
+
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { Network } from '../../engine/network.js';
 import { features } from '../../features/compute.js';
 import { frontEndOf } from '../../features/front-ends.js';
 import type { DeployedModel } from '../../models/deployed-model.js';
+import { checkFinite } from '../../util/arguments.js';
 import { Audio2VecError, argumentError } from '../../util/errors.js';
 import type { Controls, ForwardProcess, Utterance } from './forward-process.js';
 import { corrected, extended } from './inverse.js';
@@ -126,6 +128,7 @@ export class ArticulatoryInversion {
       throw argumentError('search', 'an integer from 0 to 1000', rounds);
     }
     const given = this.#given(options.utterance);
+    const length = samples?.length;
     const spectrum = await this.#features(samples, signal);
     const { frontEnd, level, shape } = this.model;
     const loud = options.loudness ?? loudness(spectrum, shape.bands, frontEnd);
@@ -148,7 +151,7 @@ export class ArticulatoryInversion {
       utterance: decodeRows(utteranceParameters, guess.utterance),
       rows: guess.frames.length / frameParameters.length,
       loudness: loud,
-      samples: samples.length,
+      samples: length,
     };
   }
 
@@ -225,6 +228,10 @@ export class ArticulatoryInversion {
     this.#network.close();
   }
 
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
   /** Frames centred on 0, hop, 2 hop … samples. */
   async #features(samples: Float32Array, signal?: AbortSignal): Promise<Float32Array> {
     if (!(samples instanceof Float32Array)) throw argumentError('samples', 'a Float32Array', samples);
@@ -234,8 +241,7 @@ export class ArticulatoryInversion {
     const rows = Math.floor(samples.length / frontEnd.hop) + 1;
     const padded = new Float32Array(Math.max(entry.sampleCount(rows, frontEnd), samples.length));
     padded.set(samples.subarray(0, padded.length - leadOf(this.model)), leadOf(this.model));
-    const bad = samples.findIndex((x) => !Number.isFinite(x));
-    if (bad >= 0) throw argumentError(`samples[${bad}]`, 'finite', samples[bad]);
+    checkFinite('samples', samples);
     return features(padded.subarray(0, entry.sampleCount(rows, frontEnd)), {
       frontEnd,
       isa: this.#options.isa,

@@ -1,8 +1,9 @@
 // Files of parameters: .json (values by name), .jsonl (a line for each frame), .npy (a row for each frame).
+import { writeFileAtomic } from '../../util/atomic-write.js';
 import { Audio2VecError } from '../../util/errors.js';
-import { readNpy } from '../../util/npy.js';
+import { readNpy, writeNpy } from '../../util/npy.js';
 import { readWholeFile } from '../../util/read-file.js';
-import type { ForwardProcess } from './forward-process.js';
+import type { Controls, ForwardProcess } from './forward-process.js';
 
 /** What {@link controlsFrom} takes: a number for what stays, numbers for what moves. */
 export type NamedValues = Record<string, number | number[]>;
@@ -96,3 +97,60 @@ async function fromMatrix(file: string, process: ForwardProcess): Promise<NamedV
       .map((name, c) => [name, Array.from({ length: frames }, (_, i) => Number(data[i * columns + c]))]),
   );
 }
+
+type Trajectories = Pick<Controls, 'frames' | 'utterance'>;
+
+/** Writes what {@link readParameterFile} reads: `.jsonl`, a line for each frame with the utterance's parameters in the first;
+ * or `.npy` with the columns' names and the utterance's parameters, which do not fit into an array, in a `.json` beside it.
+ * @returns the files written
+ * @throws `ERR_FILE` */
+export async function writeParameterFile(
+  file: string,
+  values: Trajectories,
+  process: ForwardProcess,
+): Promise<string[]> {
+  if (!file.endsWith('.npy')) {
+    await writeFileAtomic(file, lines(values, process));
+    return [file];
+  }
+  const width = process.frameParameters.length;
+  await writeNpy(file, values.frames, [values.frames.length / width, width]);
+  const about = { columns: process.frameParameters.map((p) => p.name), utterance: onceByName(values, process) };
+  const beside = file.replace(/\.npy$/, '.json');
+  await writeFileAtomic(beside, `${JSON.stringify(about, null, 1)}\n`);
+  return [file, beside];
+}
+
+function lines({ frames, utterance }: Trajectories, process: ForwardProcess): string {
+  const { frameParameters, hop, sampleRate } = process;
+  const width = frameParameters.length;
+  const rows = Array.from({ length: frames.length / width }, (_, i) => ({
+    time: rounded((i * hop) / sampleRate),
+    ...(i === 0 && onceByName({ utterance }, process)),
+    ...Object.fromEntries(frameParameters.map(({ name }, c) => [name, rounded(frames[i * width + c]!)])),
+  }));
+  return `${rows.map((row) => JSON.stringify(row)).join('\n')}\n`;
+}
+
+/** Trajectories by name. */
+export function valuesByName(values: Trajectories, process: ForwardProcess) {
+  const { frameParameters, hop, sampleRate } = process;
+  const width = frameParameters.length;
+  const rows = values.frames.length / width;
+  const column = (c: number) => Array.from({ length: rows }, (_, i) => rounded(values.frames[i * width + c]!));
+  return {
+    hopSeconds: hop / sampleRate,
+    utterance: onceByName(values, process),
+    frames: Object.fromEntries(frameParameters.map((p, c) => [p.name, column(c)])),
+  };
+}
+
+/** The utterance's parameters by name. */
+export function onceByName(
+  { utterance }: Pick<Controls, 'utterance'>,
+  process: ForwardProcess,
+): Record<string, number> {
+  return Object.fromEntries(process.utteranceParameters.map((p, i) => [p.name, rounded(utterance[i]!)]));
+}
+
+const rounded = (x: number) => Number(x.toPrecision(6));

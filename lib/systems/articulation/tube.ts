@@ -1,9 +1,8 @@
 // A tube of sections as a formula: reflection coefficients, the all-pole filter that a tube is, its resonances.
+import { TUBE_SECTIONS } from '../../native/constants.js';
 import { argumentError } from '../../util/errors.js';
 import { type Resonance, resonances } from './lpc.js';
 
-/** Sections of the synthesiser's tube, of equal length. */
-export const TUBE_SECTIONS = 16;
 /** In warm moist air, m/s. */
 export const SPEED_OF_SOUND = 350;
 

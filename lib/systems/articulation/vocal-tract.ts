@@ -1,6 +1,7 @@
 // The vocal tract as a forward process: parameters in physical units → speech-like sound, natively, many tracts side by
 // side in the lanes of vectors (native/synthesis). docs/vocal-tract.md derives the model.
 import { capabilities, native } from '../../native/addon.js';
+import { TUBE_SECTIONS, tractControls } from '../../native/constants.js';
 import type { NativeTracts } from '../../native/types.js';
 import { withCancel } from '../../util/cancel.js';
 import { Audio2VecError, argumentError } from '../../util/errors.js';
@@ -13,9 +14,9 @@ import {
   type SynthesisOptions,
   type Utterance,
 } from './forward-process.js';
-import type { Parameter } from './parameters.js';
+import { type Parameter, parameterNamed } from './parameters.js';
 import { drawTract, tractRelevance } from './tract-draw.js';
-import { SPEED_OF_SOUND, TUBE_SECTIONS } from './tube.js';
+import { SPEED_OF_SOUND } from './tube.js';
 
 /** Hz. */
 const SAMPLE_RATE = 16_000;
@@ -47,7 +48,9 @@ const source: Parameter[] = [
 ];
 
 /** Parameters that move, in the order of the columns of {@link Controls.frames}. */
-export const tractFrameParameters: readonly Parameter[] = [...radii, ...source];
+export const tractFrameParameters: readonly Parameter[] = tractControls.map((name) =>
+  parameterNamed([...radii, ...source], name),
+);
 
 // biome-ignore format: a table
 /** Parameters that an utterance has once. */

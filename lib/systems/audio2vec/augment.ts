@@ -1,4 +1,4 @@
-// Random alterations of the slices an encoder sees (never of the slices a decoder must rebuild). Drawn here as plain
+// Random augmentations of the slices an encoder sees (never of the slices a decoder must rebuild). Drawn here as plain
 // data, applied natively while slices are gathered.
 import type { Augmentation } from '../../engine/augmentation.js';
 import type { EncoderConfig } from '../../models/blocks.js';
@@ -71,9 +71,9 @@ export function augments({ timeMask, bandMask, gain, filter, mix }: Augmentation
   return timeMask > 0 || bandMask > 0 || gain > 0 || filter > 0 || mix > 0;
 }
 
-/** Draws alterations for `slices` slices.
+/** Draws augmentations for `slices` slices.
  * @param background where mixed-in slices come from: clips of at least a slice
- * @param used alterations drawn earlier with the same options and no longer needed: filled again and returned */
+ * @param used augmentations drawn earlier with the same options and no longer needed: filled again and returned */
 export function drawAugmentation(
   rng: Random,
   slices: number,
@@ -110,7 +110,7 @@ export function drawAugmentation(
   return into;
 }
 
-/** Room for the alterations of `slices` slices that `options` turn on. */
+/** Room for the augmentations of `slices` slices that `options` turn on. */
 function augmentationArrays(slices: number, bands: number, options: AugmentationOptions): Augmentation {
   const { timeMask, bandMask, gain, filter, mix } = options;
   return {

@@ -4,13 +4,14 @@ import { checkEncoder, defaultEncoder, type EncoderConfig } from '../../models/b
 import { argumentError } from '../../util/errors.js';
 import { type RunConfig, type RunOptions, runConfig } from '../run-config.js';
 import { type AugmentationOptions, checkAugmentation, noAugmentation, recipeAugmentation } from './augment.js';
+import { type StartingPoint, type StoredStart, storedStart } from './starting-point.js';
 import { chooseTasks, formatTasks, type Tasks } from './tasks/index.js';
 
 /** Options of a run that trains an encoder; all have defaults. */
 export interface TrainingOptions extends RunOptions {
   /** Shape of the encoder; what is left out is as in {@link defaultEncoder}. */
   encoder?: Partial<EncoderConfig>;
-  /** Alterations of what the encoder sees. Default: none; {@link recipeAugmentation} when pretraining
+  /** Augmentation of what the encoder sees. Default: none; {@link recipeAugmentation} when pretraining
    * with a task that lives on it (`contrastive`). */
   augmentation?: Partial<AugmentationOptions>;
 }
@@ -22,6 +23,9 @@ export interface PretrainingOptions extends TrainingOptions {
   task?: Tasks;
   /** Fraction of the clips that are held out to measure progress. Default 0.05. */
   heldOut?: number;
+  /** Encoder to begin with instead of random weights: its weights and normalisation are taken, and its shape is that of
+   * the run. Heads and the optimiser begin anew. */
+  from?: StartingPoint;
   /** Whether the finished encoder's embeddings are whitened over the corpus, see whiten.ts. Default true. */
   whiten?: boolean;
 }
@@ -39,6 +43,8 @@ export interface PretrainingConfig extends TrainingConfig {
   taskModules?: Record<string, string>;
   heldOut: number;
   whiten: boolean;
+  /** What training began with, unless random weights. */
+  from?: StoredStart;
 }
 
 /** Fills in defaults and checks; `ERR_ARGUMENT` names the option that is wrong. */
@@ -53,16 +59,17 @@ export function trainingConfig(o: TrainingOptions): TrainingConfig {
 
 /** {@link trainingConfig} for a pretext task. */
 export function pretrainingConfig(o: PretrainingOptions): PretrainingConfig {
-  const encoder = { ...defaultEncoder, ...o.encoder };
+  const from = o.from && storedStart(o.from, o.encoder);
+  const encoder = o.from?.model.config ?? { ...defaultEncoder, ...o.encoder };
   checkEncoder(encoder);
   const { frames } = encoder;
   const choices = chooseTasks(o.task ?? 'contrastive', frames);
   const usual = choices.some((c) => c.task.augmented) ? recipeAugmentation(encoder) : noAugmentation;
   const augmentation = { ...usual, ...o.augmentation };
-  const training = trainingConfig({ ...o, learningRate: o.learningRate ?? 2e-3, augmentation });
+  const training = trainingConfig({ ...o, encoder, learningRate: o.learningRate ?? 2e-3, augmentation });
   const task = formatTasks(choices, frames);
   const { heldOut = 0.05, whiten = true } = o;
   if (!(heldOut >= 0 && heldOut < 1)) throw argumentError('heldOut', 'a fraction from 0 to below 1', heldOut);
   if (typeof whiten !== 'boolean') throw argumentError('whiten', 'true or false', whiten);
-  return { ...training, task, heldOut, whiten };
+  return { ...training, task, heldOut, whiten, ...(from && { from }) };
 }

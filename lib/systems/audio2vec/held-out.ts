@@ -2,6 +2,8 @@
 
 import type { FeatureStore } from '../../features/feature-store.js';
 import { sizeOf } from '../../graph/graph.js';
+import { chanceLosses } from '../../graph/losses.js';
+import type { Node } from '../../graph/node.js';
 import { type Interval, spearmanInterval } from '../../util/metrics.js';
 import type { TrainableNetwork } from '../trainable-network.js';
 import type { BatchSampler } from './sampler.js';
@@ -17,8 +19,12 @@ export interface TaskReport {
    * a copy of the encoded slice closest in time. */
   meanSlice?: number;
   nearestSlice?: number;
-  /** Loss of answering 1/2 always, where the answer is a probability. */
+  /** Loss of the same answer always: 1/2 where the answer is a probability, the mean where it is a pseudo-label. */
   constant?: number;
+  /** Loss where all embeddings are alike, of tasks that compare them. */
+  chance?: number;
+  /** Of the task in the sum of losses. */
+  weight?: number;
   /** Rank correlation of answers and truth, and its 95 % bootstrap interval. */
   spearman?: { correlation: number; interval: Interval };
   /** Examples this was measured on. */
@@ -47,13 +53,17 @@ export interface HeldOutOptions {
 /** Measures every task of the graph. */
 export async function reportHeldOut(o: HeldOutOptions): Promise<TaskReport[]> {
   const reports: TaskReport[] = [];
+  const chances = chanceLosses(o.graph.graph.nodes, o.heldOut.batchSize);
   for (const [t, nodes] of o.graph.tasks.entries()) {
     const batches = Array.from({ length: o.batches }, (_, i) => o.heldOut.examples(i, t));
     const examples = batches.flat();
-    const report: TaskReport = { task: nodes.choice.task.name, loss: 0, examples: examples.length };
+    const { task, weight } = nodes.choice;
+    const report: TaskReport = { task: task.name, loss: 0, examples: examples.length };
+    if (weight !== 1) report.weight = weight;
+    if (nodes.loss in chances) report.chance = chances[nodes.loss]! / weight;
     for (let i = 0; i < o.batches; i++) {
       const { parts } = await o.network.evaluate(o.heldOut.batch(i));
-      report.loss += parts[nodes.loss]! / nodes.choice.weight / o.batches;
+      report.loss += parts[nodes.loss]! / weight / o.batches;
     }
     if (rebuilds(o.graph, nodes)) Object.assign(report, trivialErrors(o, t, examples));
     if (answersWithOne(o.graph, nodes)) Object.assign(report, await correlation(o, nodes, batches));
@@ -137,8 +147,21 @@ async function correlation(o: HeldOutOptions, nodes: TaskNodes, batches: readonl
   }
   // A logit orders answers as its sigmoid does.
   const loss = o.graph.graph.nodes.find((n) => n.name === nodes.loss);
-  const constant = loss?.op === 'loss' && loss.loss === 'bce' ? Math.LN2 : undefined;
+  const constant = loss?.op === 'loss' ? constantAnswer(loss, truth, nodes.choice.task.label !== undefined) : undefined;
   return { constant, spearman: spearmanInterval(answers, truth) };
+}
+
+/** Loss of answering 1/2, or 0, which is the mean of a pseudo-label over the corpus. */
+function constantAnswer(
+  { loss, number: straight = 1 }: Extract<Node, { op: 'loss' }>,
+  truth: readonly number[],
+  isLabel: boolean,
+): number | undefined {
+  if (loss === 'bce') return Math.LN2;
+  if (!isLabel) return undefined;
+  const huber = (d: number) => (d <= straight ? d ** 2 / 2 : straight * (d - straight / 2));
+  const losses = truth.map((t) => (loss === 'huber' ? huber(Math.abs(t)) : Math.abs(t)));
+  return losses.reduce((a, b) => a + b, 0) / truth.length;
 }
 
 /** A slice as the network sees it. */

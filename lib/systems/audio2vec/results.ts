@@ -2,12 +2,15 @@
 import type { Results } from '../results.js';
 import type { TaskReport } from './held-out.js';
 
+export const chanceLabel = 'chance: all embeddings alike';
+
 /** What predictors that learnt nothing get. */
 export function trivialPredictors(task: TaskReport | undefined): { label: string; loss: number }[] {
   const known: [string, number | undefined][] = [
     ['training mean slice', task?.meanSlice],
     ['nearest slice', task?.nearestSlice],
-    ['always one half', task?.constant],
+    ['always the same answer', task?.constant],
+    [chanceLabel, task?.chance],
   ];
   return known.flatMap(([label, loss]) => (loss === undefined ? [] : [{ label, loss }]));
 }

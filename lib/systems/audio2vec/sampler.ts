@@ -46,6 +46,10 @@ export class BatchSampler {
     if (augments(this.augmentation)) this.background = new ClipDraw(clipStarts, clips, frames, 'Mixing');
   }
 
+  get batchSize(): number {
+    return this.options.batchSize;
+  }
+
   /** Clips long enough for each task, in the order of the graph's tasks. */
   get usableClips(): number[] {
     return this.draws.map((d) => d.size);

@@ -1,8 +1,9 @@
 // The system of this name: an encoder of log-mel slices, trained on pretext tasks.
 import { join } from 'node:path';
+import type { Arrays } from '../../engine/network.js';
 import { pseudoLabelColumn, pseudoLabelColumnName } from '../../features/pseudo-label-column.js';
 import { type EncoderModel, saveEncoderModel } from '../../models/encoder-model.js';
-import { encoderWeights } from '../../models/initial-weights.js';
+import { encoderWeights, initialParameters } from '../../models/initial-weights.js';
 import { argumentError } from '../../util/errors.js';
 import { runFiles } from '../run-files.js';
 import { splitClips } from '../split.js';
@@ -14,6 +15,7 @@ import { saveReconstructions } from './reconstructions.js';
 import { heldOutResults } from './results.js';
 import { BatchSampler } from './sampler.js';
 import { SliceLabels } from './slice-labels.js';
+import { checkFrontEnd, normalisedBy, type StartingPoint } from './starting-point.js';
 import { chooseTasks } from './tasks/index.js';
 import type { Task } from './tasks/task.js';
 import { type TrainingGraph, trainingGraph } from './training-graph.js';
@@ -26,8 +28,12 @@ const heldOutExamples = 1000;
 /** So many held-out slices are kept beside what the decoder made of them. */
 const keptReconstructions = 8;
 
-/** @param own tasks of the user's own that the run may name */
-export function audio2vec(own: readonly Task[] = []): System<PretrainingOptions, PretrainingConfig> {
+/** @param own tasks of the user's own that the run may name
+ * @param from the encoder that a run begins with, as in its options; what is resumed needs it no more */
+export function audio2vec(
+  own: readonly Task[] = [],
+  from?: StartingPoint,
+): System<PretrainingOptions, PretrainingConfig> {
   return {
     name: 'audio2vec',
     summary: 'an encoder of log-mel slices, by pretext tasks',
@@ -37,7 +43,11 @@ export function audio2vec(own: readonly Task[] = []): System<PretrainingOptions,
       const labels = chooseTasks(task, encoder.frames, own).some((choice) => choice.task.label);
       return { frontEnd: {}, ...(labels && { columns: { [pseudoLabelColumnName]: pseudoLabelColumn } }) };
     },
-    prepare: (config, corpus) => prepare(config, corpus, own),
+    prepare: (config, corpus) => {
+      if (from) checkFrontEnd(from, corpus.store);
+      const training = prepare(config, corpus, own);
+      return from ? { ...training, initial: beginning(training, from, config.seed) } : training;
+    },
   };
 }
 
@@ -53,9 +63,17 @@ interface Parts {
   heldOut?: BatchSampler;
 }
 
-function prepare(config: PretrainingConfig, corpus: Corpus, own: readonly Task[]): Training {
+/** Weights of the encoder; heads are random. */
+function beginning({ graph }: Training, { model }: StartingPoint, seed: number): Arrays {
+  const initial = initialParameters(graph, seed);
+  for (const [name, weight] of encoderWeights(model.weights)) initial.set(name, weight);
+  return initial;
+}
+
+function prepare(config: PretrainingConfig, given: Corpus, own: readonly Task[]): Training {
   const { encoder, seed, batchSize, augmentation } = config;
-  const { store } = corpus;
+  const store = config.from ? normalisedBy(given.store, config.from) : given.store;
+  const corpus = { ...given, store };
   if (store.bands !== encoder.bands)
     throw argumentError('encoder.bands', `${store.bands}, as the corpus has`, encoder.bands);
   const choices = chooseTasks(config.task, encoder.frames, own);
@@ -104,14 +122,15 @@ async function finish(network: TrainableNetwork, run: FinishedRun, parts: Parts)
   if (measure && rebuilding) {
     await saveReconstructions(out, await reconstruct(measure, rebuilding, keptReconstructions), store.bands);
   }
-  const { encoder: _, taskModules: __, ...making } = run.provenance;
+  const { encoder: _, taskModules: __, from: ___, ...making } = run.provenance;
+  const { from } = config;
   const trained: EncoderModel = {
     config: config.encoder,
     frontEnd: store.frontEnd,
     mean: store.mean,
     std: store.std,
     weights: encoderWeights(network.getState().params),
-    provenance: { ...making, tasks },
+    provenance: { ...making, tasks, ...(from && { from: { name: from.name, fingerprint: from.fingerprint } }) },
   };
   const { seed, threads } = config;
   const model = config.whiten ? await whitened(trained, { store, clips, seed, threads, signal }) : trained;

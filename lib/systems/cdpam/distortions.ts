@@ -1,36 +1,42 @@
 // Distortions by name: what their levels mean, how strong they get, and how likely a listener is to hear each. The
 // arithmetic is native (native/distortion).
+
 import { native } from '../../native/addon.js';
+import { distortions as kinds } from '../../native/constants.js';
+import { checkFinite } from '../../util/arguments.js';
 import { argumentError } from '../../util/errors.js';
 import type { Random } from '../../util/random.js';
 
-/** In the order of `DistortionKind` in native/distortion/distortion.h. */
-const kinds = [
-  'noise-white',
-  'noise-steady',
-  'noise-masked',
-  'lowpass',
-  'bandpass',
-  'reverb-length',
-  'reverb-wet',
-  'eq',
-  'clip',
-  'bits',
-  'dropout',
-  'packet-loss',
-  'pops',
-  'hold',
-  'gain',
-  'delay',
-  'detune',
-  'phase',
-  'quiet-noise',
-  'echo',
-  'slow-gain',
-  'rumble',
-] as const;
-
 export type DistortionKind = (typeof kinds)[number];
+
+/** Levels that can be computed, in the units of {@link families} and of what nobody hears below: far more than is ever
+ * drawn. */
+const computable: Readonly<Record<DistortionKind, readonly [low: number, high: number]>> = {
+  'noise-white': [-100, 300],
+  'noise-steady': [-100, 300],
+  'noise-masked': [-100, 300],
+  lowpass: [1, 1e6],
+  bandpass: [0, 1],
+  'reverb-length': [0.01, 60],
+  'reverb-wet': [-100, 300],
+  eq: [0, 100],
+  clip: [0, 100],
+  bits: [1, 32],
+  dropout: [0, 100],
+  'packet-loss': [0, 100],
+  pops: [0, 1e4],
+  hold: [1, 1e4],
+  gain: [-200, 200],
+  delay: [-1e4, 1e4],
+  detune: [-1200, 1200],
+  phase: [-100, 100],
+  'quiet-noise': [-300, 100],
+  echo: [-300, 100],
+  'slow-gain': [-100, 100],
+  rumble: [-300, 100],
+  'coding-noise': [-300, 100],
+  holes: [0, 100],
+};
 
 /** A kind of distortion over its levels. Between two levels one goes evenly, or by equal factors. */
 export interface Family {
@@ -58,6 +64,15 @@ export const families = {
     clear: 5,
     by: 'steps',
   },
+  'coding-noise': {
+    unit: 'dB above what the clip masks',
+    mildest: -20,
+    strongest: 18,
+    half: 4,
+    clear: 11,
+    by: 'steps',
+  },
+  holes: { unit: '% of bands', mildest: 2, strongest: 90, half: 25, clear: 60, by: 'factors' },
   lowpass: { unit: 'Hz', mildest: 7700, strongest: 900, half: 5600, clear: 3000, by: 'factors' },
   bandpass: {
     unit: 'of the way from 60–7200 to 600–1800 Hz',
@@ -150,15 +165,17 @@ export interface RowDistortion {
 
 /** Distorts rows of `samples` `[rows, count]`, off the event loop and in the order given: what one has written, the next
  * may read. The same seeds give the same samples.
- * @throws `ERR_ARGUMENT` for rows that are not there or levels that are not finite */
+ * @throws `ERR_ARGUMENT` for rows that are not there, samples that are not finite, and levels beyond what can be computed */
 export async function distortRows(
   samples: Float32Array,
   count: number,
   sampleRate: number,
   rows: readonly RowDistortion[],
 ): Promise<void> {
+  if (!(samples instanceof Float32Array)) throw argumentError('samples', 'a Float32Array', samples);
   if (!Number.isInteger(count) || count < 1) throw argumentError('count', 'a positive integer', count);
   if (!(sampleRate >= 1000 && sampleRate <= 1e6)) throw argumentError('sampleRate', '1000 to 1000000 Hz', sampleRate);
+  checkFinite('samples', samples);
   const have = Math.floor(samples.length / count);
   const check = (name: string, row: number) => {
     if (!(Number.isInteger(row) && row >= 0 && row < have))
@@ -174,7 +191,10 @@ export async function distortRows(
     list.forEach(({ kind, level, seed }, i) => {
       const index = kinds.indexOf(kind);
       if (index < 0) throw argumentError('kind', `one of ${kinds.join(', ')}`, kind);
-      if (!Number.isFinite(level)) throw argumentError('level', 'a finite number', level);
+      const [low, high] = computable[kind];
+      if (!(typeof level === 'number' && level >= low && level <= high)) {
+        throw argumentError(`level of ${kind}`, `a number from ${low} to ${high}`, level);
+      }
       if (!Number.isSafeInteger(seed) || seed < 0) throw argumentError('seed', 'a whole number', seed);
       if (kind === 'noise-steady' && other === undefined) throw argumentError('other', 'a row', other);
       requests.push(index, level, seed, i === 0 ? from : to, other ?? -1, to);

@@ -1,7 +1,8 @@
 // What the metric hears with: log-mel above a floor, at 16 kHz or at 32 kHz. Bands lie equally far apart in both, and the
 // lower ones of the wide front end are those of the narrow one: the same network reads either. A narrow recording is to
 // the wide metric a recording with nothing above.
-import { type LogMelConfig, logMelFrontEnd } from '../../features/log-mel-front-end.js';
+import type { LogMelConfig } from '../../features/log-mel-config.js';
+import { logMelFrontEnd } from '../../features/log-mel-front-end.js';
 
 /** Log-mel of the floor, which silence has, is 0 to the network; a unit is this much in ln(power). */
 const UNIT = 2;

@@ -10,7 +10,17 @@ import { deployedMetric } from './deployed.js';
 import { frontEnds, narrow, type Width } from './front-end.js';
 import { checkMetricModel, loadMetricModel, type MetricModel } from './metric-model.js';
 import { differenceGraph, embeddingGraph, FRAMES } from './network.js';
-import { commonWidth, featuresOf, framesOf, type Heard, hear, lowerBands, type Sound, soundGradient } from './sound.js';
+import {
+  commonWidth,
+  featuresOf,
+  framesOf,
+  type Heard,
+  hear,
+  lowerBands,
+  mono,
+  type Sound,
+  soundGradient,
+} from './sound.js';
 
 export interface MetricOptions {
   /** Worker threads; default: all cores. Distances do not depend on it. */
@@ -186,7 +196,7 @@ export class PerceptualMetric {
     sound: Sound,
     { sampleRate = SAMPLE_RATE, signal }: { sampleRate?: number; signal?: AbortSignal } = {},
   ): Promise<SoundEmbedding> {
-    const heard = await hear('sound', sound, sampleRate, { signal });
+    const heard = await hear('sound', mono('sound', sound), sampleRate, { signal });
     const frames = framesOf(heard);
     const features = await featuresOf(heard, frames, heard.width, signal);
     const slices = features.length / FRAMES / frontEnds[heard.width].bands;
@@ -228,13 +238,14 @@ export class PerceptualMetric {
   async #prepare(reference: Sound, test: Sound, options: CompareOptions): Promise<{ run: Run; alignment?: Alignment }> {
     const { sampleRate = SAMPLE_RATE, signal } = options;
     const rates = typeof sampleRate === 'number' ? ([sampleRate, sampleRate] as const) : sampleRate;
-    let heard = await hear('reference', reference, rates[0], { signal });
-    let other = await hear('test', test, rates[1], { signal });
+    const sounds = [mono('reference', reference), mono('test', test)] as const;
+    let heard = await hear('reference', sounds[0], rates[0], { signal });
+    let other = await hear('test', sounds[1], rates[1], { signal });
     const width = commonWidth(heard, other);
     let alignment: Alignment | undefined;
     if (options.align && asksFor(options.align)) {
-      if (heard.width !== width) heard = await hear('reference', reference, rates[0], { signal, width });
-      if (other.width !== width) other = await hear('test', test, rates[1], { signal, width });
+      if (heard.width !== width) heard = await hear('reference', sounds[0], rates[0], { signal, width });
+      if (other.width !== width) other = await hear('test', sounds[1], rates[1], { signal, width });
       ({ test: other, alignment } = align(heard, other, options.align));
     }
     const frames = Math.max(framesOf(heard), framesOf(other));

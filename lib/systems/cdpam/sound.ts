@@ -18,35 +18,35 @@ export interface Heard {
   sampleRate: number;
 }
 
-/** Mono, and at 16 kHz if its rate is no higher, else at 32 kHz (or as `width` says): what lies above 14 kHz is not heard.
- * @throws `ERR_ARGUMENT` for what is no sound: nothing, values that are not finite, channels of different lengths, a rate
- *   that is none */
+/** At 16 kHz if its rate is no higher, else at 32 kHz (or as `width` says): what lies above 14 kHz is not heard.
+ * @throws `ERR_ARGUMENT` for values that are not finite, and a rate that is none */
 export async function hear(
   name: string,
-  sound: Sound,
+  sound: Float32Array,
   sampleRate: number,
   { signal, width = sampleRate <= SAMPLE_RATE ? 'narrow' : 'wide' }: { signal?: AbortSignal; width?: Width } = {},
 ): Promise<Heard> {
   if (!(Number.isInteger(sampleRate) && sampleRate >= MIN_RATE && sampleRate <= MAX_RATE)) {
     throw argumentError('sampleRate', `a whole number of Hz, ${MIN_RATE} to ${MAX_RATE}`, sampleRate);
   }
-  const mono = mix(name, sound);
   // A callback for every sample would cost as much as the front end.
-  for (let i = 0; i < mono.length; i++) {
-    if (!Number.isFinite(mono[i])) throw argumentError(name, 'finite samples', mono[i]);
+  for (let i = 0; i < sound.length; i++) {
+    if (!Number.isFinite(sound[i])) throw argumentError(name, 'finite samples', sound[i]);
   }
   const rate = frontEnds[width].sampleRate;
-  const samples = sampleRate === rate ? mono : await resample(mono, sampleRate, { sampleRate: rate, signal });
-  return { samples, width, length: mono.length, sampleRate };
+  const samples = sampleRate === rate ? sound : await resample(sound, sampleRate, { sampleRate: rate, signal });
+  return { samples, width, length: sound.length, sampleRate };
 }
 
-function mix(name: string, sound: Sound): Float32Array {
+/** The mean of the channels, in an array of its own: the caller may do what he likes with his.
+ * @throws `ERR_ARGUMENT` for what is no sound: nothing, or channels of different lengths */
+export function mono(name: string, sound: Sound): Float32Array {
   const channels = sound instanceof Float32Array ? [sound] : sound;
   const [first] = Array.isArray(channels) ? (channels as readonly Float32Array[]) : [];
   if (!(first instanceof Float32Array && first.length > 0)) {
     throw argumentError(name, 'a Float32Array of samples, or one for each channel, not empty', sound);
   }
-  if (channels.length === 1) return first;
+  if (channels.length === 1) return Float32Array.from(first);
   const out = new Float32Array(first.length);
   for (const channel of channels) {
     if (!(channel instanceof Float32Array && channel.length === first.length)) {

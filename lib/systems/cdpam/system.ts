@@ -92,7 +92,7 @@ async function prepared(config: MetricTrainingConfig, train: Examples, heldOut: 
 /** The stages: first what belongs together, then what is heard, then also what is worse. */
 function stage({ contrastiveShare }: MetricTrainingConfig, done: number): Record<string, number> {
   return {
-    [stageWeights.contrastive]: done < contrastiveShare ? 1 : 0.3,
+    [stageWeights.contrastive]: done < contrastiveShare ? 1 : 0.5,
     [stageWeights.heard]: done < contrastiveShare ? 0 : 1,
     [stageWeights.ranking]: done < Math.max(RANKING_SHARE, contrastiveShare) ? 0 : 0.5,
   };

@@ -17,14 +17,18 @@ export async function readBackgrounds(
   signal?: AbortSignal,
 ): Promise<Float32Array[]> {
   const random = new Random(seed).fork('backgrounds');
-  const files = random.shuffle(await listAudio(folder, { signal })).slice(0, MOST_SECONDS / SECONDS_EACH);
+  const files = random.shuffle(await listAudio(folder, { signal }));
   const pieces: Float32Array[] = [];
+  let room = MOST_SECONDS * rate;
   for await (const { samples } of readFolder(folder, { files, signal })) {
     if (!samples) continue;
     const length = Math.min(samples.length, SECONDS_EACH * rate);
     const start = random.int(samples.length - length + 1);
     const piece = samples.slice(start, start + length);
-    if (piece.some((x) => x !== 0)) pieces.push(piece);
+    if (!piece.some((x) => x !== 0)) continue;
+    pieces.push(piece);
+    room -= length;
+    if (room <= 0) break;
   }
   if (pieces.length > 0) return pieces;
   throw new Audio2VecError('ERR_DATASET', `${folder}: none of the backgrounds can be read.`);

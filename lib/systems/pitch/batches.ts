@@ -8,7 +8,7 @@ import type { Inputs, Objective } from './objective.js';
 import type { Pieces } from './pieces.js';
 
 /** Shares of a batch of `pesto`: recordings, tones, and the rest noise. */
-const RECORDINGS = 0.5;
+const RECORDINGS = 0.4;
 const TONES = 0.3;
 
 export class Batches {
@@ -36,7 +36,7 @@ export class Batches {
       const place = (i + 0.5) / examples;
       const known = objective === 'pesto' && tones > 0 && place > RECORDINGS;
       const piece = !known
-        ? pieces.recording(random)
+        ? pieces[this.objective.recordings](random)
         : place < RECORDINGS + TONES
           ? pieces.tone(random)
           : pieces.noise(random);

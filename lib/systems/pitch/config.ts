@@ -2,7 +2,7 @@
 import type { CqtConfig } from '../../features/cqt-config.js';
 import { argumentError } from '../../util/errors.js';
 import { type RunConfig, type RunOptions, runConfig } from '../run-config.js';
-import { errorKinds, type ObjectiveName, objectives, pitchRunDefaults } from './choices.js';
+import { errorKinds, type ObjectiveName, objectives, pestoLosses, pitchRunDefaults } from './choices.js';
 import { checkCqt, pitchCqt, spicePitchCqt } from './front-end.js';
 
 export interface PitchOptions extends RunOptions {
@@ -15,11 +15,13 @@ export interface PitchOptions extends RunOptions {
   backgrounds?: string;
   /** Weight of synthetic tones of known pitch among what `pesto` learns from; 0: recordings alone. Default 1. */
   tones?: number;
+  /** `pesto`: leaves one of its losses out. */
+  without?: (typeof pestoLosses)[number];
   /** Mixes no view with noise and backgrounds. Default false. */
   clean?: boolean;
   /** Moves no piece by up to an octave. Default false. */
   fixedOctave?: boolean;
-  /** `spice`: weight of the reconstruction. Default 1. */
+  /** `spice`: weight of the reconstruction, a mean over bins. Default 10. */
   reconstruction?: number;
   /** `spice`: how the error is punished. Default `huber`. */
   error?: (typeof errorKinds)[number];
@@ -35,6 +37,7 @@ export interface PitchConfig extends RunConfig {
   channels: number;
   backgrounds?: string;
   tones: number;
+  without?: (typeof pestoLosses)[number];
   clean: boolean;
   fixedOctave: boolean;
   reconstruction: number;
@@ -45,8 +48,11 @@ export interface PitchConfig extends RunConfig {
 
 export function pitchConfig(options: PitchOptions): PitchConfig {
   const { objective = 'pesto', channels = 16, tones = 1, clean = false, fixedOctave = false } = options;
-  const { reconstruction = 1, error = 'huber', calibration = 5, backgrounds } = options;
+  const { reconstruction = 10, error = 'huber', calibration = 5, backgrounds, without } = options;
   if (!objectives.includes(objective)) throw argumentError('objective', objectives.join(' or '), objective);
+  if (without !== undefined && !pestoLosses.includes(without)) {
+    throw argumentError('without', pestoLosses.join(', '), without);
+  }
   if (!errorKinds.includes(error)) throw argumentError('error', errorKinds.join(', '), error);
   if (!(Number.isInteger(channels) && channels >= 1 && channels <= 256)) {
     throw argumentError('channels', 'an integer from 1 to 256', channels);
@@ -71,6 +77,7 @@ export function pitchConfig(options: PitchOptions): PitchConfig {
     channels,
     backgrounds,
     tones,
+    ...(without && { without }),
     clean,
     fixedOctave,
     reconstruction,

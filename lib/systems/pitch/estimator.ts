@@ -1,15 +1,18 @@
 // Pitch of recordings: samples → constant-Q frames → network → track.
+
 import { fileURLToPath } from 'node:url';
 import { MAX_RATE, MIN_RATE, resample, SAMPLE_RATE } from '../../audio/index.js';
 import { features } from '../../features/compute.js';
 import { cqtFrontEnd } from '../../features/cqt.js';
 import type { CqtConfig } from '../../features/cqt-config.js';
 import type { DeployedModel } from '../../models/deployed-model.js';
+import { checkFinite } from '../../util/arguments.js';
+import { partOf } from '../../util/copied.js';
 import { Audio2VecError, argumentError } from '../../util/errors.js';
 import { deployedPitch } from './deployed.js';
 import { FrameReader } from './frame-reader.js';
 import { marginFrames } from './front-end.js';
-import { checkPitchModel, loadPitchModel, type PitchModel } from './model.js';
+import { checkPitchModel, loadPitchModel, objectiveOf, type PitchModel } from './model.js';
 import { PitchStream } from './pitch-stream.js';
 import { checkTrackOptions, lookahead, type PitchFrame, PitchTracker, type TrackOptions } from './track.js';
 
@@ -21,7 +24,7 @@ export interface PitchTrack {
   hz: Float32Array;
   /** 0 to 1. */
   confidence: Float32Array;
-  /** 1 where the confidence reaches the threshold. */
+  /** 1 where something with pitch sounds: the confidence against the threshold, by stretches unless there is no smoothing. */
   voiced: Uint8Array;
 }
 
@@ -39,10 +42,13 @@ export interface EstimatorOptions {
   isa?: string;
 }
 
-/** Frames in one call of the network. */
-const BLOCK = 64;
+/** Frames in one call of the network. The fewer, the more a frame takes; what is left at the end is read in small blocks, so that
+ * little is computed for frames that are not there: a clip of 2 s has 101. */
+const BLOCKS = [32, 8] as const;
 /** Frames whose constant-Q picture is held at once: 20 seconds. */
 const SPAN = 1024;
+
+type Readers = readonly [long: FrameReader, short: FrameReader];
 
 /** Estimates fundamental frequency, with a confidence that something with pitch sounds.
  *
@@ -52,12 +58,14 @@ const SPAN = 1024;
 export class PitchEstimator {
   readonly model: PitchModel;
   readonly #isa: string | undefined;
+  /** A network that no call is using: making one takes as long as some seconds of sound. */
+  #idle: Readers | undefined;
 
   private constructor(model: PitchModel, { isa }: EstimatorOptions) {
     checkPitchModel(model);
     this.model = model;
     this.#isa = isa;
-    new FrameReader(model, 1, isa).close(); // which complains of an instruction set that is not there
+    this.#idle = this.#readers(); // which complains of an instruction set that is not there
   }
 
   /** Reads a model file (`pitch.safetensors` of a training run).
@@ -93,11 +101,15 @@ export class PitchEstimator {
     if (!(samples instanceof Float32Array)) throw argumentError('samples', 'a Float32Array', samples);
     if (samples.length === 0) throw new Audio2VecError('ERR_ARGUMENT', 'samples must not be empty.');
     checkRate(sampleRate, this.frontEnd);
+    checkFinite('samples', samples);
     const mono = sampleRate === this.frontEnd.sampleRate ? samples : await resample(samples, sampleRate, { signal });
-    const frames = cqtFrontEnd.frameCount(mono.length, this.frontEnd);
+    const { length } = mono;
+    const frames = cqtFrontEnd.frameCount(length, this.frontEnd);
     const track = emptyTrack(frames);
-    const reader = new FrameReader(this.model, Math.min(BLOCK, frames), this.#isa);
-    const tracker = new PitchTracker(this.model, reader.width, settings);
+    const readers = this.#idle ?? this.#readers();
+    this.#idle = undefined;
+    const [long, short] = readers;
+    const tracker = new PitchTracker(this.model, long.width, settings);
     const frame: PitchFrame = { time: 0, hz: 0, confidence: 0, voiced: false };
     let done = 0;
     const keep = () => {
@@ -108,9 +120,11 @@ export class PitchEstimator {
     try {
       for (let first = 0; first < frames; first += SPAN) {
         const count = Math.min(SPAN, frames - first);
-        const span = await this.#span(mono, first, count, frames, reader.context, signal);
-        for (let at = 0; at < count; at += reader.block) {
+        const span = await this.#span(mono, length, first, count, frames, long.context, signal);
+        for (let at = 0, block: number; at < count; at += block) {
           signal?.throwIfAborted();
+          const reader = count - at > long.block - short.block ? long : short;
+          block = reader.block;
           for (let i = 0; i < reader.block + 2 * reader.context; i++) reader.set(i, span, this.#clamp(at + i, span));
           await reader.runAsync();
           for (let t = 0; t < Math.min(reader.block, count - at); t++) {
@@ -122,7 +136,8 @@ export class PitchEstimator {
         onProgress?.(Math.min(1, (first + count) / frames));
       }
     } finally {
-      reader.close();
+      if (this.#idle) for (const reader of readers) reader.close();
+      else this.#idle = readers;
     }
     while (tracker.flush(frame)) keep();
     return track;
@@ -137,7 +152,7 @@ export class PitchEstimator {
   latency(options: TrackOptions = {}): number {
     const { smoothing } = checkTrackOptions(options, this.model);
     const { sampleRate, hop } = this.frontEnd;
-    const { context } = new FrameReader(this.model, 1, this.#isa);
+    const { context } = objectiveOf(this.model.objective);
     return (1000 * (cqtFrontEnd.latency(this.frontEnd) + (context + lookahead(smoothing)) * hop)) / sampleRate;
   }
 
@@ -147,9 +162,20 @@ export class PitchEstimator {
     return deployedPitch(this.model, frames);
   }
 
+  /** Gives the memory back at once; a later call takes it anew. */
+  close(): void {
+    for (const reader of this.#idle ?? []) reader.close();
+    this.#idle = undefined;
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
   /** Decibels of frames first - context … first + count + context, those beyond the recording being its first and last. */
   async #span(
     samples: Float32Array,
+    length: number,
     first: number,
     count: number,
     frames: number,
@@ -159,14 +185,23 @@ export class PitchEstimator {
     const { hop, bins } = this.frontEnd;
     const margin = marginFrames(this.frontEnd) + 1;
     const from = Math.max(0, first - context - margin);
-    const end = Math.min(samples.length, (first + count + context + margin) * hop);
-    const db = await features(samples.subarray(from * hop, end), { frontEnd: this.frontEnd, isa: this.#isa, signal });
+    const end = Math.min(length, (first + count + context + margin) * hop);
+    const db = await features(partOf(samples, length, from * hop, end), {
+      frontEnd: this.frontEnd,
+      isa: this.#isa,
+      signal,
+    });
     const out = new Float32Array((count + 2 * context) * bins);
     for (let i = 0; i < count + 2 * context; i++) {
       const frame = Math.max(0, Math.min(frames - 1, first + i - context)) - from;
       out.set(db.subarray(frame * bins, (frame + 1) * bins), i * bins);
     }
     return out;
+  }
+
+  #readers(): Readers {
+    const [long, short] = BLOCKS.map((block) => new FrameReader(this.model, block, this.#isa));
+    return [long!, short!];
   }
 
   #clamp(place: number, span: Float32Array): number {

@@ -3,12 +3,12 @@
 import { cqtFrontEnd } from '../../features/cqt.js';
 import type { CqtConfig } from '../../features/cqt-config.js';
 
-/** Of a phone's model: seven octaves from C1 in thirds of a semitone, 50 frames a second. */
+/** Of a phone's model: seven octaves from C1 in halves of a semitone, 50 frames a second. */
 export const pitchCqt: Partial<CqtConfig> = {
   kind: 'cqt',
   hop: 320,
-  binsPerOctave: 36,
-  bins: 252,
+  binsPerOctave: 24,
+  bins: 168,
   gamma: 7,
   output: 'db',
 };
@@ -44,11 +44,10 @@ export function marginFrames(config: CqtConfig): number {
   return Math.ceil(cqtFrontEnd.latency(config) / config.hop);
 }
 
-/** Of SPICE (section IV): 128 bins, half a semitone apart; with decibels in place of magnitudes, so that loudness hardly
- * matters, and shorter low filters. */
+/** Of SPICE (section IV): 128 bins, half a semitone apart, from A1 to 2.2 kHz; with shorter low filters. The network makes
+ * magnitudes of the decibels. */
 export const spicePitchCqt: Partial<CqtConfig> = {
   ...pitchCqt,
-  binsPerOctave: 24,
   bins: 128,
-  lowestHz: 46.2493,
+  lowestHz: 55,
 };

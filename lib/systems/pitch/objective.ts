@@ -10,6 +10,7 @@ export interface NetworkShape {
   frames: number;
   /** Bins of the constant-Q picture. */
   bins: number;
+  binsPerOctave: number;
   channels: number;
 }
 
@@ -30,6 +31,8 @@ export interface Objective {
   layers(g: Graph, x: Ref, shape: NetworkShape): PitchOutputs;
   /** Frames in a piece of sound that is trained on. */
   frames: number;
+  /** Which pieces of recordings: any, or rather those where something sounds. */
+  recordings: 'recording' | 'sounding';
   /** The graph with the losses. */
   training(config: PitchConfig): Graph;
   /** Fills the example's part of the inputs of {@link Objective.training}. */

@@ -13,7 +13,7 @@ const SLOPE = 0.1;
 const MOST_SHIFT = 16;
 /** Weights of the losses beside those of tones. */
 const WEIGHTS = { invariance: 0.5, shift: 0.5, equivariance: 0.1 };
-const CONFIDENCE = 0.5;
+const CONFIDENCE = 1;
 /** Two bells of classes that lie upon each other have the overlap 0.35 or more: tanh(AGREEMENT · overlap²) is 1. */
 const AGREEMENT = 25;
 /** Width of a tone's target, bins. */
@@ -22,19 +22,22 @@ const SPREAD = 0.8;
 export const pesto: Objective = {
   context: CONTEXT,
   frames: FRAMES,
+  recordings: 'recording',
   // Without tones, the paper's balance; they make classes of bins, and all else can be lighter.
-  balanced: ({ tones }) => (tones > 0 ? [] : Object.keys(WEIGHTS)),
+  balanced: ({ tones, without }) => (tones > 0 ? [] : Object.keys(WEIGHTS).filter((name) => name !== without)),
 
-  layers(g, x, { channels }) {
+  layers(g, x, { channels, binsPerOctave }) {
     const act = (name: string, r: Ref) => g.pointwise(`${name}.act`, 'leaky_relu', r, SLOPE);
-    // What lies within a third of an octave, over the frames around.
+    // What lies within half an octave or so, over the frames around.
     const near = act('near', g.conv('near', x, [2 * CONTEXT + 1, 15], channels, true, { padding: ['none', 'same'] }));
     // Harmonics and subharmonics: every third of an octave, more than two octaves up and down.
-    const far = act('far', g.conv('far', near, [1, 15], channels, true, { dilation: [1, 12] }));
+    const far = act(
+      'far',
+      g.conv('far', near, [1, 15], channels, true, { dilation: [1, Math.round(binsPerOctave / 3)] }),
+    );
     const both = act('both', g.conv('both', far, [1, 5], channels, true));
     const classes = g.conv('classes', both, [1, 1], 1, true);
-    const seen = g.concat('seen', [both, classes]);
-    const evidence = act('evidence', g.conv('evidence', seen, [1, 1], 8, true));
+    const evidence = act('evidence', g.conv('evidence', both, [1, 1], 8, true));
     const over = (mode: 'max' | 'mean' | 'std') => g.globalPool(`evidence.${mode}`, mode, evidence, 'bands');
     const summary = g.concat('summary', [over('max'), over('mean'), over('std')]);
     const hidden = act('hidden', g.conv('hidden', summary, [1, 1], 16, true));
@@ -47,17 +50,20 @@ export const pesto: Objective = {
    * 2^(-k / binsPerOctave); `target` the class of a tone, 0 for recordings; `unknown` 1 where it is not known whether
    * anything with pitch sounds, and elsewhere `sounding` 1 if so. */
   training(config) {
-    const { bins } = config.frontEnd;
+    const { bins, binsPerOctave } = config.frontEnd;
     const g = new Graph();
     const x = g.input('x', [FRAMES, bins, 1], 3);
-    const { classes, voiced } = pesto.layers(g, x, { frames: FRAMES, bins, channels: config.channels });
+    const { classes, voiced } = pesto.layers(g, x, { frames: FRAMES, bins, binsPerOctave, channels: config.channels });
     const perFrame = g.reshape('frames', classes!, [bins], 3 * OUT);
     const view = (name: string, from: Ref, i: number) => g.select(`${name}${i}`, from, i * OUT, OUT);
     const fixed = (name: string, r: Ref) => g.stopGradient(name, r);
     const y = [0, 1, 2].map((i) => view('y', perFrame, i)) as [Ref, Ref, Ref];
     const p = y.map((r, i) => g.softmax(`p${i}`, r)) as [Ref, Ref, Ref];
     const weight = Object.fromEntries(
-      Object.entries(WEIGHTS).map(([name, w]) => [name, g.scalar(`weight of ${name}`, w)]),
+      Object.entries(WEIGHTS).map(([name, w]) => [
+        name,
+        g.scalar(`weight of ${name}`, name === config.without ? 0 : w),
+      ]),
     );
 
     const teacher = fixed('teacher', p[0]);

@@ -9,6 +9,7 @@ import type { Random } from '../../util/random.js';
 import { DB_MEAN, DB_STD, marginFrames, type WideCqt } from './front-end.js';
 import { equalise, mix, rms, scale } from './sounds.js';
 import type { Melody } from './tones.js';
+import { unvoiced } from './unvoiced.js';
 
 /** A piece of sound with its fundamental at every frame: 0 where nothing with pitch sounds, undefined if not known. */
 export interface Piece {
@@ -31,6 +32,11 @@ export interface Sources {
 export function octaveMove({ below, above }: WideCqt, random: Random): number {
   return random.uniform() < 0.5 ? 0 : random.int(below + above + 1) - below;
 }
+
+/** Shares of what {@link Pieces.noise} draws. */
+const UNKNOWN = 0.2;
+const WHISPERED = 0.35;
+const SILENT = 0.03;
 
 export class Pieces {
   readonly #cqt: CqtConfig;
@@ -83,13 +89,27 @@ export class Pieces {
 
   /** From a recording; every place is equally likely. Its loudness is brought to about that of the others. */
   recording(random: Random): Piece {
+    const { clip, first } = this.#place(random);
+    return { samples: levelled(this.#read(clip, first)) };
+  }
+
+  /** The louder of two places of a recording: pauses are seldom. */
+  sounding(random: Random): Piece {
+    const { clip, first } = this.#place(random);
+    const [a, b] = [first, random.int(this.#places(clip))].map((place) => this.#read(clip, place));
+    return { samples: levelled(rms(a!) >= rms(b!) ? a! : b!) };
+  }
+
+  /** A recording, and where in it a piece begins. */
+  #place(random: Random): { clip: number; first: number } {
     const place = random.int(this.places);
     const i = this.#starts.findIndex((end) => place < end);
-    const first = this.sources.store.clipStarts[this.#usable[i]!]! + place - (this.#starts[i - 1] ?? 0);
-    const read = this.sources.store.read(first, this.span);
-    const samples = read.subarray(0, this.#length);
-    scale(samples, 0.1 / Math.max(1e-3, rms(samples)));
-    return { samples };
+    return { clip: this.#usable[i]!, first: place - (this.#starts[i - 1] ?? 0) };
+  }
+
+  #read(clip: number, first: number): Float32Array {
+    const { store } = this.sources;
+    return store.read(store.clipStarts[clip]! + first, this.span).subarray(0, this.#length);
   }
 
   tone(random: Random): Piece {
@@ -103,17 +123,24 @@ export class Pieces {
     };
   }
 
-  /** Something else than tones: a background, of which nothing is known; or noise or digital silence, without pitch. */
+  /** Something else than tones: a background, of which nothing is known; or what is known to have no pitch: a recording or a
+   * background as if whispered, synthetic noise, digital silence. */
   noise(random: Random): Piece {
-    const { backgrounds } = this.sources;
-    if (backgrounds.length > 0 && random.uniform() < 0.5) {
-      const samples = this.#part(backgrounds, random);
-      scale(samples, 0.1 / Math.max(1e-3, rms(samples)));
-      return { samples };
-    }
-    const samples = random.uniform() < 0.1 ? new Float32Array(this.#length) : this.#part(this.sources.noises, random);
-    scale(samples, 0.1);
-    return { samples, hz: new Float32Array(this.frames) };
+    const { backgrounds, noises } = this.sources;
+    const kind = random.uniform();
+    if (kind < UNKNOWN && backgrounds.length > 0) return { samples: levelled(this.#part(backgrounds, random)) };
+    const background = backgrounds.length > 0 && random.uniform() < 0.5;
+    const samples =
+      kind < UNKNOWN + WHISPERED
+        ? unvoiced(
+            background ? this.#part(backgrounds, random) : this.recording(random).samples,
+            this.#cqt.sampleRate,
+            random,
+          )
+        : kind < 1 - SILENT
+          ? this.#part(noises, random)
+          : new Float32Array(this.#length);
+    return { samples: levelled(samples), hz: new Float32Array(this.frames) };
   }
 
   /** Another sound to mix with, of the length of a piece: something without pitch if the piece is known to have none. */
@@ -144,12 +171,24 @@ export class Pieces {
 
   /** Writes the view that begins `offset` bins above the lowest of the wide picture, `[frames, bins]`. */
   view(samples: Float32Array, offset: number, bins: number, out: Float32Array): void {
-    const { bins: wide } = this.#cqt;
-    const db = this.#db;
-    this.#kernel.runSync(samples, db);
-    for (let t = 0; t < this.frames; t++) {
-      const from = (this.#margin + t) * wide + offset;
-      for (let j = 0; j < bins; j++) out[t * bins + j] = (db[from + j]! - DB_MEAN) / DB_STD;
-    }
+    this.show(samples);
+    for (let t = 0; t < this.frames; t++) this.cut(t, offset, bins, out.subarray(t * bins, (t + 1) * bins));
   }
+
+  /** Makes the wide picture that {@link cut} cuts from. */
+  show(samples: Float32Array): void {
+    this.#kernel.runSync(samples, this.#db);
+  }
+
+  /** Writes `bins` values of frame t, from `offset` bins above the lowest on. */
+  cut(t: number, offset: number, bins: number, out: Float32Array): void {
+    const from = (this.#margin + t) * this.#cqt.bins + offset;
+    for (let j = 0; j < bins; j++) out[j] = (this.#db[from + j]! - DB_MEAN) / DB_STD;
+  }
+}
+
+/** The same array, as loud as all others. */
+function levelled(samples: Float32Array): Float32Array {
+  scale(samples, 0.1 / Math.max(1e-3, rms(samples)));
+  return samples;
 }

@@ -1,6 +1,8 @@
 // Pitch of sound as it comes in.
+
 import { cqtFrontEnd } from '../../features/cqt.js';
 import type { CqtStream } from '../../features/cqt-stream.js';
+import { notFiniteAt } from '../../util/arguments.js';
 import { argumentError } from '../../util/errors.js';
 import { FrameReader } from './frame-reader.js';
 import type { PitchModel } from './model.js';
@@ -10,7 +12,8 @@ import { type PitchFrame, PitchTracker, type TrackOptions } from './track.js';
 const PIECE = 4096;
 
 /** Push samples in chunks of any size, get the frames that became due: bit-equal to `PitchEstimator.estimate` of all samples
- * together. Works on the calling thread and, once it runs, allocates only the list that it returns. */
+ * together. Works on the calling thread and, once it runs, allocates no
+ * arrays, only the frames that it returns. */
 export class PitchStream {
   readonly #cqt: CqtStream;
   readonly #reader: FrameReader;
@@ -38,6 +41,11 @@ export class PitchStream {
    * @throws `ERR_ARGUMENT` for a sample that is not finite; the stream is then as if just {@link reset} */
   push(chunk: Float32Array): PitchFrame[] {
     if (!(chunk instanceof Float32Array)) throw argumentError('chunk', 'a Float32Array', chunk);
+    const bad = notFiniteAt(chunk);
+    if (bad >= 0) {
+      this.reset();
+      throw argumentError(`chunk[${bad}]`, 'finite', chunk[bad]);
+    }
     const due: PitchFrame[] = [];
     for (let at = 0; at < chunk.length; at += PIECE) {
       const piece = chunk.subarray(at, at + PIECE);
@@ -71,6 +79,15 @@ export class PitchStream {
     this.#cqt.reset();
     this.#tracker.reset();
     this.#frames = 0;
+  }
+
+  /** Gives the memory back at once; no call may follow. */
+  close(): void {
+    this.#reader.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
   }
 
   #room(frames: number): void {

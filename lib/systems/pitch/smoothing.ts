@@ -5,23 +5,25 @@
 export const smoothings = ['viterbi', 'median', 'none'] as const;
 export type Smoothing = (typeof smoothings)[number];
 
-/** Cost of moving by one bin from frame to frame, and the most that any jump costs; in nats. */
-const STEP = 0.12;
+/** Cost of moving by a semitone from frame to frame, and the most that any jump costs; in nats. */
+const SEMITONE = 0.36;
 const JUMP = 4;
 
 /** The best path through frames of scores `[bins]`, with a fixed delay: `push` says the bin of the frame `lag` frames ago.
- * With costs c(d) = min(STEP · d, JUMP) two passes over the bins find the best predecessor of each. */
+ * With costs c(d) = min(step · d, JUMP) two passes over the bins find the best predecessor of each. */
 export class ViterbiPath {
   readonly #bins: number;
   readonly #lag: number;
+  readonly #step: number;
   #best: Float32Array;
   #next: Float32Array;
   /** Of the last lag + 1 frames, the best bin before each bin. */
   readonly #from: Int16Array[];
   #frames = 0;
 
-  constructor(bins: number, lag: number) {
+  constructor(bins: number, binsPerOctave: number, lag: number) {
     [this.#bins, this.#lag] = [bins, lag];
+    this.#step = (SEMITONE * 12) / binsPerOctave;
     this.#best = new Float32Array(bins);
     this.#next = new Float32Array(bins);
     this.#from = Array.from({ length: lag + 1 }, () => new Int16Array(bins));
@@ -30,7 +32,7 @@ export class ViterbiPath {
   /** @param scores of the frame's bins: log probabilities up to a constant
    * @returns the bin of the frame `lag` frames before, or -1 if there is none yet */
   push(scores: Float32Array): number {
-    const [bins, best, next] = [this.#bins, this.#best, this.#next];
+    const [bins, step, best, next] = [this.#bins, this.#step, this.#best, this.#next];
     const from = this.#from[this.#frames % this.#from.length]!;
     const jumpFrom = peakBin(best);
     const jump = best[jumpFrom]! - JUMP;
@@ -39,14 +41,14 @@ export class ViterbiPath {
       from[j] = j;
     }
     for (let j = 1; j < bins; j++) {
-      const moved = next[j - 1]! - STEP;
+      const moved = next[j - 1]! - step;
       if (moved > next[j]!) {
         next[j] = moved;
         from[j] = from[j - 1]!;
       }
     }
     for (let j = bins - 2; j >= 0; j--) {
-      const moved = next[j + 1]! - STEP;
+      const moved = next[j + 1]! - step;
       if (moved > next[j]!) {
         next[j] = moved;
         from[j] = from[j + 1]!;

@@ -3,13 +3,18 @@
 // how large the error is.
 import { Graph, type Ref } from '../../graph/graph.js';
 import type { PitchConfig } from './config.js';
+import { DB_STD } from './front-end.js';
 import type { Objective } from './objective.js';
-import { octaveMove } from './pieces.js';
 
 /** Frames of a piece, each of them an example of its own. */
 const FRAMES = 8;
-/** Views begin 0 to 8 bins above the lowest. */
-const MOST_SHIFT = 8;
+/** Between two views at most, bins; in the paper 8. Larger ones tell how far apart octaves are. */
+const MOST_SHIFT = 48;
+/** The paper's, for runs that move nothing by an octave. */
+const SMALL_SHIFT = 8;
+/** Magnitudes are raised to it. As they are, one strong harmonic is all that the decoder must place, and its place will do
+ * for a pitch; compressed, it has to place them all. */
+const COMPRESSION = 0.5;
 /** Channels of the encoder's blocks, in units of the first. */
 const WIDTHS = [1, 2, 4, 8, 8, 8];
 /** Of the shift in the total: the paper's for speech and singing. */
@@ -20,10 +25,11 @@ const LOG_RANGE = 5;
 export const spice: Objective = {
   context: 0,
   frames: FRAMES,
+  recordings: 'sounding',
   balanced: () => [],
 
   layers(g, x, { channels }) {
-    let h = x;
+    let h = magnitudes(g, 'magnitudes', x);
     WIDTHS.forEach((width, i) => {
       const conv = g.conv(`conv${i}`, h, [1, 3], width * channels, false);
       const normed = g.batchNorm(`norm${i}`, conv, true);
@@ -43,7 +49,7 @@ export const spice: Objective = {
     const views = config.clean ? 2 : 4;
     const g = new Graph();
     const x = g.input('x', [1, bins, 1], views * FRAMES);
-    const { position, voiced } = spice.layers(g, x, { frames: 1, bins, channels: config.channels });
+    const { position, voiced } = spice.layers(g, x, { frames: 1, bins, binsPerOctave, channels: config.channels });
     const step = 1 / (binsPerOctave * LOG_RANGE);
     const y = g.reshape('y', position!, [1], views * FRAMES);
     const view = (name: string, from: Ref, i: number) => g.select(`${name}${i}`, from, i * FRAMES, FRAMES);
@@ -72,32 +78,52 @@ export const spice: Objective = {
     if (config.reconstruction > 0) {
       const rebuilt = decoder(g, position!, config.channels / 2, bins);
       const clean = g.input('clean', [1, bins, 1], views * FRAMES);
-      g.loss('reconstruction', 'mse', [rebuilt, clean], config.reconstruction);
+      g.loss('reconstruction', 'mse', [rebuilt, magnitudes(g, 'clean magnitudes', clean)], config.reconstruction);
     }
     return g;
   },
 
   example(piece, pieces, config, inputs, random) {
     const { bins, binsPerOctave } = config.frontEnd;
-    const { below } = pieces.wide;
-    const move = !config.fixedOctave ? octaveMove(pieces.wide, random) : 0;
-    const room = (k: number) =>
-      Math.max(0, Math.min(pieces.wide.config.bins - bins, below + move + k - MOST_SHIFT / 2));
-    const offsets = [0, 1].map(() => room(random.int(MOST_SHIFT + 1)));
-    const size = FRAMES * bins;
+    const { below, config: wide } = pieces.wide;
+    // Anywhere in the wide picture, so pitches that no recording has are learnt, too.
+    const most = config.fixedOctave ? SMALL_SHIFT : MOST_SHIFT;
+    const lowest = Math.max(0, below - most / 2);
+    const room = Math.min(most, wide.bins - bins - lowest) + 1;
+    const offsets = Array.from({ length: FRAMES }, () => [0, 1].map(() => lowest + random.int(room)));
     const noisy = config.clean ? undefined : pieces.altered(piece, random.uniform(-5, 25), random, 0);
     for (const [i, samples] of [piece.samples, noisy].entries()) {
       if (!samples) continue;
-      offsets.forEach((offset, j) => {
-        const at = (2 * i + j) * size;
-        pieces.view(samples, offset, bins, inputs.x!.subarray(at, at + size));
-        inputs.clean?.set(inputs.x!.subarray(j * size, (j + 1) * size), at);
-      });
+      pieces.show(samples);
+      for (let t = 0; t < FRAMES; t++) {
+        for (let j = 0; j < 2; j++) {
+          const at = ((2 * i + j) * FRAMES + t) * bins;
+          const first = (j * FRAMES + t) * bins;
+          pieces.cut(t, offsets[t]![j]!, bins, inputs.x!.subarray(at, at + bins));
+          inputs.clean?.set(inputs.x!.subarray(first, first + bins), at);
+        }
+      }
     }
     // A view that begins higher shows the pitch lower.
-    inputs.shift!.fill((offsets[1]! - offsets[0]!) / (binsPerOctave * LOG_RANGE));
+    offsets.forEach(([a, b], t) => {
+      inputs.shift![t] = (b! - a!) / (binsPerOctave * LOG_RANGE);
+    });
   },
 };
+
+/** Decibels → compressed magnitudes, each frame scaled to mean 0 and deviation 1: loudness does not matter. In decibels the edges of
+ * a recording's spectrum and its noise stand out, which lie at the same Hz in every frame: the shift between two views can
+ * be read from them without any pitch. */
+function magnitudes(g: Graph, name: string, x: Ref): Ref {
+  const [frames, bins] = x.shape as [number, number, number];
+  const logs = g.scale(
+    `${name}.log`,
+    g.reshape(`${name}.frames`, x, [bins], x.rows * frames),
+    (COMPRESSION * DB_STD * Math.LN10) / 20,
+  );
+  const scaled = g.layerNorm(`${name}.scaled`, g.pointwise(`${name}.exp`, 'exp', logs));
+  return g.reshape(name, scaled, x.shape, x.rows);
+}
 
 function shiftLoss(g: Graph, config: PitchConfig, name: string, error: Ref, step: number, weight: number): void {
   const zero = g.scale(`${name}.zero`, g.stopGradient(`${name}.fixed`, error), 0);

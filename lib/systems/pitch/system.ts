@@ -23,6 +23,9 @@ import { melody } from './tones.js';
 const TONE_SECONDS = 600;
 const NOISES = 200;
 const NOISE_SECONDS = 2;
+/** Confidence from which a frame is voiced: chosen on train instruments, train voices and tones in noise, and on effects,
+ * fricatives and noise, so that few of the latter are called voiced. */
+const THRESHOLD = 0.53;
 /** Share of the recordings that is held out, and batches of them. */
 const HELD_OUT = 0.1;
 const HELD_OUT_BATCHES = 4;
@@ -67,7 +70,7 @@ async function prepare(config: PitchConfig, { store, signal }: Corpus): Promise<
     objective: config.objective,
     frontEnd,
     channels: config.channels,
-    threshold: 0.5,
+    threshold: THRESHOLD,
     weights: network.getState().params as Map<string, Float32Array>,
   });
   const calibrated = (network: TrainableNetwork, provenance: Record<string, unknown>): PitchModel => {

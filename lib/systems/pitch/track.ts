@@ -5,11 +5,13 @@ import { DB_MEAN, DB_STD } from './front-end.js';
 import type { PitchModel } from './model.js';
 import { harmonicBins, refined } from './refine.js';
 import { peakBin, peakOffset, type Smoothing, smoothings, ViterbiPath } from './smoothing.js';
+import { Voicing } from './voicing.js';
 
 export interface TrackOptions {
   /** Confidence from which a frame is voiced, 0 to 1; default: the model's. */
   threshold?: number;
-  /** Default: `viterbi` for models with classes, `median` for others. */
+  /** Of pitch; unless `none`, also of confidence and voicing: see {@link Voicing}. Default: `viterbi` for models with classes,
+   * `median` for others. */
   smoothing?: Smoothing;
   /** Reads the exact pitch from the harmonics of the frame, near where the network says it is. Default true. */
   refine?: boolean;
@@ -29,6 +31,11 @@ export interface PitchFrame {
 
 /** A frame whose loudest bin is under this level is digital silence. */
 const SILENCE = (-85 - DB_MEAN) / DB_STD;
+
+function isSilent(picture: Float32Array): boolean {
+  for (let j = 0; j < picture.length; j++) if (picture[j]! > SILENCE) return false;
+  return true;
+}
 
 /** Frames that smoothing looks ahead. */
 const VITERBI_LAG = 8;
@@ -66,6 +73,7 @@ export class PitchTracker {
   /** MIDI number of bin 0. */
   readonly #lowest: number;
   readonly #sorted: Float64Array;
+  readonly #voicing: Voicing;
   #taken = 0;
   #given = 0;
 
@@ -73,10 +81,11 @@ export class PitchTracker {
     [this.#model, this.#options] = [model, options];
     this.#lag = lookahead(options.smoothing);
     const kept = 2 * this.#lag + 1;
-    if (options.smoothing === 'viterbi') this.#path = new ViterbiPath(width, this.#lag);
+    if (options.smoothing === 'viterbi') this.#path = new ViterbiPath(width, model.frontEnd.binsPerOctave, this.#lag);
     this.#scores = Array.from({ length: kept }, () => new Float32Array(width));
     this.#midi = new Float64Array(kept);
     this.#confidence = new Float64Array(kept);
+    this.#voicing = new Voicing(this.#confidence, options.threshold, this.#lag);
     const { bins, binsPerOctave, lowestHz } = model.frontEnd;
     this.#pictures = Array.from({ length: kept }, () => new Float32Array(bins));
     this.#harmonics = harmonicBins(binsPerOctave);
@@ -114,6 +123,7 @@ export class PitchTracker {
   reset(): void {
     this.#taken = 0;
     this.#given = 0;
+    this.#voicing.reset();
     this.#path?.reset();
   }
 
@@ -130,11 +140,12 @@ export class PitchTracker {
       midi = this.#midiOf(scores, Math.abs(top - bin) <= 3 ? top : bin);
     } else if (this.#options.smoothing === 'median') midi = this.#median();
     const picture = this.#pictures[at]!;
-    const silent = !picture.some((x) => x > SILENCE);
+    const silent = isSilent(picture);
     out.time = this.#given * this.#seconds;
     out.hz = silent ? 0 : hzOf(this.#options.refine ? this.#refined(midi, picture) : midi);
-    out.confidence = silent ? 0 : this.#confidence[at]!;
-    out.voiced = out.confidence >= this.#options.threshold && out.hz > 0;
+    const voiced = this.#voicing.decide(this.#given, this.#taken - 1);
+    out.confidence = silent ? 0 : this.#voicing.confidence(this.#given, this.#taken - 1);
+    out.voiced = voiced && out.hz > 0;
     this.#given++;
   }
 
@@ -150,11 +161,17 @@ export class PitchTracker {
 
   /** Of the frame to be given and those around it, as far as there are any. */
   #median(): number {
+    const values = this.#midi;
     const first = Math.max(0, this.#given - MEDIAN_REACH);
     const last = Math.min(this.#taken - 1, this.#given + MEDIAN_REACH);
     let n = 0;
-    for (let t = first; t <= last; t++) this.#sorted[n++] = this.#midi[t % this.#midi.length]!;
-    const values = this.#sorted.subarray(0, n).sort();
-    return n % 2 ? values[n >> 1]! : this.#midi[this.#given % this.#midi.length]!;
+    const sorted = this.#sorted;
+    for (let t = first; t <= last; t++) {
+      const value = values[t % values.length]!;
+      let i = n++;
+      for (; i > 0 && sorted[i - 1]! > value; i--) sorted[i] = sorted[i - 1]!;
+      sorted[i] = value;
+    }
+    return n % 2 ? sorted[n >> 1]! : values[this.#given % values.length]!;
   }
 }

@@ -1,7 +1,8 @@
 // The Hilbert-Schmidt independence criterion of signal and labels, in blocks: the mean over blocks of
 // tr(K H L H) / n², H = I − 11ᵀ/n (Gretton et al. 2005).
+
+import { dot } from '../../matrix/products.js';
 import type { Steps } from '../../util/cooperative.js';
-import { dot } from '../../util/matrix.js';
 import type { Block } from './blocks.js';
 import { centre } from './signal-kernel.js';
 

@@ -1,5 +1,7 @@
 // What the estimate says of one label by itself.
+
 import type { Steps } from '../../util/cooperative.js';
+import { mean } from '../../util/mean.js';
 import type { Random } from '../../util/random.js';
 import { type Block, mixedBlocks, unbiased, withinClasses, withKernels } from './blocks.js';
 import { type Labels, mixtureDependence, normalisedDependence } from './dependence.js';
@@ -89,7 +91,6 @@ function spread(values: Float64Array, classes: Int32Array): { withinDeviation: n
     groups.set(c, list);
   }
   const variances = [...groups.values()].map(variance);
-  const mean = (v: readonly number[]) => v.reduce((a, b) => a + b, 0) / v.length;
   const all = variance([...values]);
   const inClasses = [...groups.values()].reduce((sum, g, c) => sum + (g.length * variances[c]) / values.length, 0);
   return {

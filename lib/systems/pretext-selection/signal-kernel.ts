@@ -1,5 +1,5 @@
 // How alike two recordings are: the kernel of the signal in the dependence estimate.
-import { dot, timesTransposed } from '../../util/matrix.js';
+import { dot, timesTransposed } from '../../matrix/products.js';
 
 /** `cosine`: of the views as they are (as published); nearly linear, so that it hardly sees an even function of the
  * signal. `gaussian`: of the views' leading principal components, the median distance as width. */

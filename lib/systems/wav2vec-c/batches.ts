@@ -12,6 +12,9 @@ import { type CodesConfig, framesPerCode } from './options.js';
 /** Values of Gumbel noise that batches take stretches of. */
 const noiseTable = 1 << 20;
 
+/** Of each batch, the code frames of their recordings that its segments begin at. */
+export const segmentStarts = new WeakMap<Batch, readonly number[]>();
+
 export class SegmentBatches {
   private readonly root: Random;
   private readonly draw: ClipDraw;
@@ -42,6 +45,8 @@ export class SegmentBatches {
     const { config, length, store } = this;
     const examples = config.batchSize;
     const batch = used ?? this.#empty(examples);
+    const starts: number[] = [];
+    segmentStarts.set(batch, starts);
     const values = (name: string) => (batch.inputs[name] as { values: Float32Array }).values;
     const [x, target] = [values(nodes.input), values(trainingInputs.target)];
     const size = framesPerCode * length * store.bands;
@@ -49,6 +54,7 @@ export class SegmentBatches {
     for (let e = 0; e < examples; e++) {
       const clip = this.draw.clip(this.draw.draw(rng));
       const first = clip.start + rng.int(clip.frames - framesPerCode * length + 1);
+      starts.push(Math.round((first - clip.start) / framesPerCode));
       const frames = normalisedFrames(store, first, framesPerCode * length);
       const mask = drawMask(rng, length, config);
       x.set(frames, 2 * e * size);

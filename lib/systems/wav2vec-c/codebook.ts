@@ -80,6 +80,7 @@ export function moveCentroids(
       const frame = restart ? rng.int(frames) : 0;
       for (let i = 0; i < part; i++) {
         const at = v * part + i;
+        if (!restart && count === 0) continue; // nothing to move to
         if (restart) book[at] = found.points[frame * width + b * part + i]!;
         else book[at] = book[at]! + rate * (sums[at]! / count - book[at]!);
       }

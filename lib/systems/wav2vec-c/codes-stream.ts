@@ -6,7 +6,7 @@ import { type FrontEndKernel, NOT_FINITE } from '../../features/front-end.js';
 import { frameCount } from '../../features/front-ends.js';
 import { samplesOf } from '../../features/slices.js';
 import { argumentError } from '../../util/errors.js';
-import { nodes } from './graph.js';
+import { nodes, vectorWidths } from './graph.js';
 import type { CodesModel } from './model.js';
 import { framesPerCode } from './options.js';
 import {
@@ -77,7 +77,7 @@ export class CodesStream {
     this.#frames = new Float32Array(windowFrames(longest) * bands);
     this.#samples = new Float32Array(samplesOf(framesPerCode * (this.#block + this.#reach), model.frontEnd));
     this.#windows = this.#makeWindows(network);
-    this.#results = new Results(model.shape.books, vectors ? model.shape.width : 0);
+    this.#results = new Results(model.shape.books, vectors ? vectorWidths(model.shape)[vectors] : 0);
     const { sampleRate } = model.frontEnd;
     const waits = samplesOf(framesPerCode * (this.#block + this.#reach), model.frontEnd) / sampleRate;
     this.delay = waits - middle(0) / 1000;
@@ -181,13 +181,13 @@ export class CodesStream {
 
   #makeWindows(network: (kind: WindowKind) => Network): Window[] {
     const { shape } = this.#model;
-    const { bands, books, codes, width } = shape;
+    const { bands, books, codes } = shape;
+    const widths = vectorWidths(shape);
+    const valuesOf: Record<string, number> = { ...widths, [nodes.chosen]: books * codes };
     const store = { frames: this.#frames.length / bands, native: this.#frames };
     const bind = (kind: WindowKind, start: number) => {
       const length = kind.block + 2 * kind.reach;
-      const values = kind.read.map(
-        (name) => new Float32Array(length * (name === nodes.chosen ? books * codes : width)),
-      );
+      const values = kind.read.map((name) => new Float32Array(length * valuesOf[name]!));
       const frames = Float64Array.of(start);
       const run = network(kind).bindForward(
         { examples: 1, inputs: { [nodes.input]: { frames, store } } },
@@ -204,7 +204,8 @@ export class CodesStream {
           run: (count, results) => {
             run();
             results.putCodes(values[0]!.subarray(from * books * codes), codes, 0, count);
-            if (this.#vectors) results.putVectors(values[1]!.subarray(from * width, (from + count) * width));
+            const { latents } = widths;
+            if (this.#vectors) results.putVectors(values[1]!.subarray(from * latents, (from + count) * latents));
           },
         },
       ];
@@ -224,9 +225,8 @@ export class CodesStream {
             results.putCodes(code.values[0]!.subarray(codeWindows.reach * books * codes), codes, done, part);
           }
           context.run();
-          results.putVectors(
-            context.values[0]!.subarray(contextWindows.reach * width, (contextWindows.reach + count) * width),
-          );
+          const [values, { reach }, width] = [context.values[0]!, contextWindows, widths.context];
+          results.putVectors(values.subarray(reach * width, (reach + count) * width));
         },
       },
     ];

@@ -5,7 +5,7 @@ import type { CodesModel } from './model.js';
 import { framesPerCode } from './options.js';
 
 /** @param seconds of a window, rounded down to whole code frames. Code frames at either end hear less of what is around
- *   them than the library gives them: 4 for codes and latents, 35 for context vectors. Codes come as whole numbers in
+ *   them than the library gives them: 4 for codes and latents, 11 for context vectors. Codes come as whole numbers in
  *   floats, `[N, frames, books]`. */
 export function deployedCodes(model: CodesModel, seconds = 4): DeployedModel {
   const { shape, frontEnd, mean, std, weights, provenance } = model;

@@ -7,10 +7,10 @@ export type Quantiser = 'gumbel' | 'k-means';
 export const defaults = {
   quantiser: 'k-means' as Quantiser,
   books: 8,
-  codes: 16,
+  codes: 20,
   dimension: 2,
   width: 128,
-  contrastive: 0.1,
+  contrastive: 0.02,
   diversity: 0.3,
   consistency: 1,
   prediction: 1,
@@ -28,7 +28,7 @@ export const defaults = {
   heldOut: 0.05,
 };
 
-export const runDefaults: RunDefaults = { batchSize: 8, steps: 10000, learningRate: 1e-3, warmUp: 300 };
+export const runDefaults: RunDefaults = { batchSize: 6, steps: 490, learningRate: 3e-4, warmUp: 300 };
 
 const number = (name: keyof typeof defaults, text: string): OptionSpec => ({
   kind: 'number',

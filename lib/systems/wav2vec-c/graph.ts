@@ -23,7 +23,8 @@ export interface CodesShape {
 export const patch = 8;
 export const patchChannels = 32;
 /** Of g, in code frames. */
-const dilations = [1, 2, 4, 8, 16] as const;
+const dilations = [1, 2, 4] as const;
+export const contextBlocks = dilations.map((_, i) => `g.block${i + 1}`);
 /** Channels in which context and codes are compared. */
 const compared = 64;
 /** Code frames on either side whose mean log-mel is predicted, too, and log-mel frames of the whole target. */
@@ -33,12 +34,29 @@ export const targetFrames = framesPerCode + 2 * predictedAround;
 export const latentReach = 1 + 1 + 2;
 export const contextReach = latentReach + dilations.reduce((a, b) => a + b, 0);
 
+/** Values in the vectors that users get. A context vector holds more: the directions in which latents, the two last
+ * layers that bend them, and c vary most. */
+export function vectorWidths({ width }: CodesShape): { latents: number; context: number } {
+  return { latents: width, context: Math.floor((15 * width) / 8) };
+}
+/** Values that they are taken from. */
+export function vectorSources({ width }: CodesShape): { latents: number; context: number } {
+  return { latents: width, context: 4 * width };
+}
+
+/** Values that a frame is linearly brought to, and frames on either side that the linear part of z takes together. */
+export const frameValues = 48;
+export const linearReach = 3;
+/** Layers that z is made by. */
+export const linearZ = { frame: 'f.frame', around: 'f.around', bent: 'f.bent' } as const;
+
 /** Names of nodes that are read. */
 export const nodes = {
   input: 'log_mel',
-  /** What f and g give, and the same with all directions brought to variance 1, which is what users get. */
+  /** What f and g give, all of it side by side, and the same with directions brought to variance 1, which is what users get. */
   z: 'f.z',
   c: 'g.c',
+  all: 'g.all',
   latents: 'latents',
   context: 'context',
   /** What is quantised. */
@@ -51,24 +69,29 @@ export const nodes = {
   codes: 'codes',
 } as const;
 
-/** f: z, the latents, [N, 1, W]; and, before that, each frame by itself as patches of bands, [N, B / 8, 32]. */
-export function encoderF(g: Graph, x: Ref, { width }: CodesShape): { z: Ref; patches: Ref } {
+/** f: z, the latents, [N, 1, W]; the last layers that bend them, as wide; and, before that, each frame by itself as patches of bands, [N, B / 8, 32]. z is the sum of
+ * something linear, which begins as the principal components of a frame and those around it, and of what layers make of it. */
+export function encoderF(g: Graph, x: Ref, { width }: CodesShape): { z: Ref; patches: Ref; bent: readonly Ref[] } {
   const window = { stride: [framesPerCode, patch], padding: 'none' } as const;
   const patches = g.conv('f.patches', x, [framesPerCode, patch], patchChannels, true, window);
   const bands = patches.shape[1]!;
-  const bent = g.relu('f.patches.relu', patches);
-  const joined = g.conv('f.joined', bent, [3, bands], width, true, { padding: ['same', 'none'] });
+  const joined = g.conv('f.joined', g.relu('f.patches.relu', patches), [3, bands], width, true, {
+    padding: ['same', 'none'],
+  });
   const h = activated(g, 'f.joined', joined);
   const h2 = activated(g, 'f.conv2', g.conv('f.conv2', h, [3, 1], width, true));
   const h3 = g.conv('f.conv3', h2, [3, 1], width, true, { dilation: [2, 1] });
-  const z = g.conv(nodes.z, activated(g, 'f.conv3', g.add('f.residual', h3, h2)), [1, 1], width, true);
-  return { z, patches };
+  const bent = activated(g, 'f.conv3', g.add('f.residual', h3, h2));
+  const frame = g.conv(linearZ.frame, patches, [1, bands], frameValues, true, { padding: 'none' });
+  const linear = g.conv(linearZ.around, frame, [1 + 2 * linearReach, 1], width, false);
+  const z = g.add(nodes.z, linear, g.conv(linearZ.bent, bent, [1, 1], width, true));
+  return { z, patches, bent: [h2, bent] };
 }
 
 /** c, [N, 1, W], from latents whose masked frames have been replaced. */
 export function contextG(g: Graph, z: Ref, { width }: CodesShape): Ref {
   return dilations.reduce((x, dilation, i) => {
-    const name = `g.block${i + 1}`;
+    const name = contextBlocks[i]!;
     const y = g.conv(name, activated(g, name, x), [3, 1], width, true, { dilation: [dilation, 1] });
     return g.add(i === dilations.length - 1 ? nodes.c : `${name}.sum`, x, y);
   }, z);
@@ -212,11 +235,12 @@ export function inferenceGraph(shape: CodesShape, length: number): InferenceNode
   const graph = new Graph();
   const input = graph.input(nodes.input, [framesPerCode * length, shape.bands, 1]);
   const coded = encoderF(graph, input, shape);
-  const { z } = coded;
+  const { z, bent } = coded;
+  const widths = vectorWidths(shape);
   const chosen = graph.oneHot(nodes.chosen, scores(graph, coded, shape).scores, shape.codes);
-  const white = (name: string, x: Ref) => graph.conv(name, x, [1, 1], shape.width, true);
-  const latents = white(nodes.latents, z);
-  return { graph, input, chosen, latents, context: white(nodes.context, contextG(graph, z, shape)) };
+  const latents = graph.conv(nodes.latents, z, [1, 1], widths.latents, true);
+  const all = graph.concat(nodes.all, [z, ...bent, contextG(graph, z, shape)]);
+  return { graph, input, chosen, latents, context: graph.conv(nodes.context, all, [1, 1], widths.context, true) };
 }
 
 /** Codes as one-hot frames [N, 1, G V] → log-mel [N, 1, 3B], normalised. */

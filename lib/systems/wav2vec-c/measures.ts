@@ -1,8 +1,10 @@
 // What codes are like, measured without labels on held-out segments, and what is wrong with them.
 import type { Batch } from '../../engine/network.js';
+import { mean } from '../../util/mean.js';
 import { Random } from '../../util/random.js';
 import type { Warning } from '../system.js';
 import type { TrainableNetwork } from '../trainable-network.js';
+import { segmentStarts } from './batches.js';
 import { usage } from './codebook.js';
 import { type CodesShape, nodes, targetFrames, trainingInputs } from './graph.js';
 import { framesPerCode } from './options.js';
@@ -13,12 +15,14 @@ export interface CodeMeasures extends Record<string, number> {
   codebookUse: number;
   /** Of all frames, those with one of a book's two commonest codes; of the worst book. */
   topTwoShare: number;
-  /** Masked frames whose own codes come first among all candidates. */
+  /** Masked frames whose own codes come first among all candidates, and how many would by chance: distractors are drawn
+   * with replacement from the masked frames of a segment, so that there are fewer different ones. */
   contrastiveTop1: number;
+  contrastiveChance: number;
   /** Of the log-mel rebuilt from the codes: 1 - squared error / variance. */
   reconstructionR2: number;
-  /** Information that a code has on its place in the segment, above that of rotated segments, as a share of the codes'
-   * entropy; of the worst book. */
+  /** Information that a code has on its place in the segment or in the recording, above that of rotated or exchanged
+   * segments, as a share of the codes' entropy; of the worst book. */
   positionShare: number;
 }
 
@@ -37,7 +41,7 @@ export async function measureCodes(
   length: number,
 ): Promise<CodeMeasures> {
   const all: Int32Array[] = [];
-  let [found, asked, error, total, square, count] = [0, 0, 0, 0, 0, 0];
+  let [found, asked, chance, error, total, square, count] = [0, 0, 0, 0, 0, 0, 0];
   for (const batch of batches) {
     const read = [nodes.chosen, nodes.query, nodes.key, nodes.rebuilt] as const;
     const out = await network.outputs(batch, read);
@@ -52,6 +56,7 @@ export async function measureCodes(
     );
     found += ranks.found;
     asked += ranks.asked;
+    chance += ranks.chance;
     const target = ownFrames(values(trainingInputs.target), shape.bands);
     for (let i = 0; i < target.length; i++) {
       error += (target[i]! - out[nodes.rebuilt][i]!) ** 2;
@@ -61,8 +66,14 @@ export async function measureCodes(
     count += target.length;
   }
   return {
-    ...codeStatistics(all, shape, length),
+    ...codeStatistics(
+      all,
+      shape,
+      length,
+      batches.flatMap((batch) => segmentStarts.get(batch) ?? []),
+    ),
     contrastiveTop1: asked > 0 ? found / asked : 0,
+    contrastiveChance: asked > 0 ? chance / asked : 0,
     reconstructionR2: 1 - error / Math.max(1e-12, square - (total * total) / count),
   };
 }
@@ -85,7 +96,7 @@ function firstOfCandidates(
 ) {
   const width = query.length / (examples * length);
   const candidates = list.length / (examples * length);
-  let [found, asked] = [0, 0];
+  let [found, asked, chance] = [0, 0, 0];
   for (let i = 0; i < examples * length; i++) {
     const row = list.subarray(i * candidates, (i + 1) * candidates);
     if (!(row[0]! >= 0)) continue;
@@ -103,16 +114,20 @@ function firstOfCandidates(
       else if (other > own - 1e-6) alike++;
     }
     asked++;
+    chance += 1 / new Set(row).size;
     if (better === 0) found += 1 / alike;
   }
-  return { found, asked };
+  return { found, asked, chance };
 }
 
-/** Use of the books and what codes know of their place. @param segments codes of each batch, `[segments, length, books]` */
+/** Use of the books and what codes know of their place.
+ * @param segments codes of each batch, `[segments, length, books]`
+ * @param starts code frame of its recording that each segment begins at, if known */
 export function codeStatistics(
   segments: readonly Int32Array[],
   shape: Pick<CodesShape, 'books' | 'codes'>,
   length: number,
+  starts: readonly number[] = [],
 ) {
   const { books, codes } = shape;
   const flat = Int32Array.from(segments.flatMap((s) => Array.from(s)));
@@ -128,7 +143,8 @@ export function codeStatistics(
   );
   const tied = counts.map((c, b) => {
     const book = Int32Array.from({ length: frames }, (_, t) => flat[t * books + b]!);
-    return positionInformation(book, codes, length) / Math.max(1e-9, entropy(c));
+    const known = starts.length * length === frames ? placeInformation(book, codes, length, starts) : 0;
+    return Math.max(known, positionInformation(book, codes, length)) / Math.max(1e-9, entropy(c));
   });
   return { codebookUse: mean(use), topTwoShare: Math.max(...top), positionShare: Math.max(0, ...tied) };
 }
@@ -150,12 +166,28 @@ function positionInformation(codes: Int32Array, size: number, length: number): n
   return Math.max(coarse, ...periods.map((p) => excess((t) => t % p, p)));
 }
 
+/** The same of the place in the recording; the starts of segments are exchanged for comparison. */
+function placeInformation(codes: Int32Array, size: number, length: number, starts: readonly number[]): number {
+  const end = Math.max(...starts) + length;
+  const of = (from: readonly number[]) =>
+    information(codes, size, (t, segment) => Math.floor(((from[segment]! + t) * parts) / end), parts, length);
+  const rng = new Random('exchanged');
+  const others = Array.from({ length: 8 }, () => of(rng.shuffle([...starts])));
+  return of(starts) - mean(others);
+}
+
 /** I(code; place) in nats. */
-function information(codes: Int32Array, size: number, place: (t: number) => number, places: number, length: number) {
+function information(
+  codes: Int32Array,
+  size: number,
+  place: (t: number, segment: number) => number,
+  places: number,
+  length: number,
+) {
   const joint = new Float64Array(size * places);
   const [byCode, byPlace] = [new Float64Array(size), new Float64Array(places)];
   codes.forEach((code, i) => {
-    const p = place(i % length);
+    const p = place(i % length, Math.floor(i / length));
     joint[code * places + p]!++;
     byCode[code]!++;
     byPlace[p]!++;
@@ -169,20 +201,21 @@ function entropy(counts: Float64Array): number {
   return counts.reduce((sum, n) => (n > 0 ? sum - (n / total) * Math.log(n / total) : sum), 0);
 }
 
-function mean(values: readonly number[]): number {
-  return values.reduce((a, b) => a + b, 0) / values.length;
-}
-
-/** Steps before which nothing is said. */
+/** Steps before which nothing is said; of a shorter run, four fifths of it. */
 const patience = 500;
 
-/** What is wrong with a run that goes on. `distractors`: as in its options. */
-export function codeWarnings(measured: Readonly<Record<string, number>>, step: number, distractors: number): Warning[] {
-  if (step < patience) return [];
-  const { codebookUse = 1, topTwoShare = 0, positionShare = 0, contrastiveTop1 = 1 } = measured;
+/** What is wrong with a run that goes on, or has ended. `steps` and `codes`: as in its options. */
+export function codeWarnings(
+  measured: Readonly<Record<string, number>>,
+  step: number,
+  { steps = Infinity, codes }: { steps?: number; codes: number },
+): Warning[] {
+  if (step < Math.min(patience, 0.8 * steps)) return [];
+  const { codebookUse = 1, topTwoShare = 0, positionShare = 0 } = measured;
+  const { contrastiveTop1 = 1, contrastiveChance: chance = 0 } = measured;
   const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
   const found: Warning[] = [];
-  if (codebookUse < 0.1 || topTwoShare > 0.9) {
+  if (codebookUse < 0.1 || (codes > 2 && topTwoShare > 0.9)) {
     found.push({
       code: 'CODEBOOK_COLLAPSE',
       message:
@@ -194,11 +227,10 @@ export function codeWarnings(measured: Readonly<Record<string, number>>, step: n
     found.push({
       code: 'CODES_TIED_TO_POSITION',
       message:
-        `${percent(positionShare)} of what the codes say follows from their place in the segment alone. ` +
+        `${percent(positionShare)} of what the codes say follows from their place in the recording alone. ` +
         'Raise --consistency, and see whether all recordings begin alike.',
     });
   }
-  const chance = 1 / (1 + distractors);
   if (contrastiveTop1 < 1.5 * chance) {
     found.push({
       code: 'CONTRASTIVE_AT_CHANCE',

@@ -24,7 +24,7 @@ export interface CodesModel {
 }
 
 export const codesFormat = 'audio2vec-codes';
-const version = '1';
+const version = '3';
 const count = z.int().positive();
 const shapeSchema = z.object({
   quantiser: z.enum(['gumbel', 'k-means']),

@@ -34,12 +34,12 @@ export interface CodesOptions extends RunOptions {
   maskShare?: number;
   maskSpan?: number;
   /** What the context network hears is stretched along frequency by up to this factor, as if another person spoke, and
-   * coloured by up to `colour` standard deviations a band. Defaults 0.15 and 0.3. */
+   * coloured by up to `colour` standard deviations a band. Defaults 0.1 and 0.2. */
   warp?: number;
   colour?: number;
   /** A code used less often than this share of an even use is placed anew. Default 0.05. */
   restartBelow?: number;
-  /** Length of training segments in seconds. Default 4. */
+  /** Length of training segments in seconds; shorter recordings are left out. Default 3. */
   seconds?: number;
   /** Share of the recordings that is held out. Default 0.05. */
   heldOut?: number;

@@ -6,7 +6,7 @@ import type { TrainableNetwork } from '../trainable-network.js';
 import { usage } from './codebook.js';
 import { nodes, trainingInputs } from './graph.js';
 import { codesOf, ownFrames } from './measures.js';
-import { type CodesConfig, framesPerCode } from './options.js';
+import { framesPerCode } from './options.js';
 import type { PreparedCodes } from './training.js';
 
 /** File of log-mel segments beside what was rebuilt from their codes. */
@@ -18,12 +18,11 @@ export async function codesResults(
   network: TrainableNetwork,
   out: string,
   measured: Readonly<Record<string, number>>,
-  config: CodesConfig,
   { training, shape, length }: PreparedCodes,
 ): Promise<Results> {
   const batch = training.heldOut[0];
   if (!batch) return { headline: 'Trained; no recordings were held out to measure the codes on.' };
-  const { codebookUse = 0, contrastiveTop1 = 0, reconstructionR2 = 0 } = measured;
+  const { codebookUse = 0, contrastiveTop1 = 0, contrastiveChance = 0, reconstructionR2 = 0 } = measured;
   const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
   const values = await network.outputs(batch, [nodes.chosen, nodes.rebuilt]);
   const around = (batch.inputs[trainingInputs.target] as { values: Float32Array }).values;
@@ -45,7 +44,7 @@ export async function codesResults(
   return {
     headline:
       `${books} × ${codes} codes, used to ${percent(codebookUse)}; ${percent(contrastiveTop1)} of masked frames found ` +
-      `(chance ${percent(1 / (1 + config.distractors))}); rebuilt with R² ${reconstructionR2.toFixed(2)}.`,
+      `(chance ${percent(contrastiveChance)}); rebuilt with R² ${reconstructionR2.toFixed(2)}.`,
     figures: { ...measured },
     tables: [
       {
@@ -57,7 +56,7 @@ export async function codesResults(
         ],
         rows: [
           ['codebook use (perplexity / size)', percent(codebookUse), ''],
-          ['masked frames found', percent(contrastiveTop1), percent(1 / (1 + config.distractors))],
+          ['masked frames found', percent(contrastiveTop1), percent(contrastiveChance)],
           ['R² of the log-mel rebuilt from codes', reconstructionR2.toFixed(3), '0'],
         ],
       },

@@ -1,13 +1,16 @@
 // Speech as codes: recordings to codes and vectors, codes back to log-mel.
+
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { Network } from '../../engine/network.js';
 import { features } from '../../features/compute.js';
 import { type FrontEndConfig, frameCount, frameTime } from '../../features/front-ends.js';
 import { samplesOf } from '../../features/slices.js';
+import { checkFinite } from '../../util/arguments.js';
+import { partOf } from '../../util/copied.js';
 import { Audio2VecError, argumentError } from '../../util/errors.js';
 import { CodesStream, type CodesStreamOptions } from './codes-stream.js';
-import { decoderGraph, nodes } from './graph.js';
+import { decoderGraph, nodes, vectorWidths } from './graph.js';
 import { type CodesModel, checkCodesModel, loadCodesModel } from './model.js';
 import { framesPerCode } from './options.js';
 import {
@@ -53,7 +56,7 @@ const decoded = { block: 64, reach: 1 };
 /** Speech codes after Wav2vec-C: a code of each book for every 30 ms of speech (16 kHz mono, normally in ±1).
  *
  * A recording of n log-mel frames has ⌊n / 3⌋ code frames; one that is too short for a single one is coded as if
- * digital silence followed. Codes depend on 0.12 s on either side, context vectors on 1.05 s. The same bits come from
+ * digital silence followed. Codes depend on 0.12 s on either side, context vectors on 0.33 s. The same bits come from
  * {@link encode}, from a {@link stream} of chunks of any size, and with any number of threads. Calls may overlap; their
  * batches take turns. */
 export class SpeechCodes {
@@ -102,9 +105,9 @@ export class SpeechCodes {
   get codes(): number {
     return this.model.shape.codes;
   }
-  /** Values in a vector. */
-  get width(): number {
-    return this.model.shape.width;
+  /** Values in a vector of either kind. */
+  get widths(): Record<Vectors, number> {
+    return vectorWidths(this.model.shape);
   }
   /** Seconds from one code frame to the next. */
   get frameSeconds(): number {
@@ -121,32 +124,35 @@ export class SpeechCodes {
     signal?.throwIfAborted();
     checkVectors(vectors);
     const padded = checkedSamples(samples, samplesOf(framesPerCode, this.frontEnd));
-    const count = Math.floor(frameCount(padded.length, this.frontEnd) / framesPerCode);
+    const { length } = padded;
+    const count = Math.floor(frameCount(length, this.frontEnd) / framesPerCode);
     const codes = new Uint16Array(count * this.books);
-    const latents = vectors === 'latents' ? new Float32Array(count * this.width) : undefined;
-    await this.#each(codeWindows, padded, count, signal, ([oneHot, z], from, to, frames) => {
-      const { books, width } = this;
+    const { latents: width, context: contextWidth } = this.widths;
+    const latents = vectors === 'latents' ? new Float32Array(count * width) : undefined;
+    await this.#each(codeWindows, padded, length, count, signal, ([oneHot, z], from, to, frames) => {
+      const { books } = this;
       const each = books * this.codes;
       writeCodes(oneHot!.subarray(from * each), this.codes, codes.subarray(to * books, (to + frames) * books));
       latents?.set(z!.subarray(from * width, (from + frames) * width), to * width);
     });
     const timestamps = Float64Array.from({ length: count }, (_, i) => this.#middle(i));
     if (vectors !== 'context') return { codes, timestamps, ...(latents && { vectors: latents }) };
-    const context = new Float32Array(count * this.width);
-    await this.#each(contextWindows, padded, count, signal, ([c], from, to, frames) => {
-      context.set(c!.subarray(from * this.width, (from + frames) * this.width), to * this.width);
+    const context = new Float32Array(count * contextWidth);
+    await this.#each(contextWindows, padded, length, count, signal, ([c], from, to, frames) => {
+      context.set(c!.subarray(from * contextWidth, (from + frames) * contextWidth), to * contextWidth);
     });
     return { codes, timestamps, vectors: context };
   }
 
   /** Codes `[frames, books]` back to the log-mel that they stand for, `[3 · frames, bands]`.
    * @throws `ERR_ARGUMENT` for codes that are none; the signal's reason */
-  async decode(codes: ArrayLike<number>, { signal }: { signal?: AbortSignal } = {}): Promise<Float32Array> {
+  async decode(given: ArrayLike<number>, { signal }: { signal?: AbortSignal } = {}): Promise<Float32Array> {
     const { books, codes: size } = this;
     const { bands, width: _, ...shape } = this.model.shape;
-    const count = codes?.length / books;
+    const codes = Array.from(given ?? []); // the caller may do what he likes with his
+    const count = codes.length / books;
     if (!(Number.isInteger(count) && count > 0)) {
-      throw argumentError('codes', `[frames, ${books}], at least a frame`, codes?.length);
+      throw argumentError('codes', `[frames, ${books}], at least a frame`, given?.length);
     }
     for (let i = 0; i < codes.length; i++) {
       const code = codes[i]!;
@@ -191,6 +197,16 @@ export class SpeechCodes {
     return new CodesStream(this.model, network, (frame) => this.#middle(frame), { isa: this.#isa, ...options });
   }
 
+  /** Gives the memory of its networks back at once; no call may follow. Streams have networks of their own. */
+  close(): void {
+    for (const network of this.#networks.values()) network.close();
+    this.#decoder?.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
   /** Middle of a code frame in milliseconds. */
   #middle(frame: number): number {
     return 1000 * frameTime(frame * framesPerCode + (framesPerCode - 1) / 2, this.frontEnd);
@@ -219,6 +235,7 @@ export class SpeechCodes {
   async #each(
     kind: WindowKind,
     samples: Float32Array,
+    length: number,
     count: number,
     signal: AbortSignal | undefined,
     take: (values: Float32Array[], from: number, to: number, frames: number) => void,
@@ -232,7 +249,9 @@ export class SpeechCodes {
     );
     for (let first = 0; first < windows; first += BATCH) {
       const examples = Math.min(BATCH, windows - first);
-      await this.#logMel(logMel, (first * block - reach) * framesPerCode, count * framesPerCode, samples, signal);
+      const begin = (first * block - reach) * framesPerCode;
+      const part = (from: number, to: number) => partOf(samples, length, from, to);
+      await this.#logMel(logMel, begin, count * framesPerCode, part, signal);
       const store = { frames: logMel.length / bands, native: logMel };
       const frames = Float64Array.from({ length: examples }, (_, i) => i * block * framesPerCode);
       const batch = { examples, inputs: { [nodes.input]: { frames, store } } };
@@ -249,16 +268,22 @@ export class SpeechCodes {
   }
 
   /** Fills `out` with the frames from `first` on; those before 0 and from `end` on are the mean. */
-  async #logMel(out: Float32Array, first: number, end: number, samples: Float32Array, signal?: AbortSignal) {
+  async #logMel(
+    out: Float32Array,
+    first: number,
+    end: number,
+    part: (from: number, to: number) => Float32Array,
+    signal?: AbortSignal,
+  ): Promise<void> {
     const { bands } = this.model.shape;
     const begin = Math.max(0, first);
     const last = Math.min(end, first + out.length / bands);
     fillWithMean(out, this.model.mean);
     const { hop } = this.frontEnd;
     const from = begin * hop;
-    const part = samples.subarray(from, from + samplesOf(last - begin, this.frontEnd));
+    const samples = part(from, from + samplesOf(last - begin, this.frontEnd));
     const target = out.subarray((begin - first) * bands, (last - first) * bands);
-    await features(part, { frontEnd: this.frontEnd, isa: this.#isa, out: target, signal }).catch((error) => {
+    await features(samples, { frontEnd: this.frontEnd, isa: this.#isa, out: target, signal }).catch((error) => {
       throw error.code === 'ERR_ARGUMENT' ? notAudio(samples, error) : error;
     });
   }
@@ -283,8 +308,7 @@ function checkVectors(vectors: unknown): void {
 function checkedSamples(samples: Float32Array, least: number): Float32Array {
   if (!(samples instanceof Float32Array)) throw argumentError('samples', 'a Float32Array', samples);
   if (samples.length === 0) throw new Audio2VecError('ERR_ARGUMENT', 'samples must not be empty.');
-  const bad = samples.findIndex((x) => !Number.isFinite(x));
-  if (bad >= 0) throw argumentError(`samples[${bad}]`, 'finite', samples[bad]);
+  checkFinite('samples', samples);
   if (samples.length >= least) return samples;
   const padded = new Float32Array(least);
   padded.set(samples);

@@ -41,7 +41,7 @@ export const wav2vecC: System<CodesOptions, CodesConfig> = {
           provenance: { ...run.provenance, measured },
         };
         await saveCodesModel(join(run.out, codesFile), model);
-        const results = await codesResults(network, run.out, measured, config, prepared);
+        const results = await codesResults(network, run.out, measured, prepared);
         return { model: codesFile, results };
       },
     };

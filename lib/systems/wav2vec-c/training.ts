@@ -2,7 +2,7 @@
 import type { Batch } from '../../engine/network.js';
 import { Random } from '../../util/random.js';
 import { splitClips } from '../split.js';
-import type { Corpus, Training } from '../system.js';
+import type { Corpus, Training, Warning } from '../system.js';
 import type { TrainableNetwork } from '../trainable-network.js';
 import { SegmentBatches } from './batches.js';
 import { moveCentroids, placeCentroids, restartScores } from './codebook.js';
@@ -38,6 +38,7 @@ export async function prepareCodes(config: CodesConfig, { store }: Corpus): Prom
   const graph = trainingGraph(shape, length, config);
   const heldOut = split.heldOut.length > 0 ? heldOutSegments(config, store, split.heldOut, length) : [];
   const root = new Random(seed).fork('codebook');
+  const tooShort = shortRecordings(clipStarts, framesPerCode * length, config.seconds);
   const look = new SegmentBatches(config, store, split.train, length, 'codebook');
   const training: PreparedCodes['training'] = {
     graph,
@@ -49,7 +50,7 @@ export async function prepareCodes(config: CodesConfig, { store }: Corpus): Prom
       return batch;
     },
     measure: (network) => measureCodes(network, heldOut, shape, length),
-    warnings: (measured, step) => codeWarnings(measured, step, config.distractors),
+    warnings: (measured, step) => [...tooShort, ...codeWarnings(measured, step, config)],
     rounds: {
       steps: codebookSteps,
       async begin(network, round) {
@@ -69,6 +70,17 @@ export async function prepareCodes(config: CodesConfig, { store }: Corpus): Prom
     },
   };
   return { training, shape, length, clips: split.train };
+}
+
+/** Says how many recordings have no place for a segment. */
+function shortRecordings(clipStarts: Float64Array, least: number, seconds: number): Warning[] {
+  const all = clipStarts.length - 1;
+  const short = Array.from({ length: all }, (_, i) => clipStarts[i + 1]! - clipStarts[i]!).filter(
+    (n) => n < least,
+  ).length;
+  if (short === 0) return [];
+  const message = `${short} of ${all} recordings are shorter than ${seconds} s and not used: shorten segments by --seconds.`;
+  return [{ code: 'SHORT_RECORDINGS', message }];
 }
 
 /** From the first to the last by a constant factor, over the first two thirds of the run. */

@@ -1,5 +1,5 @@
 // The AutoEncoder baseline (Tagliasacchi et al., 2019): a slice is rebuilt from its own embedding. With augmentation
-// only the encoded copy is altered, which makes it a denoising autoencoder.
+// only the encoded copy is augmented, which makes it a denoising autoencoder.
 import { decoder } from '../../../models/blocks.js';
 import { type Task, targetSlices } from './task.js';
 

@@ -51,7 +51,7 @@ export interface Task<O extends object = object> {
   target: 'slices' | 'values' | 'none';
   /** Set, the targets are not drawn: they are this pseudo-label of each encoded slice (slice-labels.ts). */
   label?: PseudoLabelName;
-  /** Whether slices are altered by default, because without it the task is too easy to teach much. */
+  /** Whether slices are augmented by default, because without it the task is too easy to teach much. */
   augmented?: true;
   /** Where a task that contrasts clips finds the others: in the rest of the `batch`, whose examples then come from
    * different clips as far as there are enough; or in each `example`, whose `sample` asks for `other()`. */
