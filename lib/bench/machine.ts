@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { availableParallelism, cpus, totalmem } from 'node:os';
 import { capabilities } from '../native/addon.js';
+import { processorName } from '../util/processor-name.js';
 
 /** What a table of results must say about its origin. */
 export interface Machine {
@@ -17,10 +18,9 @@ export interface Machine {
 export const threadCounts = [...new Set([1, 2, availableParallelism()])].filter((n) => n <= availableParallelism());
 
 export function describeMachine(): Machine {
-  const cores = cpus();
   return {
-    cpu: cores[0]?.model.trim() || process.arch,
-    cores: cores.length,
+    cpu: processorName(),
+    cores: cpus().length,
     memoryGiB: Math.round(totalmem() / 2 ** 30),
     platform: `${process.platform}-${process.arch}`,
     node: process.version,

@@ -10,15 +10,20 @@ export interface BenchOptions {
   cases?: readonly string[];
   /** Only the short list, and less time for each. */
   quick?: boolean;
+  /** Only cases that take no more threads. */
+  threads?: number;
   /** Seconds of measurement for each case; default 3, quick 1. */
   seconds?: number;
   signal?: AbortSignal;
 }
 
 /** The cases that these options choose. `ERR_ARGUMENT` if that is none. */
-export function chooseCases({ cases, quick }: BenchOptions): BenchCase[] {
+export function chooseCases({ cases, quick, threads = Number.POSITIVE_INFINITY }: BenchOptions): BenchCase[] {
   const chosen = benchCases.filter(
-    (bench) => (!quick || bench.quick) && (!cases?.length || cases.some((part) => caseName(bench).includes(part))),
+    (bench) =>
+      (!quick || bench.quick) &&
+      (bench.threads ?? 1) <= threads &&
+      (!cases?.length || cases.some((part) => caseName(bench).includes(part))),
   );
   if (chosen.length === 0) {
     throw argumentError('cases', `part of a name such as ${benchCases.map(caseName).join(', ')}`, cases?.join(','));

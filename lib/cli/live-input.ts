@@ -1,9 +1,13 @@
 // PCM on standard input, for the commands that take live audio.
 import { type Command, Option } from 'commander';
 import type { PcmFormat } from '../audio/pcm-stream.js';
-import type { LiveInput } from './operations.js';
 import { integer } from './options.js';
 import type { Session } from './session.js';
+
+/** Live audio: PCM as it comes. */
+export interface LiveInput extends PcmFlags {
+  source: AsyncIterable<Uint8Array>;
+}
 
 export interface PcmFlags {
   rate: number;

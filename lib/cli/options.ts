@@ -1,5 +1,6 @@
 // How flags are read. A wrong value is wrong usage (exit code 2) and the message names the flag.
-import { type Command, InvalidArgumentError, type Option } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { readOuts } from '../models/read-out.js';
 import type { CommonOptions, Session } from './session.js';
 
 /** An integer from `min` to `max`. */
@@ -44,19 +45,37 @@ export function integerList(text: string): number[] {
   return text.split(',').map(one);
 }
 
-/** What a command does once its arguments are read. */
-export type Action<O> = (session: Session, args: string[], options: O) => Promise<void>;
+/** What of an encoder is read.
+ * @param otherwise without the option */
+export function readOutOption(otherwise = 'what the model says'): Option {
+  const text = 'the embedding, or also maps by band: labels are told better from "whitened" (7 times the values)';
+  return new Option('--read-out <what>', `${text} (default: ${otherwise})`).choices(readOuts);
+}
 
-/** Runs an action with a session; given by `runCli`. */
-export type Runner = (options: CommonOptions, action: (session: Session) => Promise<void>) => Promise<void>;
+/** The default of what tells labels. */
+export const readOutForLabels = 'what the model says, or else "whitened" if it has that';
+
+/** What a command does once its flags `F` are read, with the operations of its module `M`. */
+export type Action<F, M> = (session: Session, operations: M, args: string[], flags: F) => Promise<void>;
+
+/** Runs an action with a session and the command's operations; given by `runCli`. */
+export type Runner<M> = (
+  options: CommonOptions,
+  action: (session: Session, operations: M) => Promise<void>,
+) => Promise<void>;
 
 /** Adds the options all commands share, the examples that `--help` shows, and the action. */
-export function finish<O extends object>(command: Command, run: Runner, examples: string[], action: Action<O>): void {
+export function finish<F extends object, M>(
+  command: Command,
+  run: Runner<M>,
+  examples: string[],
+  action: Action<F, M>,
+): void {
   command
     .option('--json', 'print the result as JSON')
     .option('--quiet', 'no progress and no notes on stderr; warnings and errors stay')
     .option('--seed <number>', 'decides all that is random: same seed, same result', integer(0), 1)
-    .option('--threads <number>', 'worker threads (default: all cores)', integer(1, 1024))
+    .option('--threads <number>', 'worker threads (default: all cores)', integer(1, 256))
     .addHelpText('after', `\nExamples:\n${examples.map((line) => `  $ audio2vec ${line}`).join('\n')}`)
     .action((...all: unknown[]) => {
       // Commander passes the positional arguments one by one, a list for a variadic one, then options and command.
@@ -64,14 +83,29 @@ export function finish<O extends object>(command: Command, run: Runner, examples
         .slice(0, -2)
         .flat()
         .filter((a) => a !== undefined) as string[];
-      const options = all.at(-2) as O & CommonOptions;
-      return run(options, (session) => action(session, args, options));
+      const flags = all.at(-2) as F & CommonOptions;
+      return run(flags, (session, operations) => action(session, operations, args, flags));
     });
+}
+
+/** Adds what every training command takes besides the training itself: the recordings, and the folder of the run. */
+export function addRunOptions(command: Command): Command {
+  return command
+    .argument('<corpus>', 'folder of recordings, searched with its subfolders')
+    .option('-o, --output <folder>', 'folder of the run', 'run')
+    .option('--resume', 'continue the run in the output folder, with the options it began with; --steps extends it')
+    .option('--checkpoint-seconds <number>', 'time between checkpoints (default: 60)', positive())
+    .option('--tensorboard', 'also write event files for TensorBoard, into the folder tensorboard of the run')
+    .option(
+      '--rank-timeout <seconds>',
+      'under mpirun: end when a process was not heard of for so long (default: 10)',
+      positive(),
+    );
 }
 
 /** Flags of a training command that may be given with --resume. */
 const resumable: readonly string[] = [
-  ...['--resume', '--output', '--checkpoint-seconds', '--steps', '--minutes'],
+  ...['--resume', '--output', '--checkpoint-seconds', '--tensorboard', '--rank-timeout', '--steps', '--minutes'],
   ...['--threads', '--json', '--quiet'],
 ];
 

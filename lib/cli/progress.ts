@@ -1,9 +1,16 @@
 // How a training step is shown.
-import type { TrainingStep } from './operations.js';
+import type { HeldOutPoint } from '../train/history.js';
+import type { Step } from '../train/loop.js';
 import type { Progress } from './session.js';
 
+/** What is shown of a {@link Step}. */
+export interface ShownStep extends Pick<Step, 'step' | 'steps' | 'loss' | 'warnings' | 'stepsPerSecond'> {
+  heldOut?: Pick<HeldOutPoint, 'loss' | 'measured'>;
+  secondsLeft?: number;
+}
+
 /** @param heldOut the last held-out loss, where the step itself has none */
-export function stepProgress(step: TrainingStep, heldOut = step.heldOut): Progress {
+export function stepProgress(step: ShownStep, heldOut = step.heldOut?.loss): Progress {
   return {
     unit: 'step',
     done: step.step,

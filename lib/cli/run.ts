@@ -1,29 +1,11 @@
 // From a command line to an exit code. Kept apart from main.ts so that tests can run commands inside their process.
 import { Command, CommanderError } from 'commander';
+import { FailedElsewhere } from '../parallel/ranks.js';
 import { Audio2VecError } from '../util/errors.js';
-import { addArticulate } from './articulate.js';
-import { addBench } from './bench.js';
-import { addClassify } from './classify.js';
-import { addCodes } from './codes.js';
-import { addCompare } from './compare.js';
-import { addDemo } from './demo.js';
-import { addEmbed } from './embed.js';
-import { addEvaluate } from './evaluate.js';
-import { addExport } from './export.js';
-import { addFeatures } from './features.js';
-import { addFinetune } from './finetune.js';
-import { addInfo } from './info.js';
-import type { Operations } from './operations.js';
 import type { Runner } from './options.js';
-import { addPitch } from './pitch.js';
-import { addPretrain } from './pretrain.js';
-import { addReport } from './report.js';
+import { type Operations, commands as packageCommands } from './registry.js';
 import { type Io, Session } from './session.js';
-import { addSuggest } from './suggest.js';
-import { addSynthesize } from './synthesize.js';
-import { addTrain } from './train.js';
 import { version } from './version.js';
-import { addWeigh } from './weigh.js';
 
 /** Stable: scripts may rely on them. */
 export const exitCodes = { ok: 0, error: 1, usage: 2, hungUp: 129, interrupted: 130, terminated: 143 } as const;
@@ -37,40 +19,57 @@ Exit codes:
   130  interrupted with Ctrl-C, likewise
   143  stopped with SIGTERM, likewise`;
 
+export interface RunOptions {
+  /** Stops the command; the reason is a signal's name. */
+  signal?: AbortSignal;
+  /** Instead of the real ones: tests pass their own. */
+  operations?: Partial<Operations>;
+  /** Default: those of the package. */
+  commands?: readonly Pick<(typeof packageCommands)[number], 'add'>[];
+}
+
 /** Runs one command line (without `node` and the script) and returns its exit code. Never throws. */
 export async function runCli(
   argv: readonly string[],
   io: Io,
-  operations: Operations,
-  signal: AbortSignal = new AbortController().signal,
+  { signal = new AbortController().signal, operations, commands = packageCommands }: RunOptions = {},
 ): Promise<number> {
   let session: Session | undefined;
-  const run: Runner = async (options, action) => {
-    session = new Session(io, options, signal);
-    await action(session);
-    session.clearBar();
-    // A command may end in good order because it was told to stop; it is interrupted all the same.
-    signal.throwIfAborted();
-  };
+  const runner =
+    <M>(load: () => Promise<M>): Runner<M> =>
+    async (options, action) => {
+      session = new Session(io, options, signal);
+      await action(session, (operations as M | undefined) ?? (await load()));
+      session.clearBar();
+      // A command may end in good order because it was told to stop; it is interrupted all the same.
+      signal.throwIfAborted();
+    };
   try {
-    await buildProgram(io, operations, run).parseAsync(argv, { from: 'user' });
+    const program = buildProgram(io);
+    for (const { add } of commands) add(program, runner);
+    await program.parseAsync(argv, { from: 'user' });
     return exitCodes.ok;
   } catch (error) {
     session?.clearBar();
     if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
-    if (signal.aborted) {
+    const lost = error instanceof Audio2VecError && error.code === 'ERR_RANK_LOST'; // nothing was saved
+    // Or a process that trains together with this one was told to stop.
+    if ((signal.aborted || (error as Error)?.name === 'AbortError') && !lost) {
       if (signal.reason === 'EPIPE') return exitCodes.ok; // as any command whose output goes to `head`
-      io.stderr.write(`interrupted${session?.onInterrupt ? `. ${session.onInterrupt}` : ''}\n`);
+      if (signal.reason === 'LOST') return exitCodes.error; // which has been told
+      if (!session?.isSilent) io.stderr.write(`interrupted${session?.onInterrupt ? `. ${session.onInterrupt}` : ''}\n`);
       if (signal.reason === 'SIGHUP') return exitCodes.hungUp;
       return signal.reason === 'SIGTERM' ? exitCodes.terminated : exitCodes.interrupted;
     }
-    io.stderr.write(`${errorLine(error, io.env.DEBUG)}\n`);
+    // What another process tells, and what all have in common, is told once.
+    const told = error instanceof FailedElsewhere || (session?.isSilent && !(error instanceof Audio2VecError));
+    if (!told) io.stderr.write(`${errorLine(error, io.env.DEBUG)}\n`);
     return error instanceof Audio2VecError && error.code === 'ERR_ARGUMENT' ? exitCodes.usage : exitCodes.error;
   }
 }
 
-function buildProgram(io: Io, operations: Operations, run: Runner): Command {
-  const program = new Command('audio2vec')
+function buildProgram(io: Io): Command {
+  return new Command('audio2vec')
     .description('Learn small audio encoders from unlabelled recordings, check them, use them, export them to phones.')
     .version(version)
     .exitOverride()
@@ -82,13 +81,6 @@ function buildProgram(io: Io, operations: Operations, run: Runner): Command {
       getOutHelpWidth: () => 100,
     })
     .addHelpText('after', exitCodeHelp);
-  const commands = [
-    ...[addFeatures, addPretrain, addTrain, addEmbed, addCodes, addEvaluate],
-    ...[addClassify, addFinetune, addSuggest, addWeigh],
-    ...[addPitch, addCompare, addExport, addSynthesize, addArticulate, addInfo, addReport, addDemo, addBench],
-  ];
-  for (const add of commands) add(program, operations, run);
-  return program;
 }
 
 function errorLine(error: unknown, debug: string | undefined): string {

@@ -18,6 +18,12 @@ export interface CommonOptions {
   threads?: number;
 }
 
+/** What an operation gets of them. */
+export interface Common {
+  seed: number;
+  threads?: number;
+}
+
 /** How far something is. `total` may become known, or change, on the way. */
 export interface Progress {
   done: number;
@@ -33,6 +39,7 @@ export interface Progress {
 export class Session {
   /** Said when the user interrupts the command: how to go on. */
   onInterrupt?: string;
+  private silent = false;
   private bar?: SingleBar;
   private lastLine = Number.NEGATIVE_INFINITY;
   private lastUnit = '';
@@ -44,8 +51,18 @@ export class Session {
   ) {}
 
   /** The shared options that operations take. */
-  get common(): { seed: number; threads?: number } {
+  get common(): Common {
     return { seed: this.options.seed, threads: this.options.threads };
+  }
+
+  /** From here on nothing is printed: another process tells the same. */
+  silence(): void {
+    this.clearBar();
+    this.silent = true;
+  }
+
+  get isSilent(): boolean {
+    return this.silent;
   }
 
   /** Standard input, until it ends or the command is to stop. */
@@ -56,6 +73,7 @@ export class Session {
   /** The command's result: `value` with `--json`, otherwise `text`. */
   result(value: unknown, text: string): void {
     this.clearBar();
+    if (this.silent) return;
     this.io.stdout.write(this.options.json ? `${JSON.stringify(value, null, 2)}\n` : text === '' ? '' : `${text}\n`);
   }
 
@@ -78,20 +96,21 @@ export class Session {
 
   /** Something to know that is not the result. Silent with `--quiet`. */
   note(text: string): void {
-    if (this.options.quiet) return;
+    if (this.options.quiet || this.silent) return;
     this.clearBar();
     this.io.stderr.write(`${text}\n`);
   }
 
   /** Something that went wrong without ending the command, such as a file that cannot be read. Never silent. */
   warn(text: string): void {
+    if (this.silent) return;
     this.clearBar();
     this.io.stderr.write(`warning: ${text}\n`);
   }
 
   /** Shows progress: a bar on a terminal; in a log a line at first, every ten seconds and at the end. */
   progress(p: Progress): void {
-    if (this.options.quiet) return;
+    if (this.options.quiet || this.silent) return;
     if (this.io.stderr.isTTY) this.drawBar(p);
     else this.logLine(p);
   }
@@ -132,6 +151,9 @@ export class Session {
     this.io.stderr.write(`${describe(p)}\n`);
   }
 }
+
+/** What an operation tells while it works, and when it must stop. */
+export type During = Pick<Session, 'signal' | 'progress' | 'note' | 'warn' | 'silence'>;
 
 /** `step 120/5000  loss 0.41  31 steps/s  2:36 left`. */
 function describe({ done, total, unit, details = {}, secondsLeft }: Progress): string {

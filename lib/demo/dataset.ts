@@ -21,7 +21,7 @@ const labelOfPrefix: Record<string, string> = {
   tabla: 'tabla',
 };
 
-/** Labels with fewer recordings say nothing in a test. */
+/** Labels with fewer recordings say nothing. */
 const fewest = 8;
 
 export interface DemoClip {
@@ -39,12 +39,11 @@ export interface DemoDataset {
   /** Every recording, to pretrain on; full paths, sorted. */
   recordings: string[];
   labels: string[];
-  train: DemoClip[];
-  test: DemoClip[];
+  /** The recordings that have a label. */
+  clips: DemoClip[];
 }
 
-/** Finds the package, groups its recordings by label and splits every label: one of three is test. The result depends
- * on the file names only. Throws `ERR_DATASET` if the package is not installed or holds something else. */
+/** Finds the package and groups its recordings by label. The result depends on the file names only. Throws `ERR_DATASET` if the package is not installed or holds something else. */
 export async function demoDataset(resolve: (id: string) => string = resolvePackage): Promise<DemoDataset> {
   const { folder, source } = locate(resolve);
   const names = await readdir(folder).then(
@@ -62,11 +61,8 @@ export async function demoDataset(resolve: (id: string) => string = resolvePacka
   if (labels.length < 2) {
     throw new Audio2VecError('ERR_DATASET', `${folder} does not hold the recordings the demo knows. ${advice}`);
   }
-  const clips = labels.flatMap((label, i) => groups.get(label)!.map((file, nth) => ({ file, label: i, nth })));
-  const part = (isTest: boolean) =>
-    clips.filter(({ nth }) => (nth % 3 === 2) === isTest).map(({ file, label }) => ({ file, label }));
-  const recordings = names.map((name) => join(folder, name));
-  return { source, folder, recordings, labels, train: part(false), test: part(true) };
+  const clips = labels.flatMap((label, i) => groups.get(label)!.map((file) => ({ file, label: i })));
+  return { source, folder, recordings: names.map((name) => join(folder, name)), labels, clips };
 }
 
 const packageName = 'supersonic-scsynth-samples';

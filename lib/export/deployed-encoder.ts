@@ -1,6 +1,6 @@
 // The encoder as a deployed model, with a classifier of embeddings if there is one.
 import type { DeployedModel } from '../models/deployed-model.js';
-import { checkEncoderModel, deployedEncoder, type EncoderModel } from '../models/encoder-model.js';
+import { checkEncoderModel, deployedEncoder, type EncoderModel, readOutSize } from '../models/encoder-model.js';
 import { argumentError } from '../util/errors.js';
 
 /** A linear classifier of embeddings: logits = weights · embedding + bias. From a linear probe
@@ -17,7 +17,7 @@ export function deployedWithClassifier(model: EncoderModel, classifier?: Classif
   checkEncoderModel(model);
   const deployed = deployedEncoder(model);
   if (!classifier) return deployed;
-  const { classes, weights, bias } = checkClassifier(classifier, model.config.embedding);
+  const { classes, weights, bias } = checkClassifier(classifier, readOutSize(model));
   const { graph, outputs, metadata } = deployed;
   const embedding = graph.nodes.find((n) => n.name === outputs[0]!.node)!;
   const probabilities = graph.softmax('probabilities', graph.dense('classifier', embedding, classes));

@@ -3,6 +3,7 @@ import { type FrontEndConfig, frameWidth } from '../features/front-ends.js';
 import { samplesOf } from '../features/slices.js';
 import { type Node, type Shape, sizeOf } from '../graph/graph.js';
 import { inferenceLayers, type Layer } from '../graph/inference.js';
+import { factsOf } from '../graph/operators/index.js';
 import type { DeployedInput, DeployedModel } from '../models/deployed-model.js';
 import { argumentError } from '../util/errors.js';
 import { shortName } from './emit-layers.js';
@@ -103,12 +104,10 @@ function fileShape(shape: Shape): readonly number[] {
   return shape.length === 3 && shape[1] === 1 ? [shape[0], shape[2]] : shape;
 }
 
-const passing = new Set(['straight-through', 'stop-gradient', 'reshape', 'select', 'concat', 'channels', 'gather']);
-
 function isChoice(nodes: ReadonlyMap<string, Node>, node: Node): boolean {
-  if (node.op === 'one-hot') return true;
+  const { chooses = false, moves } = factsOf(node) ?? {};
   const first = nodes.get(node.inputs[0]!);
-  return passing.has(node.op) && first !== undefined && isChoice(nodes, first);
+  return chooses || (moves !== undefined && first !== undefined && isChoice(nodes, first));
 }
 
 /** Values in an example of an output. */

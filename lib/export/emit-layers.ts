@@ -1,7 +1,7 @@
 // A trained graph in an exported file: its layers, one after the other, by what their operators say they are.
 import type { Emitted, GraphWriter } from '../graph/emission.js';
 import type { Layer } from '../graph/inference.js';
-import { exportedOperatorOf } from '../graph/operators/index.js';
+import { factsOf } from '../graph/operators/index.js';
 import { argumentError } from '../util/errors.js';
 
 /** Appends all layers. `inputs` has the value of every input node; returns those of all nodes that layers give. */
@@ -16,7 +16,7 @@ export function emitLayers(
       if (!values.has(layer.name)) throw argumentError('inputs', 'of every input node', `none for ${layer.name}`);
       continue;
     }
-    const operator = exportedOperatorOf(layer);
+    const operator = factsOf(layer);
     if (!operator)
       throw argumentError('graph', 'made of operators that can be exported', `${layer.op} (${layer.name})`);
     const named = { ...layer, name: shortName(layer.name) };

@@ -1,16 +1,16 @@
 // An encoder to the file of a phone's or browser's runtime, proved on clips: what `audio2vec export` does.
 import { extname } from 'node:path';
+import { timesTransposed } from '../matrix/products.js';
 import type { EncoderModel } from '../models/encoder-model.js';
 import { argumentError } from '../util/errors.js';
-import { timesTransposed } from '../util/matrix.js';
 import { softmaxRow } from '../util/softmax.js';
 import { checkClips, checkFile, checkPrecision, checkTflite, type Precision } from './checks.js';
 import type { Classifier } from './deployed-encoder.js';
+import { proofCases, syntheticClips } from './encoder-cases.js';
 import { type Exported, exportOnnx } from './export-onnx.js';
 import { exportPacked } from './export-packed.js';
 import { exportTflite } from './export-tflite.js';
 import { buildOnnx } from './onnx.js';
-import { proofCases, syntheticClips } from './proof.js';
 
 export interface ExportEncoderOptions {
   /** What the model takes: log-mel slices (default), or samples with the whole front end inside. */
@@ -47,7 +47,7 @@ export async function exportEncoder(
 ): Promise<Exported> {
   const { input = 'log-mel', samples, hop, batch, precision = 'float32', classifier, clips, threads, signal } = options;
   signal?.throwIfAborted();
-  await checkFile(file, endings);
+  await checkFile(file, encoderEndings);
   // Building is cheap: it refuses what makes no sense before the work of a proof.
   buildOnnx(model, { input, batch, samples, hop, classifier });
   const isTflite = extname(file) === '.tflite';
@@ -87,4 +87,5 @@ function classify(embeddings: Float32Array, { labels, weights, bias }: Classifie
   return out;
 }
 
-const endings = ['.onnx', '.ort', '.tflite', '.safetensors'];
+/** Formats that an encoder is brought to by ways of its own; to any other it goes as other models do. */
+export const encoderEndings = ['.onnx', '.ort', '.tflite', '.safetensors'];

@@ -3,9 +3,11 @@ import { extname } from 'node:path';
 import type { DeployedModel } from '../models/deployed-model.js';
 import { writeFileAtomic } from '../util/atomic-write.js';
 import { argumentError } from '../util/errors.js';
-import { checkClips, checkFile, checkPrecision, checkTflite, type Precision } from './checks.js';
+import { checkClips, checkFile, checkPrecision, type Precision } from './checks.js';
 import { type ModelInput, type PreparedModel, prepareModel } from './deployed.js';
-import { clipCases, givenCases } from './model-proof.js';
+import { syntheticClips } from './encoder-cases.js';
+import { type ExportFormat, exportFormats, formatOf } from './formats.js';
+import { clipCases, givenCases } from './model-cases.js';
 import { buildModelOnnx } from './onnx.js';
 import {
   type ModelCase,
@@ -15,9 +17,6 @@ import {
   outputBeyond,
   rejectIfWrong,
 } from './output-parity.js';
-import { syntheticClips } from './proof.js';
-import { type Proven, provenOnnx, provenTflite } from './proven.js';
-import { buildModelTflite } from './tflite.js';
 
 export interface ExportModelOptions {
   /** What the file takes: `features` of the model's front end (default), or `waveform`, with the front end inside. */
@@ -42,6 +41,8 @@ export interface ExportModelOptions {
   /** Of the native engine; default: all cores. */
   threads?: number;
   signal?: AbortSignal;
+  /** Formats of your own, besides those of the package. */
+  formats?: readonly ExportFormat[];
 }
 
 export interface ExportedModel {
@@ -52,7 +53,6 @@ export interface ExportedModel {
 
 /** Rows of a case where the file takes any number. */
 const dynamicRows = 16;
-const endings = ['.onnx', '.ort', '.tflite'];
 
 /** What each precision must keep. Where a choice is made (`oneHot`), two values that are all but equal may change places:
  * a share of the values must agree. A waveform's front end sums in another order than the native one. */
@@ -75,18 +75,17 @@ export async function exportModel(
 ): Promise<ExportedModel> {
   const { input = 'features', samples = 'slice', hop, batch, precision = 'float32', signal } = options;
   signal?.throwIfAborted();
-  await checkFile(file, endings);
+  const format = formatOf(file, [...exportFormats, ...(options.formats ?? [])]);
+  await checkFile(file, format.endings);
   checkPrecision(precision);
-  const extension = extname(file);
-  const isTflite = extension === '.tflite';
-  if (isTflite) checkTflite({ precision, batch, samples });
+  format.check?.({ precision, batch, samples });
   if (!options.inputs) checkClips(options.clips, precision === 'int8');
-  // Building is cheap: it refuses what makes no sense before the work of a proof.
-  const built = buildModelOnnx(deployed, { input, batch, samples, hop });
+  // Building is cheap: it refuses what makes no sense before the work of running both.
+  buildModelOnnx(deployed, { input, batch, samples, hop });
   const model = prepareModel(deployed, input);
-  const fixed = isTflite || typeof batch === 'number';
-  const rows = typeof batch === 'number' ? batch : isTflite ? 1 : dynamicRows;
-  const cases = await proof(model, { ...options, rows, fixed });
+  const fixed = format.fixedRows || typeof batch === 'number';
+  const rows = typeof batch === 'number' ? batch : fixed ? 1 : dynamicRows;
+  const cases = await casesOf(model, { ...options, rows, fixed });
 
   const limits = Object.fromEntries(
     model.outputs.map(({ name, discrete }) => [
@@ -98,23 +97,16 @@ export async function exportModel(
     run: (opened: Parameters<typeof measureOutputs>[0]) => measureOutputs(opened, cases, { signal }),
     limits,
   };
-  const quantize = precision === 'int8' ? { calibration: cases, signal } : undefined;
-  let proven: Proven<ModelParity>;
-  if (isTflite) {
-    const builder = await buildModelTflite(deployed, { input, batch: rows, quantize, signal });
-    proven = await provenTflite(builder, measure);
-  } else {
-    const floats = quantize && { ...quantize, floatLayers: [] };
-    proven = await provenOnnx(built.model, { precision, extension, quantize: floats }, measure);
-  }
-  const { bytes, parity } = proven;
+  const calibration = precision === 'int8' ? cases : undefined;
+  const how = { ending: extname(file), input, batch, samples, hop, precision, calibration, signal };
+  const { bytes, parity } = await format.write(deployed, how, measure);
   const wrong = Object.entries(limits).flatMap(([name, limit]) => outputBeyond(name, parity.outputs[name]!, limit));
   await rejectIfWrong(file, bytes, wrong);
   await writeFileAtomic(file, bytes);
   return { file, bytes: bytes.length, parity };
 }
 
-function proof(
+function casesOf(
   model: PreparedModel,
   options: ExportModelOptions & { rows: number; fixed: boolean },
 ): Promise<ModelCase[]> {

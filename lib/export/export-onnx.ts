@@ -6,8 +6,8 @@ import { argumentError } from '../util/errors.js';
 import type { Precision } from './checks.js';
 import { buildOnnx, type OnnxOptions } from './onnx.js';
 import { checkParity, measureParity, type Parity, type ParityCase, type ParityLimits } from './parity.js';
-import { provenOnnx } from './proven.js';
 import { encoderFloatLayers, type QuantizeOptions } from './quantize-onnx.js';
+import { verifiedOnnx } from './verified.js';
 
 export type { Precision } from './checks.js';
 
@@ -49,7 +49,7 @@ export async function exportOnnx(file: string, model: EncoderModel, options: Exp
   const limits = options.limits ?? defaultLimits(precision, options.input);
   // A classifier is small, and a class may hang on little.
   const floatLayers = [...(quantize?.floatLayers ?? encoderFloatLayers), 'classifier'];
-  const { bytes, parity } = await provenOnnx(
+  const { bytes, parity } = await verifiedOnnx(
     buildOnnx(model, options),
     { precision, extension, quantize: quantize && { ...quantize, floatLayers, signal } },
     { run: (opened) => measureParity(opened, cases, { signal }), limits },

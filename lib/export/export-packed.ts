@@ -39,7 +39,8 @@ export async function exportPacked(file: string, model: EncoderModel, options: E
 
 function packedTensors(model: EncoderModel): Map<string, Tensor> {
   const tensors = normalizationTensors(model);
-  const { params, nodes } = encoderGraph(model.config).graph;
+  // Weights of what is not read would be a seventh of the file.
+  const { params, nodes } = encoderGraph(model.config, model.readOut === 'whitened' ? 'whitened' : 'embedding').graph;
   const shapes = new Map(params.map(({ name, shape }) => [name, shape]));
   for (const layer of inferenceLayers(nodes, model.weights)) {
     if (layer.op !== 'conv' && layer.op !== 'dense') continue;

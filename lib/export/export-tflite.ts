@@ -5,8 +5,8 @@ import { writeFileAtomic } from '../util/atomic-write.js';
 import { argumentError } from '../util/errors.js';
 import { defaultLimits, type Exported } from './export-onnx.js';
 import { checkParity, measureParity, type ParityCase, type ParityLimits } from './parity.js';
-import { provenTflite } from './proven.js';
 import { buildTflite, type TfliteOptions } from './tflite.js';
+import { verifiedTflite } from './verified.js';
 
 export interface ExportTfliteOptions extends TfliteOptions {
   /** Real inputs, `batch` rows each, and the native encoder's embeddings of them. */
@@ -21,7 +21,7 @@ export async function exportTflite(file: string, model: EncoderModel, options: E
   const { cases, input, quantize, signal } = options;
   if (extname(file) !== '.tflite') throw argumentError('file', 'a name ending in .tflite', file);
   const limits = options.limits ?? defaultLimits(quantize ? 'int8' : 'float32', input);
-  const { bytes, parity } = await provenTflite(await buildTflite(model, options), {
+  const { bytes, parity } = await verifiedTflite(await buildTflite(model, options), {
     run: (opened) => measureParity(opened, cases, { signal }),
     limits,
   });

@@ -1,4 +1,4 @@
-// The proof beside every export: the exported file, run in a runtime, against what the native engine gives. Here for any
+// The parity of every export: the exported file, run in a runtime, against what the native engine gives. Here for any
 // model with named inputs and outputs.
 import { extname } from 'node:path';
 import { writeFileAtomic } from '../util/atomic-write.js';

@@ -8,6 +8,8 @@ export interface ReportData {
   title: string;
   /** One line under the title: what was trained on what. */
   subtitle?: string;
+  /** What was gained, in one sentence: shown first. */
+  gain?: string;
   /** Shown as a list: configuration, command, seed, versions, corpus, time. */
   facts?: readonly Fact[];
   losses?: readonly LossChart[];
@@ -71,6 +73,8 @@ export interface ProbeTable {
   classes: number;
   train: number;
   test: number;
+  /** Of cross-validation, see `Comparison`. */
+  folds?: number;
   /** Accuracy of always guessing the most frequent label. */
   chance?: number;
   /** The first row is the encoder that the report is about. */

@@ -4,27 +4,33 @@ import { nearestNeighbours } from '../evaluate/knn.js';
 import { pca, umap } from '../evaluate/projection.js';
 import { type FrontEndConfig, frameWidth, frontEndOf } from '../features/front-ends.js';
 import type { Reconstruction } from '../systems/audio2vec/held-out.js';
-import { trivialPredictors } from '../systems/audio2vec/results.js';
+import { chanceLabel, trivialPredictors } from '../systems/audio2vec/results.js';
 import type { RunLog } from '../train/run-log.js';
 import type { ConfusionMatrix, EmbeddingMap, Fact, LossChart, ProbeTable, Reconstructions } from './data.js';
 
-/** One chart for each pretext task of a run; a joint run also gets one of the weighted total. */
-export function lossCharts({ losses, heldOut, tasks }: Pick<RunLog, 'losses' | 'heldOut' | 'tasks'>): LossChart[] {
+/** One chart for each pretext task of a run, in the task's own unit, whatever its weight; a joint run also gets one of the
+ * weighted total. */
+export function lossCharts(log: Pick<RunLog, 'system' | 'losses' | 'heldOut' | 'tasks' | 'chance'>): LossChart[] {
+  const { system, losses, heldOut, tasks, chance = {} } = log;
   const names = Object.keys(losses).filter((name) => name !== 'loss');
   const charts = names.length === 1 ? names : ['loss', ...names];
-  return charts.map((name) => ({
-    title: name === 'loss' ? 'weighted total' : name,
-    unit: unitOf(name),
-    training: [curve('training', losses[name])],
-    heldOut: [
-      curve(
-        'held out',
-        heldOut.filter((p) => p.loss !== undefined).map((p) => [p.step, (name === 'loss' ? p.loss : p.parts[name])!]),
-      ),
-    ],
-    result: tasks?.find((t) => t.task === name)?.loss,
-    references: trivialPredictors(tasks?.find((t) => t.task === name)),
-  }));
+  return charts.map((name) => {
+    const task = tasks?.find((t) => t.task === name);
+    const by = (values: readonly (readonly [number, number])[]) =>
+      values.map(([step, loss]): [number, number] => [step, loss / (task?.weight ?? 1)]);
+    const points = heldOut.flatMap((p): [number, number][] => {
+      return p.loss === undefined ? [] : [[p.step, (name === 'loss' ? p.loss : p.parts[name]) ?? Number.NaN]];
+    });
+    const known = trivialPredictors(task);
+    return {
+      title: name === 'loss' ? 'weighted total' : name,
+      unit: system === undefined ? unitOf(name) : 'loss, weighted',
+      training: [curve('training', by(losses[name]!))],
+      ...(points.length > 0 && { heldOut: [curve('held out', by(points))] }),
+      result: task?.loss,
+      references: known.length === 0 && name in chance ? [{ label: chanceLabel, loss: chance[name]! }] : known,
+    };
+  });
 }
 
 const units: Record<string, string> = {
@@ -61,13 +67,14 @@ export function reconstructionsOf(slices: readonly Reconstruction[], frontEnd: F
 }
 
 /** A comparison of feature sets on one labelled folder. */
-export function probeTable(task: string, { rows, pairs }: Comparison): ProbeTable {
+export function probeTable(task: string, { rows, pairs, folds }: Comparison): ProbeTable {
   const [first] = rows;
   return {
     task,
     classes: first.labels.length,
     train: first.trainClips,
     test: first.testClips,
+    ...(folds !== undefined && { folds }),
     chance: first.majority,
     rows: rows.map(({ name, probe, knn }) => ({ features: name, probe, knn })),
     differences: pairs.map(({ against, difference, interval, pValue }) => ({ against, difference, interval, pValue })),
@@ -119,13 +126,14 @@ export function bandCentres(frontEnd: FrontEndConfig): Float64Array {
 
 /** What decided a run, for the end of its report. */
 export function runFacts({ config, corpus, step, seconds }: RunLog): Fact[] {
-  const { encoder, batchSize, schedule, seed, task } = config;
+  const { encoder, batchSize, schedule, seed, task, from } = config;
   const values: [string, string | number][] = [
     ['pretext task', task],
     [
       'encoder',
       `${encoder.frames} × ${encoder.bands} slices, channels ${encoder.channels.join(' ')}, ${encoder.embedding} outputs`,
     ],
+    ...(from ? [['begins with', `${from.name}, fingerprint ${from.fingerprint}`] as [string, string]] : []),
     ['batch', `${batchSize} examples`],
     ['learning rate', `${schedule.peak}, ${schedule.decay}`],
     ['steps', `${step.toLocaleString('en-US')} in ${(seconds / 60).toFixed(1)} min`],

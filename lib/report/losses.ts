@@ -20,8 +20,7 @@ const maxPoints = 1000;
 export function lossSection(charts: readonly LossChart[]): Html {
   return html`<section id="losses" aria-labelledby="losses-title">
     <h2 id="losses-title">Learning</h2>
-    <p class="how">Held-out loss is measured on clips that were never trained on. Dashed lines are predictors that learnt
-      nothing: below them, the encoder has understood something of what it hears. Drag to zoom, double-click to go back.</p>
+    <p class="how">${explanation(charts)}</p>
     ${charts.map(
       (chart, i) => html`<figure>
         <figcaption>${chart.title}</figcaption>
@@ -30,6 +29,21 @@ export function lossSection(charts: readonly LossChart[]): Html {
       </figure>`,
     )}
   </section>`;
+}
+
+/** Speaks of nothing that is not drawn. */
+function explanation(charts: readonly LossChart[]): string {
+  const heldOut = charts.some((c) => c.heldOut?.some((curve) => lastLoss(curve) !== undefined));
+  const references = charts.some((c) => c.references?.length);
+  return [
+    heldOut
+      ? 'Held-out loss is measured on clips that were never trained on.'
+      : 'This is the loss on what was trained on; nothing was held out to tell whether it holds for other sounds.',
+    references && 'Dashed lines are what can be had without learning anything.',
+    'Drag to zoom, double-click to go back.',
+  ]
+    .filter(Boolean)
+    .join(' ');
 }
 
 export function lossPlot(chart: LossChart): LossPlot {

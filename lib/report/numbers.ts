@@ -5,6 +5,11 @@ export function percent(share: number): string {
   return Number.isFinite(share) ? `${(100 * share).toFixed(1)}\u00a0%` : '–';
 }
 
+/** A difference of shares in percentage points with its sign: 0.081 → `+8.1`. */
+export function points(share: number): string {
+  return `${share < 0 ? '−' : '+'}${Math.abs(100 * share).toFixed(1)}`;
+}
+
 /** Three significant digits without exponents in the usual range: 0.0123, 1.23, 123, 1.2e-7. */
 export function short(value: number): string {
   if (!Number.isFinite(value)) return '–';

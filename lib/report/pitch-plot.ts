@@ -1,40 +1,32 @@
 // Fundamental frequency drawn over the constant-Q picture of a recording, as one HTML file that opens offline.
+import type { PitchFrame } from '../systems/pitch/track.js';
 import { heatColours } from './colours.js';
+import type { CqtPicture } from './cqt-picture.js';
 import { type Html, html, name, trusted } from './html.js';
+import { assetFile, renderPage } from './page.js';
 import { pngDataUri } from './png.js';
 
 /** A picture of a recording with its pitch. */
-export interface PitchPlot {
+export interface PitchPlot extends CqtPicture {
   file: string;
-  /** `[frames, bins]`, 0 to 255. */
-  values: Uint8Array;
-  bins: number;
-  lowestHz: number;
-  binsPerOctave: number;
-  frames: readonly { time: number; hz: number; confidence: number; voiced: boolean }[];
+  frames: Pick<readonly PitchFrame[], 'slice'>;
 }
 
 /** Frames in a row of the drawing; longer recordings have several. */
 const ROW = 1000;
+/** Pixels a frame is wide, at least and at most: names of notes must be readable. */
+const PIXELS = [0.85, 1.2] as const;
 
 export function pitchPage(plots: readonly PitchPlot[]): string {
-  const page = html`<!doctype html>
-<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>Pitch</title>
-<style>${trusted(style)}</style>
-<h1>Pitch</h1>
-<p>The line is the fundamental frequency where there is one; the fainter, the less certain. Behind it the constant-Q
-picture, lowest notes at the bottom.</p>
-${plots.map((plot) => html`<section><h2>${name(plot.file)}</h2>${rows(plot)}</section>`)}
-</html>
-`;
-  return page.text;
+  return renderPage({
+    title: 'Pitch',
+    subtitle:
+      'The line is the fundamental frequency where there is one; the fainter, the less certain. Behind it the constant-Q ' +
+      'picture, lowest notes at the bottom.',
+    styles: [assetFile('pitch.css')],
+    main: plots.map((plot) => html`<section class="pitch"><h2>${name(plot.file)}</h2>${rows(plot)}</section>`),
+  });
 }
-
-const style = `body{font:15px/1.5 system-ui,sans-serif;margin:2rem;max-width:1200px}
-svg{display:block;width:100%;height:auto;margin:0 0 1rem;background:#111}
-text{font:11px system-ui,sans-serif;fill:#fff;paint-order:stroke;stroke:#000;stroke-width:2px}
-h2{font-size:1rem;overflow-wrap:anywhere}`;
 
 function rows(plot: PitchPlot): Html[] {
   const frames = plot.values.length / plot.bins;
@@ -55,11 +47,13 @@ function row(plot: PitchPlot, first: number, count: number): Html {
   const seconds = part
     .map((f, i) => ({ i, time: f.time }))
     .filter(({ time }, i) => i > 0 && isWhole(time, part[i - 1]!.time));
-  return html`<svg viewBox="0 0 ${Math.max(count, 250)} ${bins}" role="img" aria-label="pitch over time">
+  const width = Math.max(count, 250);
+  const [least, most] = PIXELS.map((pixels) => Math.round(pixels * width));
+  return html`<div class="scroll"><svg style="min-width:${least}px;max-width:${most}px" viewBox="0 0 ${width} ${bins}" role="img" aria-label="pitch over time">
 <image href="${trusted(pngDataUri(image, count, bins, heatColours))}" width="${count}" height="${bins}" preserveAspectRatio="none"/>
 ${octaves.map((hz) => html`<line x1="0" x2="${count}" y1="${y(hz)}" y2="${y(hz)}" stroke="#fff" stroke-opacity=".2"/><text x="2" y="${y(hz) - 2}">${Math.round(hz)} Hz</text>`)}
 ${seconds.map(({ i, time }) => html`<text x="${i}" y="${bins - 2}">${Math.round(time)} s</text>`)}
-${segments(part, y)}</svg>`;
+${segments(part, y)}</svg></div>`;
 }
 
 function isWhole(time: number, before: number): boolean {
@@ -67,7 +61,7 @@ function isWhole(time: number, before: number): boolean {
 }
 
 /** Lines through voiced frames that follow each other. */
-function segments(frames: PitchPlot['frames'], y: (hz: number) => number): Html[] {
+function segments(frames: readonly PitchFrame[], y: (hz: number) => number): Html[] {
   const lines: Html[] = [];
   let points: string[] = [];
   let sure = 0;

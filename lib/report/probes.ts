@@ -2,23 +2,43 @@
 import { argumentError } from '../util/errors.js';
 import type { ConfusionMatrix, ProbeScore, ProbeTable } from './data.js';
 import { type Html, html, name } from './html.js';
-import { percent } from './numbers.js';
+import { percent, points } from './numbers.js';
 
 export function probeSection(tables: readonly ProbeTable[]): Html {
   return html`<section id="probes" aria-labelledby="probes-title">
     <h2 id="probes-title">What the embeddings know</h2>
-    <p class="how">A linear classifier (and the nearest neighbours) sees only the features of frozen encoders. Bars are
-      accuracies on the test split, whiskers their 95 % intervals, the dotted line always guesses the most frequent
-      label. Below each table, the
-      first row against the others on the same clips: what is not clearly different may be chance.</p>
+    <p class="how">${explanation(tables)}</p>
     <div class="probes">${tables.map(probeTable)}</div>
   </section>`;
+}
+
+/** Speaks of nothing that is not drawn. */
+function explanation(tables: readonly ProbeTable[]): string {
+  const knn = tables.some((t) => t.rows.some((row) => row.knn));
+  const chance = tables.some((t) => t.chance !== undefined);
+  const whole = tables.every((t) => t.folds !== undefined);
+  const differences = tables.some((t) => t.differences?.length);
+  return [
+    `A linear classifier ${knn ? '(and the nearest neighbours) ' : ''}sees only the features of frozen encoders.`,
+    `Bars are accuracies on ${whole ? 'all clips, each told by what the other parts taught' : 'the test split'}, whiskers their 95 % intervals${
+      chance ? ', the dotted line always guesses the most frequent label' : ''
+    }.`,
+    differences &&
+      'Below each table, the first row against the others on the same clips: where the interval includes zero, the ' +
+        'difference may be chance.',
+  ]
+    .filter(Boolean)
+    .join(' ');
 }
 
 function probeTable(table: ProbeTable): Html {
   const withKnn = table.rows.some((row) => row.knn);
   return html`<table class="probe">
-    <caption>${name(table.task)} <span class="quiet">${table.classes} classes, ${table.train} clips to train, ${table.test} to test</span></caption>
+    <caption>${name(table.task)} <span class="quiet">${table.classes} classes, ${
+      table.folds === undefined
+        ? `${table.train} clips to train, ${table.test} to test`
+        : `${table.test} clips, cross-validated in ${table.folds} parts`
+    }</span></caption>
     <thead><tr><th scope="col">features</th><th scope="col">linear probe</th>${
       withKnn ? html`<th scope="col">nearest neighbours</th>` : ''
     }</tr></thead>
@@ -33,7 +53,6 @@ function probeTable(table: ProbeTable): Html {
 
 /** `+8.1 points against untrained (95 %: +3.0 to +13.2, p = 0.002)`. */
 function difference({ against, difference, interval, pValue }: NonNullable<ProbeTable['differences']>[number]): Html {
-  const points = (share: number) => `${share < 0 ? '−' : '+'}${Math.abs(100 * share).toFixed(1)}`;
   const p = pValue < 0.001 ? 'p < 0.001' : `p = ${pValue.toFixed(3)}`;
   return html`<div>${points(difference)} points against ${against} (95 %: ${points(interval.low)} to ${points(interval.high)}, ${p})</div>`;
 }

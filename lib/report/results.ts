@@ -61,13 +61,13 @@ function chart({ title, x, y, series, note }: ResultChart): Html {
         )}</p>`
       : '';
   return html`<figure><figcaption>${title}</figcaption>${legend}
-    <svg class="chart" viewBox="0 0 ${left + width + 12} ${top + height + bottom}" role="img" aria-label="${describe(title, series)}">
+    <div class="scroll"><svg class="chart" viewBox="0 0 ${left + width + 12} ${top + height + bottom}" role="img" aria-label="${describe(title, series)}">
       ${across.ticks.map((t) => html`<path class="grid" d="M${px(t)} ${top}v${height}"/><text x="${px(t)}" y="${top + height + 14}" text-anchor="middle">${short(t)}</text>`)}
       ${up.ticks.map((t) => html`<path class="grid" d="M${left} ${py(t)}h${width}"/><text x="${left - 6}" y="${py(t)}" dy="4" text-anchor="end">${short(t)}</text>`)}
       ${series.map(line)}
       <text x="${left + width / 2}" y="${top + height + 34}" text-anchor="middle">${x}</text>
       <text transform="translate(12 ${top + height / 2}) rotate(-90)" text-anchor="middle">${y}</text>
-    </svg>${noteOf(note)}</figure>`;
+    </svg></div>${noteOf(note)}</figure>`;
 }
 
 /** Where values lie between the least and the largest, from 0 to 1. */

@@ -1,10 +1,11 @@
 // A run's folder, and labelled recordings if there are some, to what its report shows.
 import { basename, join, resolve } from 'node:path';
 import { Encoder } from '../embed/encoder.js';
-import { withBaselines } from '../evaluate/clip-features.js';
+import { pretrainedName, withBaselines } from '../evaluate/clip-features.js';
 import { type Comparison, compareFeatures, type FeatureSet } from '../evaluate/evaluate.js';
 import { type FolderFeaturesOptions, folderFeatures } from '../evaluate/evaluate-folder.js';
 import { type LabelledFolder, readLabelledFolder } from '../evaluate/labelled-folder.js';
+import { gainSentence } from '../evaluate/table.js';
 import { readReconstructions } from '../systems/audio2vec/reconstructions.js';
 import { runFiles } from '../systems/run-files.js';
 import { type RunLog, readRunLog } from '../train/run-log.js';
@@ -42,6 +43,7 @@ export async function runReport(folder: string, options: RunReportOptions = {}):
   return {
     ...report,
     notes: [...(report.notes ?? []), ...skipped.map(({ file, reason }) => `${file} was left out: ${reason}`)],
+    gain: gainSentence(comparison, [pretrainedName]),
     probes: [probeTable(name, comparison)],
     confusions: [confusionOf(name, comparison.rows[0]!)],
     map,
@@ -64,7 +66,7 @@ const mapClips = 1500;
 const mapSeconds = 2;
 
 /** The part of a report that labels are needed for. */
-export async function labelledReport(
+async function labelledReport(
   folder: string,
   data: Pick<LabelledFolder, 'labels' | 'train' | 'test'>,
   encoder: Encoder,
@@ -72,7 +74,8 @@ export async function labelledReport(
 ) {
   const { seed, threads, signal } = options;
   const clips: { name: string; label: string; samples: Float32Array }[] = [];
-  const { sets, skipped } = await folderFeatures(folder, data, withBaselines('encoder', encoder, { seed, threads }), {
+  const kinds = await withBaselines('encoder', encoder, { seed, threads });
+  const { sets, skipped } = await folderFeatures(folder, data, kinds, {
     ...options,
     onClip: ({ part, file, label, samples }) => {
       if (part !== 'test') return;

@@ -4,8 +4,9 @@ import { features } from '../features/compute.js';
 import { frontEnds } from '../systems/cdpam/front-end.js';
 import type { SoundDifference } from '../systems/cdpam/perceptual-metric.js';
 import { heatPicture } from './heat-picture.js';
-import { type Html, html, name, trusted } from './html.js';
+import { type Html, html, name } from './html.js';
 import { short, ticks } from './numbers.js';
+import { assetFile, renderPage } from './page.js';
 
 /** A row of the table. */
 export interface PageRow {
@@ -46,28 +47,17 @@ const DEPTH = 70;
 export async function comparisonPage(rows: readonly PageRow[], pairs: readonly PagePair[]): Promise<string> {
   const figures: Html[] = [];
   for (const pair of pairs) figures.push(await figure(pair));
-  const policy = "default-src 'none'; img-src data:; media-src data:; style-src 'unsafe-inline'";
-  return html`<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="${policy}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<title>How different they sound</title>
-<style>${trusted(style)}</style>
-</head>
-<body>
-<header><h1>How different they sound</h1>
-<p>A distance of 0 is no difference, 1 what every other listener hears.</p></header>
-<main>
-<table><thead><tr><th>reference</th><th>test</th><th class="number">distance</th><th class="number">heard by</th><th>taken out</th></tr></thead>
-<tbody>${rows.map(tableRow)}</tbody></table>
-${figures}
-</main>
-</body>
-</html>
-`.text;
+  return renderPage({
+    title: 'How different they sound',
+    subtitle: 'A distance of 0 is no difference, 1 what every other listener hears.',
+    styles: [assetFile('comparison.css')],
+    main: [
+      html`<section class="scroll"><table class="pairs-table"><thead><tr><th scope="col">reference</th><th scope="col">test</th>
+<th scope="col" class="number">distance</th><th scope="col" class="number">heard by</th><th scope="col">taken out</th></tr></thead>
+<tbody>${rows.map(tableRow)}</tbody></table></section>`,
+      ...figures,
+    ],
+  });
 }
 
 const percent = (share: number) => `${(100 * share).toFixed(0)}\u00a0%`;
@@ -100,10 +90,10 @@ async function figure({ reference, test, found, sounds }: PagePair): Promise<Htm
     (t) => html`<path d="M${x(t)} ${tops[1]! + picture}v3"/>
       <text x="${x(t)}" y="${tops[1]! + picture + 13}" text-anchor="middle">${t}</text>`,
   );
-  return html`<figure>
+  return html`<section class="comparison"><figure>
   <figcaption><strong>${name(test)}</strong> against ${name(reference)}: distance ${found.distance.toFixed(3)}, heard by
     ${percent(found.heard)}${found.alignment ? html`; taken out: ${taken(found.alignment)}` : ''}</figcaption>
-  <svg role="img" viewBox="0 0 ${left + width + right} ${height}">
+  <div class="scroll"><svg role="img" viewBox="0 0 ${left + width + right} ${height}">
     <title>Difference over time, and spectrograms of reference and test</title>
     ${difference(found, seconds, x)}
     ${[a, b].map(
@@ -113,11 +103,11 @@ async function figure({ reference, test, found, sounds }: PagePair): Promise<Htm
       <g class="axis">${bandTicks(picture, tops[i]!)}</g>`,
     )}
     <g class="axis">${timeTicks}<text x="${left + width}" y="${height - 2}" text-anchor="end">time, s</text></g>
-  </svg>
+  </svg></div>
   <div class="sounds">${(['reference', 'test'] as const).map(
     (which) => html`<label>${which} <audio controls preload="none" src="${wavDataUri(sounds[which])}"></audio></label>`,
   )}</div>
-</figure>`;
+</figure></section>`;
 }
 
 /** The curve, with a line at what is just noticeable. */
@@ -199,19 +189,3 @@ function wavDataUri({ samples, sampleRate }: PageSound): string {
   });
   return `data:audio/wav;base64,${bytes.toString('base64')}`;
 }
-
-const style = `
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
-table { border-collapse: collapse; width: 100%; }
-th, td { text-align: left; padding: .2rem .6rem .2rem 0; border-bottom: 1px solid #8884; overflow-wrap: anywhere; }
-.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
-figure { margin: 2.5rem 0; }
-figcaption { overflow-wrap: anywhere; }
-svg { width: 100%; height: auto; font-size: 10px; fill: currentColor; }
-.axis path { stroke: currentColor; fill: none; }
-.curve { fill: none; stroke: #d55e00; stroke-width: 1.5; }
-.noticeable { stroke: currentColor; stroke-dasharray: 4 4; opacity: .5; }
-image { image-rendering: pixelated; }
-.sounds { display: flex; gap: 2rem; flex-wrap: wrap; }
-.sounds label { display: flex; gap: .5rem; align-items: center; }
-`;

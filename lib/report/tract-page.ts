@@ -2,8 +2,8 @@
 // the recording and its re-synthesis to listen to.
 import { toMuLaw } from './audio-clips.js';
 import { heatPicture, type Range } from './heat-picture.js';
-import { type Html, html, name, scriptJson } from './html.js';
-import { assetFile, hash } from './report.js';
+import { type Html, html, name } from './html.js';
+import { assetFile, renderPage } from './page.js';
 
 /** A recording beside what was made from what was heard in it. Only the beginning of long ones is shown. */
 export interface TractClip {
@@ -43,31 +43,13 @@ const sampleRate = 16_000;
 /** The page as text. Names may be hostile; none of it can become markup or script. */
 export function renderTractPage(clips: readonly TractClip[], options: TractPageOptions = {}): string {
   const { seconds = 12, title = 'What the vocal tract did', subtitle } = options;
-  const data = clips.map((clip) => clipData(clip, seconds));
-  const [script, style, tractStyle] = [assetFile('tract.js'), assetFile('report.css'), assetFile('tract.css')];
-  // Nothing may be loaded, and only this script may run, whatever else should get into the page.
-  const policy = `default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src ${hash(script)}`;
-  return html`<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="${policy}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<title>${title}</title>
-<style>${style}</style>
-<style>${tractStyle}</style>
-</head>
-<body>
-<header><h1>${name(title)}</h1>${subtitle === undefined ? '' : html`<p>${name(subtitle)}</p>`}</header>
-<main>
-${clips.map((clip, i) => clipSection(clip, i, seconds))}
-</main>
-<script type="application/json" id="data">${scriptJson(data)}</script>
-<script>${script}</script>
-</body>
-</html>
-`.text;
+  return renderPage({
+    ...{ title, subtitle },
+    styles: [assetFile('tract.css')],
+    scripts: [assetFile('tract.js')],
+    data: clips.map((clip) => clipData(clip, seconds)),
+    main: clips.map((clip, i) => clipSection(clip, i, seconds)),
+  });
 }
 
 function clipSection(clip: TractClip, index: number, seconds: number): Html {

@@ -4,7 +4,8 @@ import type { Arrays, NetworkState } from '../engine/network.js';
 import type { Parameter } from '../graph/graph.js';
 import type { TrainableNetwork } from '../systems/trainable-network.js';
 import { Audio2VecError } from '../util/errors.js';
-import { readSafetensors, type Tensor, type TensorData, writeSafetensors } from '../util/safetensors.js';
+import { readWholeFile } from '../util/read-file.js';
+import { parseSafetensors, type Tensor, type TensorData, writeSafetensors } from '../util/safetensors.js';
 import type { History } from './history.js';
 
 export interface Checkpoint {
@@ -25,16 +26,17 @@ export interface Checkpoint {
 const format = 'audio2vec-checkpoint';
 const version = '1';
 
-/** Writes a checkpoint (atomic). Throws `ERR_DIVERGED`, and writes nothing, if a parameter is not finite. */
+/** Writes a checkpoint (atomic). Throws `ERR_DIVERGED`, and writes nothing, if a value of its state is not finite. */
 export async function saveCheckpoint(file: string, c: Checkpoint, parameters: readonly Parameter[]): Promise<void> {
   const tensors = new Map<string, Tensor>();
   const shapes = new Map(parameters.map((p) => [p.name, p.shape]));
   for (const key of ['params', 'm', 'v'] as const) {
     for (const [name, data] of c.state[key]) {
-      if (key === 'params' && !allFinite(data)) {
+      if (!allFinite(data)) {
+        const what = key === 'params' ? name : `The optimiser's moment of ${name}`;
         throw new Audio2VecError(
           'ERR_DIVERGED',
-          `${name} is not finite after step ${c.step}. Start again with a lower learning rate.`,
+          `${what} is not finite after step ${c.step}. Start again with a lower learning rate.`,
         );
       }
       tensors.set(`${key}/${name}`, { shape: shapes.get(name) ?? [data.length], data });
@@ -60,7 +62,12 @@ export async function saveCheckpoint(file: string, c: Checkpoint, parameters: re
 
 /** Reads what {@link saveCheckpoint} wrote; `ERR_MODEL_FORMAT` if it is something else. */
 export async function loadCheckpoint(file: string): Promise<Checkpoint> {
-  const { tensors, metadata } = await readSafetensors(file);
+  return parseCheckpoint(await readWholeFile(file), file);
+}
+
+/** The same from the bytes of `file`. */
+export function parseCheckpoint(bytes: Buffer, file: string): Checkpoint {
+  const { tensors, metadata } = parseSafetensors(bytes, file);
   const bad = (reason: string, cause?: unknown) =>
     new Audio2VecError('ERR_MODEL_FORMAT', `${file} is not a checkpoint of this version: ${reason}.`, { cause });
   if (metadata.format !== format) throw bad(`its metadata does not say format "${format}"`);
@@ -77,10 +84,15 @@ export async function loadCheckpoint(file: string): Promise<Checkpoint> {
   } catch (error) {
     throw bad('its metadata is not JSON', error);
   }
+  if (!isRecord(progress) || !isRecord(run)) throw bad('its metadata are not objects');
   const { step, steps, seconds, optimiserSteps = step, heldOut } = progress;
-  const counts = [step, optimiserSteps];
-  if (!counts.every((n) => Number.isSafeInteger(n) && n >= 0) || !Array.isArray(heldOut))
-    throw bad('its progress is wrong');
+  const isCount = (n: unknown) => Number.isSafeInteger(n) && (n as number) >= 0;
+  const known =
+    [step, optimiserSteps, steps ?? 0].every(isCount) &&
+    (seconds === undefined || (Number.isFinite(seconds) && seconds >= 0)) &&
+    Array.isArray(heldOut) &&
+    heldOut.every((point) => isRecord(point) && isCount(point.step) && isRecord(point.parts));
+  if (!known) throw bad('its progress is wrong');
 
   const state: NetworkState = { params: new Map(), m: new Map(), v: new Map(), steps: optimiserSteps };
   const extra: Arrays = new Map();
@@ -101,6 +113,10 @@ export async function loadCheckpoint(file: string): Promise<Checkpoint> {
 /** A network computes in single or in double precision. */
 function isReal(data: TensorData): data is Float32Array | Float64Array {
   return data instanceof Float32Array || data instanceof Float64Array;
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function allFinite(data: Float32Array | Float64Array): boolean {

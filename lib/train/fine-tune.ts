@@ -78,7 +78,7 @@ export async function* fineTune(options: FineTuneOptions): AsyncGenerator<Step, 
     });
   const network = make(store);
   const params = initialParameters(graph, config.seed);
-  for (const [name, weight] of from?.weights ?? []) params.set(name, weight.slice());
+  for (const [name, weight] of encoderWeights(from?.weights ?? new Map())) params.set(name, weight);
   network.setState({ ...network.getState(), params });
 
   const heldOut = options.heldOut ?? [];

@@ -11,6 +11,7 @@ export {
 } from '../systems/audio2vec/gradients.js';
 export type { Reconstruction, TaskReport } from '../systems/audio2vec/held-out.js';
 export { readReconstructions } from '../systems/audio2vec/reconstructions.js';
+export type { StartingPoint, StoredStart } from '../systems/audio2vec/starting-point.js';
 export {
   findTask,
   loadTasks,
@@ -29,7 +30,7 @@ export type * from '../systems/system.js';
 export { systems } from '../systems/systems.js';
 export { type FineTuned, type FineTuneOptions, fineTune, runToEnd } from './fine-tune.js';
 export type { Step } from './loop.js';
-export { type PretrainOptions, pretrain, type ResumeOptions, resumePretraining } from './pretrain.js';
+export { type PretrainOptions, pretrain, type ResumeOptions, resumePretraining, startingPoint } from './pretrain.js';
 export type { Surroundings } from './run.js';
 export { type RunLog, readRunLog } from './run-log.js';
 export { type ResumeTrainingOptions, resumeTraining, type TrainOptions, train } from './train.js';

@@ -31,6 +31,8 @@ export interface LoopOptions {
   training: Pick<Training, 'batch' | 'heldOut' | 'step' | 'measure' | 'warnings' | 'rounds' | 'getState'>;
   /** Where the run stands; updated in place after every step, `state` and `extra` only for {@link LoopOptions.save}. */
   progress: Checkpoint;
+  /** Called after every step, before it may be saved. */
+  onStep?(step: Step): void | Promise<void>;
   /** Stores `progress`. Called every `saveEvery` seconds, before a round begins, and when the loop ends other than by an
    * error. */
   save(): Promise<void>;
@@ -38,6 +40,8 @@ export interface LoopOptions {
   signal?: AbortSignal;
   /** What to tell a user whose run was interrupted: what became of it and how to go on. */
   whenInterrupted: string;
+  /** Milliseconds by the clock that decides when to save and how long to train. Default: `performance.now`. */
+  now?: () => number;
 }
 
 /** Trains, yielding after every step. When `signal` aborts, the step under way is finished and saved, then an
@@ -45,18 +49,19 @@ export interface LoopOptions {
  * when a loss stops being finite; the last checkpoint stays as it was. */
 export async function* trainLoop(o: LoopOptions): AsyncGenerator<Step, void> {
   const { network, config, training, progress, signal } = o;
-  const speed = new Speedometer();
+  const now = o.now ?? (() => performance.now());
+  const speed = new Speedometer(now);
   const warned = new Set<string>();
   const secondsBefore = progress.seconds ?? 0;
   let planned = progress.steps === undefined ? 0 : milestonesPassed(secondsBefore / (60 * (config.minutes ?? 1)));
-  let savedAt = performance.now();
+  let savedAt = now();
   let unsaved = false;
   let failed = false;
   const save = async () => {
     progress.state = network.getState();
     progress.extra = training.getState?.();
     await o.save();
-    savedAt = performance.now();
+    savedAt = now();
     unsaved = false;
   };
   const takeStep = training.step ?? ((of, batch, optimiser) => of.step(batch, optimiser));
@@ -111,14 +116,16 @@ export async function* trainLoop(o: LoopOptions): AsyncGenerator<Step, void> {
       const found = (point?.measured && training.warnings?.(point.measured, progress.step)) ?? [];
       const warnings = found.filter(({ code }) => !warned.has(code));
       for (const { code } of warnings) warned.add(code);
-      if (performance.now() - savedAt >= o.saveEvery * 1000) await save();
-      yield {
+      const taken: Step = {
         ...losses,
         ...position(config, progress, speed),
         learningRate: rate,
         heldOut: point,
         ...(warnings.length > 0 && { warnings }),
       };
+      await o.onStep?.(taken);
+      if (now() - savedAt >= o.saveEvery * 1000) await save();
+      yield taken;
     }
   } catch (error) {
     failed = true; // the network may be anywhere between two steps: the last checkpoint is the better one
@@ -190,14 +197,18 @@ function position(config: RunConfig, { step, steps, seconds }: Checkpoint, speed
 
 /** Speed over the last half minute or so. */
 class Speedometer {
-  private readonly began = performance.now();
-  private last = this.began;
+  private readonly began: number;
+  private last: number;
   /** Steps and the seconds they took, older ones fading away. */
   private steps = 0;
   private took = 0;
 
+  constructor(private readonly clock: () => number) {
+    this.began = this.last = clock();
+  }
+
   tick(): void {
-    const now = performance.now();
+    const now = this.clock();
     const took = (now - this.last) / 1000;
     const fade = Math.exp(-took / 30);
     this.last = now;
@@ -207,7 +218,7 @@ class Speedometer {
 
   /** Since the loop began. */
   get seconds(): number {
-    return (performance.now() - this.began) / 1000;
+    return (this.clock() - this.began) / 1000;
   }
 
   get perSecond(): number {

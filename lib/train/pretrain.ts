@@ -1,14 +1,24 @@
 // Pretraining: a corpus and pretext tasks in, a run folder with an encoder out.
+import { basename, resolve } from 'node:path';
+import { pretrainedFile } from '../embed/encoder.js';
+import { loadEncoderModel } from '../models/encoder-model.js';
 import { type PretrainingConfig, type PretrainingOptions, pretrainingConfig } from '../systems/audio2vec/config.js';
 import { checkOwnTasks, modulesOf } from '../systems/audio2vec/own-tasks.js';
+import type { StartingPoint } from '../systems/audio2vec/starting-point.js';
 import { audio2vec } from '../systems/audio2vec/system.js';
 import { loadTasks, ownTasks, type Tasks } from '../systems/audio2vec/tasks/index.js';
 import { Audio2VecError } from '../util/errors.js';
 import type { Step } from './loop.js';
 import { resumeRun, type Surroundings, startRun } from './run.js';
 import type { RunLength } from './run-length.js';
+import { modelFile } from './run-model.js';
 
-export interface PretrainOptions extends PretrainingOptions, Surroundings {}
+export interface PretrainOptions extends Omit<PretrainingOptions, 'from'>, Surroundings {
+  /** Encoder to begin with instead of random weights: `pretrained` (of the package), a model file or the folder of a run,
+   * or one in memory. Its weights and normalisation are taken, and the run's encoder has its shape; heads and the
+   * optimiser begin anew. */
+  from?: string | StartingPoint;
+}
 export interface ResumeOptions extends Surroundings, RunLength {
   /** Needed by a run that has a task of your own: that task, as it was given to {@link pretrain}. A run does not load
    * modules by itself, so that opening someone's run never runs their code. Weights and options stay as the run has them. */
@@ -18,16 +28,24 @@ export interface ResumeOptions extends Surroundings, RunLength {
 /** Trains an encoder without labels, yielding after every step.
  *
  * Throws `ERR_ARGUMENT` for wrong options and if `out` already holds a run, `ERR_LOCKED` if another process is at work
- * in it, `ERR_FILE` if the corpus or a task's module can't be read,
- * `ERR_DATASET` if it has too few or too short clips, `ERR_DIVERGED` if the loss stops being finite, and an `AbortError` that says how to go on when
+ * in it, `ERR_FILE` if the corpus, a task's module or the encoder to begin with can't be read, `ERR_MODEL_FORMAT` if the
+ * latter is something else, `ERR_DATASET` if it has too few or too short clips, `ERR_DIVERGED` if the loss stops being finite, and an `AbortError` that says how to go on when
  * `signal` aborts. Leaving the loop early saves too. */
 export async function* pretrain(options: PretrainOptions): AsyncGenerator<Step, void> {
   const task = await loadTasks(options.task ?? 'contrastive');
-  const config = pretrainingConfig({ ...options, task });
+  const from = options.from === undefined ? undefined : await startingPoint(options.from);
+  const config = pretrainingConfig({ ...options, task, from });
   const modules = modulesOf(options.task, task);
   if (modules) config.taskModules = modules;
   const own = ownTasks(task);
-  yield* startRun(audio2vec(own), config, options, resumeHint(options.out, own.length > 0));
+  yield* startRun(audio2vec(own, from), config, options, resumeHint(options.out, own.length > 0));
+}
+
+/** Opens what {@link PretrainOptions.from} names. Throws `ERR_FILE` and `ERR_MODEL_FORMAT`. */
+export async function startingPoint(from: string | StartingPoint): Promise<StartingPoint> {
+  if (typeof from !== 'string') return from;
+  if (from === 'pretrained') return { name: from, model: await loadEncoderModel(pretrainedFile) };
+  return { name: basename(resolve(from)), model: await loadEncoderModel(await modelFile(from)) };
 }
 
 /** Continues the run in `out` where its checkpoint stands. The result has the same bits as if it had never stopped.

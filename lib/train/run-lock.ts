@@ -7,6 +7,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { runFiles } from '../systems/run-files.js';
 import { Audio2VecError } from '../util/errors.js';
+import { isRunning } from '../util/leftovers.js';
 
 interface Holder {
   id: string;
@@ -46,7 +47,7 @@ export async function lockRun(folder: string): Promise<() => Promise<void>> {
 
 /** False if there is a lock already. It appears whole: written under another name, then linked. */
 async function create(file: string, own: Holder): Promise<boolean> {
-  const temporary = `${file}.${own.id}`;
+  const temporary = `${file}.${own.pid}-${own.id.slice(0, 8)}.tmp`;
   try {
     const handle = await open(temporary, 'wx');
     await handle.writeFile(`${JSON.stringify(own)}\n`).finally(() => handle.close());
@@ -77,14 +78,6 @@ async function isAlive(file: string, { pid, host, began }: Holder): Promise<bool
     () => Number.POSITIVE_INFINITY,
   );
   return host !== '' && age < SILENT_MS;
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    return pid > 0 && process.kill(pid, 0);
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
 }
 
 /** Linux: field 22 of /proc/PID/stat, clock ticks since the machine started, behind the name in parentheses. */

@@ -2,6 +2,8 @@
 // beside it is what continues the run; this file is what tells about it.
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { z } from 'zod';
+import { reasonOf } from '../models/model-file.js';
 import type { PretrainingConfig } from '../systems/audio2vec/config.js';
 import type { TaskReport } from '../systems/audio2vec/held-out.js';
 import type { Results } from '../systems/results.js';
@@ -18,6 +20,8 @@ export interface RunLog<C extends RunConfig = PretrainingConfig> {
   system?: string;
   config: C;
   corpus: CorpusFacts;
+  /** Processes that train together. Absent: one. */
+  ranks?: number;
   step: number;
   steps?: number;
   /** Spent training, over all sittings. */
@@ -25,6 +29,8 @@ export interface RunLog<C extends RunConfig = PretrainingConfig> {
   /** Loss curves by name (`loss`, and every task): pairs of step and mean loss up to it. */
   losses: Record<string, [number, number][]>;
   heldOut: HeldOutPoint[];
+  /** By the names of losses that compare embeddings: what they are where all are alike. */
+  chance?: Record<string, number>;
   /** Name of the model file, at the end. */
   model?: string;
   /** What came of it. */
@@ -32,6 +38,32 @@ export interface RunLog<C extends RunConfig = PretrainingConfig> {
   /** How each pretext task does on held-out clips, at the end of an audio2vec run. */
   tasks?: TaskReport[];
 }
+
+const finite = z.number();
+/** What JSON makes of a value that is not finite. */
+const measured = finite.nullable();
+/** What readers rely on; systems and tasks have more of their own. */
+const schema = z.looseObject({
+  status: z.enum(['running', 'interrupted', 'finished']),
+  system: z.string().optional(),
+  config: z.looseObject({}),
+  corpus: z.looseObject({ clips: finite, hours: finite }),
+  step: z.int().nonnegative(),
+  steps: z.int().nonnegative().optional(),
+  seconds: finite,
+  losses: z.record(z.string(), z.array(z.tuple([finite, measured]))),
+  heldOut: z.array(
+    z.looseObject({
+      step: finite,
+      loss: measured.optional(),
+      parts: z.record(z.string(), measured),
+      measured: z.record(z.string(), measured).optional(),
+    }),
+  ),
+  model: z.string().optional(),
+  results: z.looseObject({}).optional(),
+  tasks: z.array(z.looseObject({})).optional(),
+});
 
 export async function writeRunLog(folder: string, log: RunLog<RunConfig>): Promise<void> {
   await writeFileAtomic(join(folder, runFiles.log), `${JSON.stringify(log, null, 1)}\n`);
@@ -47,10 +79,8 @@ export async function readRunLog(folder: string): Promise<RunLog> {
     throw new Audio2VecError('ERR_FILE', `${folder} holds no run: ${(cause as Error).message}.`, { cause });
   }
   try {
-    const log = JSON.parse(text) as RunLog;
-    if (!log.config || !log.corpus || typeof log.step !== 'number') throw new Error('it lacks its main fields');
-    return log;
+    return schema.parse(JSON.parse(text)) as unknown as RunLog;
   } catch (cause) {
-    throw new Audio2VecError('ERR_MODEL_FORMAT', `${file} is not a run's log: ${(cause as Error).message}.`, { cause });
+    throw new Audio2VecError('ERR_MODEL_FORMAT', `${file} is not a run's log: ${reasonOf(cause)}.`, { cause });
   }
 }

@@ -16,6 +16,19 @@ export function checkNumber(name: string, value: unknown, least = -LARGEST, most
   }
 }
 
+/** Index of the first value from `first` on that is NaN or infinite; -1 for none. A callback for every value would cost as
+ * much as a front end. */
+export function notFiniteAt(values: Float32Array, first = 0): number {
+  for (let i = first; i < values.length; i++) if (!Number.isFinite(values[i])) return i;
+  return -1;
+}
+
+/** Throws `ERR_ARGUMENT`, which names the place, for a value from `first` on that is NaN or infinite. */
+export function checkFinite(name: string, values: Float32Array, first = 0): void {
+  const bad = notFiniteAt(values, first);
+  if (bad >= 0) throw argumentError(`${name}[${bad}]`, 'finite', values[bad]);
+}
+
 export function checkBoolean(name: string, value: unknown): void {
   if (typeof value !== 'boolean') throw argumentError(name, 'true or false', value);
 }
@@ -35,4 +48,11 @@ export function checkOptions<T extends object>(name: string, value: T, known: re
   checkObject(name, value);
   const other = Object.keys(value).find((key) => !(known as readonly string[]).includes(key));
   if (other !== undefined) throw argumentError(name, `an object of ${known.join(', ')}`, other);
+}
+
+const trueLength = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Float32Array.prototype), 'length')!.get!;
+
+/** How many elements a typed array has, whatever `length` a subclass or a property of it says. */
+export function lengthOf(array: ArrayBufferView): number {
+  return trueLength.call(array);
 }

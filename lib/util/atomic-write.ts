@@ -9,20 +9,95 @@ import { Audio2VecError } from './errors.js';
 /** A reader of a pipe is waited for so long. */
 const READER_MS = 3000;
 
-type Parts = readonly (Uint8Array | string)[];
-
-/** Writes `parts` one after the other to `file` through a temporary file beside it, synced and then renamed. What stands
- * there already stays what it is: a link is followed, a file keeps its mode and, where that is allowed, its owner; a
- * pipe or a device is written to.
- * Throws `ERR_FILE` when the folder is missing or not writable; the temporary file is removed. */
-export async function writeFileAtomic(file: string, ...parts: Parts): Promise<void> {
+/** Writes `parts` one after the other to `file`, as {@link AtomicFile} does. */
+export async function writeFileAtomic(file: string, ...parts: readonly (Uint8Array | string)[]): Promise<void> {
+  const out = await AtomicFile.open(file);
   try {
-    const there = await lookAt(file);
-    if (there && !there.isFile()) await writeInto(file, parts);
-    else await replace(await target(file), parts, there);
+    for (const part of parts) await out.write(part);
+    await out.commit();
   } catch (error) {
-    throw new Audio2VecError('ERR_FILE', `Cannot write ${file}: ${(error as Error).message}.`, { cause: error });
+    await out.discard();
+    throw error;
   }
+}
+
+/** A file that appears when it is whole: what is written goes to a temporary file beside it, which is synced and then
+ * renamed. What stands there already stays what it is: a link is followed, a file keeps its mode and, where that is
+ * allowed, its owner; a pipe or a device is written to.
+ * Throws `ERR_FILE` when the folder is missing or not writable. Ends with {@link commit} or {@link discard}. */
+export class AtomicFile {
+  private constructor(
+    private readonly file: string,
+    private readonly handle: FileHandle,
+    /** Where it is written and what it then replaces; undefined for a pipe or a device. */
+    private readonly names: { temporary: string; final: string } | undefined,
+  ) {}
+
+  static async open(file: string): Promise<AtomicFile> {
+    try {
+      const there = await lookAt(file);
+      if (there && !there.isFile()) {
+        const reader = await waitForReader(file);
+        return new AtomicFile(file, await open(file, 'w').finally(() => reader.close()), undefined);
+      }
+      const final = await target(file);
+      const name = `.${basename(final)}.${process.pid}-${randomBytes(4).toString('hex')}.tmp`;
+      const temporary = join(dirname(final), name);
+      const out = new AtomicFile(file, await open(temporary, 'wx', there ? 0o600 : 0o666), { temporary, final });
+      try {
+        if (there) await likeBefore(out.handle, there);
+      } catch (error) {
+        await out.discard();
+        throw error;
+      }
+      return out;
+    } catch (error) {
+      throw cannotWrite(file, error);
+    }
+  }
+
+  /** Whether {@link overwrite} can be called: a pipe takes bytes as they come. */
+  get seekable(): boolean {
+    return this.names !== undefined;
+  }
+
+  async write(part: Uint8Array | string): Promise<void> {
+    await this.handle.writeFile(part).catch((error) => {
+      throw cannotWrite(this.file, error);
+    });
+  }
+
+  /** Writes over what stands at the start. */
+  async overwrite(part: Uint8Array): Promise<void> {
+    try {
+      await this.handle.write(part, 0, part.length, 0);
+    } catch (error) {
+      throw cannotWrite(this.file, error);
+    }
+  }
+
+  async commit(): Promise<void> {
+    try {
+      if (!this.names) return await this.handle.close();
+      const { temporary, final } = this.names;
+      await this.handle.sync();
+      await this.handle.close();
+      await rename(temporary, final);
+      await syncFolder(dirname(final));
+    } catch (error) {
+      throw cannotWrite(this.file, error);
+    }
+  }
+
+  /** Removes what was written. After {@link commit} it does nothing. */
+  async discard(): Promise<void> {
+    await this.handle.close().catch(() => {});
+    if (this.names) await rm(this.names.temporary, { force: true }).catch(() => {});
+  }
+}
+
+function cannotWrite(file: string, error: unknown): Audio2VecError {
+  return new Audio2VecError('ERR_FILE', `Cannot write ${file}: ${(error as Error).message}.`, { cause: error });
 }
 
 /** What stands at a path, at the end of any links; undefined for nothing. */
@@ -40,17 +115,6 @@ function target(file: string): Promise<string> {
   return realpath(file).catch(() => resolve(file));
 }
 
-/** A pipe, a terminal or a device takes bytes as they come. */
-async function writeInto(file: string, parts: Parts): Promise<void> {
-  const reader = await waitForReader(file);
-  const handle = await open(file, 'w').finally(() => reader.close());
-  try {
-    for (const part of parts) await handle.writeFile(part);
-  } finally {
-    await handle.close();
-  }
-}
-
 /** To open a pipe waits for its reader, in the system, where nothing can stop it: so first without waiting, again and
  * again. The result keeps the pipe open. */
 async function waitForReader(file: string): Promise<FileHandle> {
@@ -64,26 +128,6 @@ async function waitForReader(file: string): Promise<FileHandle> {
       await setTimeout(50);
     }
   }
-}
-
-async function replace(file: string, parts: Parts, old: Stats | undefined): Promise<void> {
-  const folder = dirname(file);
-  const temporary = join(folder, `.${basename(file)}.${process.pid}-${randomBytes(4).toString('hex')}.tmp`);
-  let handle: FileHandle | undefined;
-  try {
-    handle = await open(temporary, 'wx', old ? 0o600 : 0o666);
-    if (old) await likeBefore(handle, old);
-    for (const part of parts) await handle.writeFile(part);
-    await handle.sync();
-    await handle.close();
-    handle = undefined;
-    await rename(temporary, file);
-  } catch (error) {
-    await handle?.close().catch(() => {});
-    await rm(temporary, { force: true }).catch(() => {});
-    throw error;
-  }
-  await syncFolder(folder);
 }
 
 /** The owner first: changing it takes some bits of the mode away. Only root may give files away; others go on. */

@@ -8,7 +8,7 @@ export type ErrorCode =
   | 'ERR_ISA'
   /** A graph that the engine cannot plan. */
   | 'ERR_GRAPH'
-  /** The engine could not allocate what a batch of this size needs. */
+  /** There is no memory for a batch of this size, or for the samples of a recording. */
   | 'ERR_MEMORY'
   /** A file or folder does not exist or cannot be read. */
   | 'ERR_FILE'
@@ -31,7 +31,27 @@ export type ErrorCode =
   /** An exported model disagrees with the native encoder by more than the limit. */
   | 'ERR_PARITY'
   /** The loss or a gradient stopped being finite. */
-  | 'ERR_DIVERGED';
+  | 'ERR_DIVERGED'
+  /** An update of a federated client has other arrays than the model. */
+  | 'ERR_UPDATE_SHAPE'
+  /** An update of a federated client holds NaN or infinity. */
+  | 'ERR_UPDATE_NOT_FINITE'
+  /** An update of a federated client is longer, or claims more examples, than is allowed. */
+  | 'ERR_UPDATE_BOUNDS'
+  /** Secure aggregation was not done as its protocol says, or too few clients are left to take off the masks. */
+  | 'ERR_SECURE'
+  /** The other side of a federated run said something that it should not have said, or not now. */
+  | 'ERR_PROTOCOL'
+  /** A token that the server does not know. */
+  | 'ERR_TOKEN'
+  /** The server of a federated run cannot be reached. */
+  | 'ERR_NETWORK'
+  /** Several processes were started to train together, and the addon for MPI is missing or does not work. */
+  | 'ERR_MPI'
+  /** A process that trains together with this one was killed, hangs or cannot be reached. */
+  | 'ERR_RANK_LOST'
+  /** Processes that train together were given different things, or one of them failed. */
+  | 'ERR_RANKS';
 
 /** Every error this package throws on purpose. `code` is stable; `message` names the culprit and says what to do. */
 export class Audio2VecError extends Error {

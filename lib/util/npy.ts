@@ -1,7 +1,7 @@
 // NumPy's .npy, version 1.0: magic, version, header length (2 bytes), a Python dictionary as text padded so that the
 // data starts at a multiple of 64, the data in C order. Format: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
 
-import { writeFileAtomic } from './atomic-write.js';
+import { AtomicFile, writeFileAtomic } from './atomic-write.js';
 import { Audio2VecError, argumentError } from './errors.js';
 import { readWholeFile } from './read-file.js';
 
@@ -29,6 +29,9 @@ export type NpyData =
   | Uint16Array
   | Uint32Array;
 
+/** Of a head whose number of rows is not known yet. */
+const headBytes = 128;
+
 const magic = Buffer.from('\x93NUMPY\x01\x00', 'latin1');
 
 /** Writes an array of the given shape (C order) so that `numpy.load` reads it; atomic. */
@@ -38,13 +41,64 @@ export async function writeNpy(file: string, data: NpyData, shape: readonly numb
   if (shape.reduce((a, b) => a * b, 1) !== data.length) {
     throw argumentError('shape', `one that holds ${data.length} values`, `[${shape}]`);
   }
+  await writeFileAtomic(file, headOf(descr, shape), bytesOf(data));
+}
+
+/** What stands before the data, `atLeast` bytes long. */
+function headOf(descr: string, shape: readonly number[], atLeast = 0): Buffer {
   const tuple = shape.length === 1 ? `(${shape[0]},)` : `(${shape.join(', ')})`;
   const text = `{'descr': '${descr}', 'fortran_order': False, 'shape': ${tuple}, }`;
-  const padded = Math.ceil((magic.length + 2 + text.length + 1) / 64) * 64 - magic.length - 2;
+  const whole = Math.ceil(Math.max(atLeast, magic.length + 2 + text.length + 1) / 64) * 64;
   const length = Buffer.alloc(2);
-  length.writeUInt16LE(padded);
-  const header = `${text.padEnd(padded - 1)}\n`;
-  await writeFileAtomic(file, magic, length, header, new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+  length.writeUInt16LE(whole - magic.length - 2);
+  return Buffer.concat([magic, length, Buffer.from(`${text.padEnd(whole - magic.length - 3)}\n`, 'latin1')]);
+}
+
+function bytesOf(data: NpyData): Uint8Array {
+  return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+}
+
+/** A float array `[rows, width]` written while its rows come, so that they need not be held. Ends with `commit` or
+ * `discard`, as an {@link AtomicFile}. */
+export class NpyRows {
+  #rows = 0;
+
+  private constructor(
+    private readonly out: AtomicFile,
+    private readonly width: number,
+  ) {}
+
+  static async open(file: string, width: number): Promise<NpyRows> {
+    const out = await AtomicFile.open(file);
+    try {
+      if (!out.seekable) {
+        throw new Audio2VecError(
+          'ERR_FILE',
+          `Cannot write ${file}: a .npy begins with its length, so it must be a file.`,
+        );
+      }
+      await out.write(headOf('<f4', [0, width], headBytes));
+    } catch (error) {
+      await out.discard();
+      throw error;
+    }
+    return new NpyRows(out, width);
+  }
+
+  /** @param data whole rows */
+  async write(data: Float32Array): Promise<void> {
+    this.#rows += data.length / this.width;
+    await this.out.write(bytesOf(data));
+  }
+
+  async commit(): Promise<void> {
+    await this.out.overwrite(headOf('<f4', [this.#rows, this.width], headBytes));
+    await this.out.commit();
+  }
+
+  discard(): Promise<void> {
+    return this.out.discard();
+  }
 }
 
 /** Reads what {@link writeNpy} or NumPy wrote (version 1.0, little-endian, C order). Throws `ERR_FILE` if there is no

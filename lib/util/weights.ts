@@ -20,9 +20,19 @@ export async function writeWeights(
   parameters: readonly { name: string; shape: readonly number[] }[],
   about: Record<string, unknown> = {},
 ): Promise<void> {
+  if (!(weights instanceof Map)) throw argumentError('weights', 'a Map of arrays by name', weights);
+  if (!Array.isArray(parameters as unknown))
+    throw argumentError('parameters', 'a list of names and shapes', parameters);
+  for (const given of parameters as readonly { name: unknown; shape: unknown }[]) {
+    const isShape = Array.isArray(given?.shape) && given.shape.every((n) => Number.isInteger(n) && n >= 0);
+    if (typeof given?.name !== 'string' || !isShape) throw argumentError('parameters', 'of names and shapes', given);
+  }
   const shapes = new Map(parameters.map(({ name, shape }) => [name, shape]));
   const tensors = new Map<string, Tensor>();
   for (const [name, data] of weights) {
+    if (!(data instanceof Float32Array || data instanceof Float64Array)) {
+      throw argumentError(`weights of ${name}`, 'a Float32Array or Float64Array', data);
+    }
     const shape = shapes.get(name);
     const size = shape?.reduce((a, b) => a * b, 1);
     if (!shape || data.length !== size) {
@@ -30,13 +40,20 @@ export async function writeWeights(
     }
     tensors.set(name, { shape, data: data instanceof Float32Array ? data : Float32Array.from(data) });
   }
-  const metadata = Object.entries(about).map(([key, value]) => [key, JSON.stringify(value)]);
+  const metadata = Object.entries(about).map(([key, value]) => {
+    try {
+      return [key, JSON.stringify(value)];
+    } catch (cause) {
+      throw argumentError(`about.${key}`, `of what JSON can hold (${(cause as Error).message})`, typeof value);
+    }
+  });
   await writeSafetensors(file, tensors, Object.fromEntries(metadata));
 }
 
 /** The float32 arrays of any safetensors file: of {@link writeWeights}, of an encoder, of a checkpoint (whose parameters
  * are named `params/…`, Adam's moments `m/…` and `v/…`). Throws `ERR_FILE`, `ERR_MODEL_FORMAT`. */
 export async function readWeights(file: string): Promise<WeightFile> {
+  if (typeof file !== 'string') throw argumentError('file', 'a path', file);
   const { tensors, metadata } = await readSafetensors(file);
   const weights = new Map<string, Float32Array>();
   const shapes = new Map<string, readonly number[]>();

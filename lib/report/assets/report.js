@@ -94,43 +94,10 @@
   matchMedia('(prefers-color-scheme: dark)').addEventListener('change', redraw);
   addEventListener('beforeprint', redraw);
 
-  // Sound ---------------------------------------------------------------------------------------------------------
-  let sound;
-  let playing;
-
-  /** Inverse of lib/report/audio-clips.ts: µ-law bytes in base64 to samples. */
-  function decode(text) {
-    const bytes = atob(text);
-    const samples = new Float32Array(bytes.length);
-    for (let i = 0; i < bytes.length; i++) {
-      const code = bytes.charCodeAt(i);
-      const magnitude = (256 ** ((code & 127) / 127) - 1) / 255;
-      samples[i] = code & 128 ? -magnitude : magnitude;
-    }
-    // A clip is cut off at its end: a short fade instead of a click.
-    const fade = Math.min(400, samples.length);
-    for (let i = 0; i < fade; i++) samples[samples.length - 1 - i] *= i / fade;
-    return samples;
-  }
-
-  function play(index) {
-    const text = data.map.audio[index];
-    if (!text) return;
-    sound ??= new AudioContext();
-    sound.resume();
-    playing?.stop();
-    const samples = decode(text);
-    const buffer = sound.createBuffer(1, samples.length, 16000);
-    buffer.copyToChannel(samples, 0);
-    playing = sound.createBufferSource();
-    playing.buffer = buffer;
-    playing.connect(sound.destination);
-    playing.start();
-  }
-
   // Map -----------------------------------------------------------------------------------------------------------
   if (!data.map) return;
   const { names, labels, audio, neighbours } = data.map;
+  const play = soundPlayer(audio);
   const plot = document.getElementById('map-plot');
   const links = document.getElementById('map-links');
   const ring = document.getElementById('map-ring');

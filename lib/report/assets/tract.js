@@ -130,8 +130,11 @@
     const list = clip.length === null || known.length === 0 ? clip.parameters : known;
     const rows = clip.columns[list[0].name].length;
     const x = (i) => (width * i * clip.hopSeconds) / clip.seconds;
+    // Names above the curves, in as many lines as the width asks for.
+    const columns = Math.max(1, Math.min(list.length, Math.floor(width / 150)));
+    const top = 14 * Math.ceil(list.length / columns);
     list.forEach(({ name, low, high, unit }, k) => {
-      const y = (v) => height - 4 - (height - 20) * Math.min(1, Math.max(0, (v - low) / (high - low)));
+      const y = (v) => height - 4 - (height - top - 6) * Math.min(1, Math.max(0, (v - low) / (high - low)));
       g.strokeStyle = css(colours[name] ?? ['--accent', '--poor', '--ink', '--second'][k % 4]);
       g.lineWidth = name === 'f0' ? 2 : 1.5;
       g.beginPath();
@@ -149,10 +152,14 @@
       g.stroke();
       g.fillStyle = g.strokeStyle;
       g.textAlign = 'left';
-      g.fillText(`${name} ${at(clip, name, time).toPrecision(3)} ${unit}`, 4 + (width / list.length) * k, 11);
+      g.fillText(
+        `${name} ${at(clip, name, time).toPrecision(3)} ${unit}`,
+        4 + (width / columns) * (k % columns),
+        11 + 14 * Math.floor(k / columns),
+      );
     });
     g.fillStyle = css('--quiet');
-    g.fillRect((width * time) / clip.seconds, 14, 1, height - 14);
+    g.fillRect((width * time) / clip.seconds, top, 1, height - top);
   }
 
   function show(view, time) {
