@@ -11,8 +11,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fitSoftmax, startingPoint } from '../dist/evaluate/softmax-regression.js';
 import { readAudio, SpeechCodes, train } from '../dist/index.js';
+import { secondMoments } from '../dist/matrix/principal-axes.js';
 import { runCooperatively } from '../dist/util/cooperative.js';
-import { secondMoments } from '../dist/util/principal-axes.js';
 import { Random } from '../dist/util/random.js';
 import { readSafetensors } from '../dist/util/safetensors.js';
 import { markdownTable } from '../dist/util/text-table.js';
@@ -53,7 +53,7 @@ async function framesOf(speech, clips, what, folder) {
       const [, , phone, kind] = segments[at];
       if (kind === 'pause' || kind === 'other') return;
       phones.push(phone.replaceAll('ː', ''));
-      if (found.vectors) rows.push(found.vectors.subarray(i * speech.width, (i + 1) * speech.width));
+      if (found.vectors) rows.push(found.vectors.subarray(i * speech.widths[what], (i + 1) * speech.widths[what]));
       else {
         const row = new Float64Array(speech.books * speech.codes);
         for (let b = 0; b < speech.books; b++) row[b * speech.codes + found.codes[i * speech.books + b]] = 1;

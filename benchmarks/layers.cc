@@ -1,9 +1,7 @@
-// How near each of the encoder's convolutions, some other windows and dense layers come to the machine's multiply-add
-// limit, one thread, data in cache:
+// Measures layers, one thread, data in cache: of the convolutions that layers.mjs writes to its input, and of some
+// other windows and dense layers, the share of the machine's multiply-add limit that they reach.
 //
-//   npm run bench:layers
-//
-// Every convolution runs as training runs it: in strips of rows, several small maps at a time. `share` counts
+// Every convolution runs as training runs it: in strips of rows, several small maps at a time. The share counts
 // 2 operations a multiply-accumulate of the layer as the model describes it and divides by the limit, measured
 // in between; CPU time, best of many, because the machine may be shared.
 #include <algorithm>
@@ -17,16 +15,22 @@
 
 namespace {
 
-struct Layer {
-  int t, f, cin, cout, kt, kf;
+// How a convolution is computed (lib/engine/planar.ts, winograd.ts).
+struct How {
+  int planar, winograd, winograd_weights;
 };
 
-constexpr Layer kLayers[] = {
-    {96, 64, 1, 8, 3, 1},   {96, 64, 8, 8, 1, 3},   {96, 64, 1, 8, 1, 1},   {48, 32, 8, 16, 3, 1},
-    {48, 32, 16, 16, 1, 3}, {48, 32, 8, 16, 1, 1},  {24, 16, 16, 32, 3, 1}, {24, 16, 32, 32, 1, 3},
-    {24, 16, 16, 32, 1, 1}, {12, 8, 32, 64, 3, 1},  {12, 8, 64, 64, 1, 3},  {12, 8, 32, 64, 1, 1},
-    {6, 4, 64, 128, 3, 1},  {6, 4, 128, 128, 1, 3}, {6, 4, 64, 128, 1, 1},
+// A line of the input.
+struct Layer {
+  int t, f, cin, cout, kt, kf;
+  How inferring, training;
 };
+
+bool read_layer(Layer& l) {
+  How &a = l.inferring, &b = l.training;
+  return std::scanf("%d %d %d %d %d %d %d %d %d %d %d %d", &l.t, &l.f, &l.cin, &l.cout, &l.kt, &l.kf, &a.planar,
+                    &a.winograd, &a.winograd_weights, &b.planar, &b.winograd, &b.winograd_weights) == 12;
+}
 
 // Convolutions of any window and, with kind CONV_DENSE, dense layers.
 struct WindowLayer {
@@ -73,17 +77,16 @@ class Values {
 };
 
 // Seconds of each of some kinds of step of a layer.
-std::vector<double> measure(const KernelTable& table, const Layer& l, int units, bool planar,
+std::vector<double> measure(const KernelTable& table, const Layer& l, int units, const How& how,
                             const std::vector<int>& kinds) {
   const int V = table.lanes;
-  Tensor x = audio2vec::map_layout(l.t, l.f, l.cin, V, planar), y = audio2vec::map_layout(l.t, l.f, l.cout, V, planar);
-  // As lib/engine/winograd.ts has it.
-  const int winograd = planar || l.kt * l.kf != 3 || std::min(l.cin, l.cout) < 16 ? 0 : l.kt == 3 ? 1 : 2;
-  const bool winograd_weights = l.cin * l.cout >= 20 * (l.cin + l.cout);
+  Tensor x = audio2vec::map_layout(l.t, l.f, l.cin, V, how.planar);
+  Tensor y = audio2vec::map_layout(l.t, l.f, l.cout, V, how.planar);
   Conv conv{};
-  conv.forward = audio2vec::conv_shape(x, y, l.kt, l.kf, 0, 0, V, table.accumulators, winograd);
-  conv.backward = audio2vec::conv_shape(y, x, l.kt, l.kf, 0, 1, V, table.accumulators, winograd);
-  conv.weights = audio2vec::conv_shape(x, y, l.kt, l.kf, 0, 0, V, table.accumulators, winograd_weights ? winograd : 0);
+  conv.forward = audio2vec::conv_shape(x, y, l.kt, l.kf, 0, 0, V, table.accumulators, how.winograd);
+  conv.backward = audio2vec::conv_shape(y, x, l.kt, l.kf, 0, 1, V, table.accumulators, how.winograd);
+  conv.weights =
+      audio2vec::conv_shape(x, y, l.kt, l.kf, 0, 0, V, table.accumulators, how.winograd_weights ? how.winograd : 0);
   conv.bias = -1;
   Values xs(audio2vec::values_of(x, units, V)), ys(audio2vec::values_of(y, units, V)), w(conv.forward.size),
       wb(conv.backward.size), dw(conv.weights.size * V), tiles(audio2vec::winograd_tiles_size(conv, true));
@@ -182,14 +185,12 @@ int main() {
   std::printf("instruction set %s, %d lanes\n\n", table.isa, V);
   std::printf("| map | convolution | forward | input gradient | weight gradient |\n|---|---|---:|---:|---:|\n");
   double flops_all = 0, seconds[3] = {};
-  for (const Layer& l : kLayers) {
+  for (Layer l; read_layer(l);) {
     measure_peak();
     const int units = std::max(1, std::min(64, 384 / (l.t * l.f)));
     const double flops = 2.0 * l.t * l.f * l.cin * l.cout * l.kt * l.kf * units;
-    // As lib/engine/planar.ts has it: bands innermost for few channels, in training for fewer still.
-    const bool fills = l.f % (2 * V) == 0;
-    const auto forward = measure(table, l, units, fills && l.cout <= V, {STEP_conv});
-    const auto backward = measure(table, l, units, fills && l.cout < V, {STEP_conv_data, STEP_conv_weights});
+    const auto forward = measure(table, l, units, l.inferring, {STEP_conv});
+    const auto backward = measure(table, l, units, l.training, {STEP_conv_data, STEP_conv_weights});
     const double s[3] = {forward[0], backward[0], backward[1]};
     for (int i = 0; i < 3; i++) seconds[i] += s[i] / units;
     flops_all += flops / units;

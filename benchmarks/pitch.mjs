@@ -1,15 +1,14 @@
-// Pitch: how right, how fast, and what the parts of the objectives are worth (docs/pitch.md). After `npm run build:ts`:
-//   node benchmarks/pitch.mjs speed [--model FILE]
+// Pitch: how right, how sure, and what the parts of the objectives are worth (docs/pitch.md). After `npm run build:ts`:
 //   node benchmarks/pitch.mjs score LABELLED [--model FILE] [--smoothing none]
 //   node benchmarks/pitch.mjs ablations CORPUS LABELLED [--steps 400] [--objective spice|pesto] [--backgrounds FOLDER]
+//     [--batch-size 32] [--variants PARTS/OF/NAMES]
 // LABELLED holds labels.jsonl: {"file", "subset", "t0", "hop", "f0": [Hz, 0 without pitch, null if unknown]} a line.
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { PitchEstimator, readAudio, train } from '../dist/index.js';
-import { melody } from '../dist/systems/pitch/tones.js';
-import { Random } from '../dist/util/random.js';
+import { calibrate } from '../dist/systems/pitch/calibration.js';
 
 const { positionals, values: flags } = parseArgs({
   allowPositionals: true,
@@ -19,37 +18,11 @@ const { positionals, values: flags } = parseArgs({
     steps: { type: 'string', default: '400' },
     objective: { type: 'string' },
     backgrounds: { type: 'string' },
+    'batch-size': { type: 'string' },
+    variants: { type: 'string' },
   },
 });
 const load = (file) => (file ? PitchEstimator.load(file) : PitchEstimator.pretrained());
-
-/** CPU seconds a second of audio, for whole recordings and for a stream in chunks of 10 ms. */
-async function speed() {
-  const estimator = await load(flags.model);
-  const seconds = 60;
-  const { samples } = melody({ sampleRate: 16000, seconds, lowHz: 80, highHz: 800 }, new Random(1));
-  const cpu = async (work) => {
-    await work();
-    const times = [];
-    for (let i = 0; i < 5; i++) {
-      const before = process.cpuUsage();
-      await work();
-      const { user, system } = process.cpuUsage(before);
-      times.push((user + system) / 1e6 / seconds);
-    }
-    return times.sort((a, b) => a - b)[2];
-  };
-  const whole = await cpu(() => estimator.estimate(samples));
-  const stream = estimator.stream();
-  const chunks = await cpu(async () => {
-    for (let at = 0; at < samples.length; at += 160) stream.push(samples.subarray(at, at + 160));
-    stream.flush();
-  });
-  const row = (name, s) => console.log(`| ${name} | ${s.toFixed(5)} | ${Math.floor(1 / s)} |`);
-  console.log('| | CPU s a second of audio | at once on one core |\n|---|---:|---:|');
-  row('whole recordings', whole);
-  row('a stream, 10 ms chunks', chunks);
-}
 
 async function labels(folder) {
   return (await readFile(join(folder, 'labels.jsonl'), 'utf8')).trim().split('\n').map(JSON.parse);
@@ -59,6 +32,7 @@ async function labels(folder) {
 async function score(estimator, folder, chosen, options = {}) {
   const results = new Map();
   const quiet = [];
+  const sounding = []; // confidence and error of every frame with pitch
   for (const { file, subset, t0, hop, f0 } of chosen) {
     const track = await estimator.estimate(await readAudio(join(folder, file)), options);
     const r = results.get(subset) ?? { frames: 0, hits: 0, voiced: 0, errors: [], confident: [] };
@@ -77,11 +51,12 @@ async function score(estimator, folder, chosen, options = {}) {
       r.voiced += track.voiced[near];
       r.errors.push(cents);
       r.confident.push(track.confidence[near]);
+      sounding.push([track.confidence[near], cents]);
     });
   }
   const limit = quiet.map(([c]) => c).sort((a, b) => a - b)[Math.floor(0.9 * quiet.length)];
   const falseAlarms = quiet.length ? quiet.filter(([, v]) => v).length / quiet.length : Number.NaN;
-  return [...results]
+  const rows = [...results]
     .filter(([, r]) => r.frames > 0)
     .map(([subset, r]) => ({
       subset,
@@ -91,6 +66,36 @@ async function score(estimator, folder, chosen, options = {}) {
       recall10: quiet.length ? r.confident.filter((c) => c > limit).length / r.frames : Number.NaN,
       falseAlarms,
     }));
+  return { rows, sounding, quiet: quiet.map(([c]) => c) };
+}
+
+/** Error by tenths of the frames with pitch, from the least to the most confident; and how well confidence tells frames
+ * with pitch from those without, at several thresholds and in all (area under the curve). */
+function printConfidence(sounding, quiet) {
+  const sorted = sounding.toSorted(([a], [b]) => a - b);
+  console.log('\n| tenth by confidence | up to | within 50 cents % | median cents |\n|---|---:|---:|---:|');
+  for (let i = 0; i < 10; i++) {
+    const part = sorted.slice(Math.floor((i * sorted.length) / 10), Math.floor(((i + 1) * sorted.length) / 10));
+    const errors = part.map(([, cents]) => cents).sort((a, b) => a - b);
+    const hits = errors.filter((cents) => cents <= 50).length / errors.length;
+    const median = errors[errors.length >> 1];
+    console.log(`| ${i + 1} | ${part.at(-1)[0].toFixed(3)} | ${percent(hits)} | ${median.toFixed(1)} |`);
+  }
+  if (quiet.length === 0) return;
+  console.log('\n| threshold | called voiced of frames with pitch % | of frames without % |\n|---:|---:|---:|');
+  const above = (values, threshold) => values.filter((c) => c >= threshold).length / values.length;
+  const confident = sounding.map(([c]) => c);
+  for (const threshold of [0.1, 0.3, 0.5, 0.7, 0.9, 0.95, 0.99]) {
+    console.log(`| ${threshold} | ${percent(above(confident, threshold))} | ${percent(above(quiet, threshold))} |`);
+  }
+  // The share of pairs in the right order: each frame with pitch counts the quiet ones below it.
+  const low = quiet.toSorted((a, b) => a - b);
+  let [below, pairs] = [0, 0];
+  for (const [c] of sorted) {
+    while (below < low.length && low[below] < c) below++;
+    pairs += below;
+  }
+  console.log(`\nArea under the curve: ${(pairs / (sorted.length * low.length)).toFixed(4)}`);
 }
 
 /** Hz at a fractional frame: log-linear where neighbours are less than a semitone apart, else the nearer. */
@@ -110,32 +115,42 @@ async function printScores(folder) {
   console.log(
     '| | RPA % | median cents | voiced recall % | at 10 % false alarms | false alarms % |\n|---|---:|---:|---:|---:|---:|',
   );
-  for (const r of await score(estimator, folder, await labels(folder), smoothing)) {
+  const { rows, sounding, quiet } = await score(estimator, folder, await labels(folder), smoothing);
+  for (const r of rows) {
     const cells = [percent(r.rpa), r.median.toFixed(1), percent(r.recall), percent(r.recall10), percent(r.falseAlarms)];
     console.log(`| ${r.subset} | ${cells.join(' | ')} |`);
   }
+  printConfidence(sounding, quiet);
 }
 
+/** What is varied; options of every variant of an objective first. */
+const bases = { spice: { clean: true, channels: 8 }, pesto: {} };
 const variants = {
   spice: [
-    ['as in the paper', {}],
+    ['default', {}],
     ['no reconstruction', { reconstruction: 0 }],
-    ['no octave augmentation', { fixedOctave: true }],
+    ['reconstruction at a tenth', { reconstruction: 1 }],
+    ['shifts of 8 bins, none by an octave', { fixedOctave: true }],
     ['L1 in place of Huber', { error: 'l1' }],
     ['L2 in place of Huber', { error: 'l2' }],
-    ['no noise', { clean: true }],
-    ['50 calibration tones', { calibration: 50 }],
+    ['in noise, too', { clean: false }],
   ],
   pesto: [
     ['default', {}],
+    ['without invariance', { without: 'invariance' }],
+    ['without shift', { without: 'shift' }],
+    ['without equivariance', { without: 'equivariance' }],
     ['recordings alone (tones 0)', { tones: 0 }],
+    ['recordings alone, without invariance', { tones: 0, without: 'invariance' }],
+    ['recordings alone, without shift', { tones: 0, without: 'shift' }],
+    ['recordings alone, without equivariance', { tones: 0, without: 'equivariance' }],
     ['no octave augmentation', { fixedOctave: true }],
     ['no noise', { clean: true }],
-    ['50 calibration tones', { calibration: 50 }],
   ],
 };
 
-/** Trains each variant for as many steps and scores it on clean recordings and those at 10 dB. */
+/** Trains each variant for as many steps and scores it on clean recordings and those at 10 dB; the first also with ten times
+ * as many tones to calibrate by. */
 async function ablations(corpus, folder) {
   const wanted = new Set(['notes', 'speech', 'exact', 'notes-10db', 'speech-10db', 'exact-10db']);
   const all = (await labels(folder)).filter((l) => wanted.has(l.subset) && l.split !== 'train');
@@ -146,21 +161,38 @@ async function ablations(corpus, folder) {
   );
   for (const objective of flags.objective ? [flags.objective] : ['spice', 'pesto']) {
     for (const [name, options] of variants[objective]) {
+      if (flags.variants && !flags.variants.split('/').some((part) => name.includes(part))) continue;
       const out = await mkdtemp(join(tmpdir(), 'audio2vec-pitch-'));
       const { steps, backgrounds } = flags;
-      const run = { ...options, objective, backgrounds, steps: Number(steps), threads: 1, seed: 1 };
+      const size = flags['batch-size'] && { batchSize: Number(flags['batch-size']) };
+      const run = {
+        ...bases[objective],
+        ...options,
+        ...size,
+        objective,
+        backgrounds,
+        steps: Number(steps),
+        threads: 1,
+        seed: 1,
+      };
       for await (const _ of train({ system: 'pitch', corpus, out, options: run }));
-      const estimator = await PitchEstimator.load(join(out, 'pitch.safetensors'));
-      const rpa = new Map((await score(estimator, folder, chosen)).map((r) => [r.subset, percent(r.rpa)]));
-      console.log(`| ${objective} | ${name} | ${[...wanted].map((s) => rpa.get(s) ?? '–').join(' | ')} |`);
+      const { model } = await PitchEstimator.load(join(out, 'pitch.safetensors'));
+      const row = async (title, calibrated) => {
+        const { rows } = await score(PitchEstimator.fromModel(calibrated), folder, chosen);
+        const rpa = new Map(rows.map((r) => [r.subset, percent(r.rpa)]));
+        console.log(`| ${objective} | ${title} | ${[...wanted].map((s) => rpa.get(s) ?? '–').join(' | ')} |`);
+      };
+      await row(name, model);
+      if (name === variants[objective][0][0]) {
+        await row('50 calibration tones', { ...model, calibration: calibrate(model, 50, 1) });
+      }
       await rm(out, { recursive: true });
     }
   }
 }
 
 const [what, ...folders] = positionals;
-if (what === 'speed') await speed();
-else if (what === 'score' && folders.length === 1) await printScores(folders[0]);
+if (what === 'score' && folders.length === 1) await printScores(folders[0]);
 else if (what === 'ablations' && folders.length === 2) await ablations(...folders);
 else {
   console.error('usage: see the head of benchmarks/pitch.mjs');

@@ -11,7 +11,7 @@ const { codes, timestamps, vectors } = await speech.encode(samples, { vectors: '
 console.log(
   `${timestamps.length} frames of ${speech.books} codes, ${Math.round(speech.bitsPerSecond)} bits per second`,
 );
-console.log(`context vectors: ${vectors.length / speech.width} of ${speech.width} values`);
+console.log(`context vectors: ${vectors.length / speech.widths.context} of ${speech.widths.context} values`);
 for (let i = 0; i < Math.min(3, timestamps.length); i++) {
   console.log(
     `${timestamps[i].toFixed(1)} ms: ${[...codes.subarray(i * speech.books, (i + 1) * speech.books)].join(' ')}`,
@@ -27,5 +27,5 @@ const live = [];
 for (let at = 0; at < samples.length; at += 1600) live.push(...stream.push(samples.subarray(at, at + 1600)).codes);
 live.push(...stream.flush().codes);
 console.log(
-  `stream: ${live.every((code, i) => code === codes[i]) ? 'the same codes' : 'other codes'}, ${Math.round(1000 * stream.delay)} ms late at most`,
+  `stream: ${live.length === codes.length && live.every((code, i) => code === codes[i]) ? 'the same codes' : 'other codes'}, ${Math.round(1000 * stream.delay)} ms late at most`,
 );

@@ -26,6 +26,9 @@ export function resultsPage(summary: Summary, made: Provenance): string {
       `on all labels and a quarter of it on some, ${count(made.threads, 'thread')} (${made.isa}); ${made.cells.done} of ${made.cells.planned} cells done, pretraining took ` +
       `${minutes(summary.training.reduce((sum, t) => sum + t.seconds, 0))} minutes in all. ` +
       'Accuracy on the test part in percent, ± the standard deviation over seeds where there are several.',
+    'What ships, by what is read of it, beside controls and a published encoder: ' +
+      '[embedding.md](embedding.md#what-labels-are-told-from). The demo: ' +
+      '[demo.md](demo.md).',
     markdownTable(
       [{ title: 'task' }, ...['classes', 'train clips', 'test clips'].map(numeric)],
       Object.entries(made.corpus.tasks).map(([name, t]) => [name, `${t.classes}`, `${t.train}`, `${t.test}`]),

@@ -1,6 +1,7 @@
 // The page: microphone or file → embedder → map. Each embedding is also an event of the document, `embedding`.
 import { Embedder, SAMPLE_RATE } from './embedder.js';
 import { EmbeddingMap } from './map.js';
+import { listen } from './microphone.js';
 
 const [microphone, file, status] = ['microphone', 'file', 'status'].map((id) => document.getElementById(id));
 const map = new EmbeddingMap(document.getElementById('map'));
@@ -26,26 +27,6 @@ function restart() {
   });
 }
 
-async function listen() {
-  // The browser resamples to the encoder's rate. Its processing for telephony would change the sound.
-  const stream = await navigator.mediaDevices.getUserMedia({
-    audio: { channelCount: 1, echoCancellation: false, noiseSuppression: false, autoGainControl: false },
-  });
-  const context = new AudioContext({ sampleRate: SAMPLE_RATE });
-  await context.audioWorklet.addModule('microphone-worklet.js');
-  const node = new AudioWorkletNode(context, 'microphone', {
-    numberOfOutputs: 0,
-    channelCount: 1,
-    channelCountMode: 'explicit',
-  });
-  node.port.onmessage = ({ data }) => take(data).catch(show);
-  context.createMediaStreamSource(stream).connect(node);
-  return () => {
-    for (const track of stream.getTracks()) track.stop();
-    return context.close();
-  };
-}
-
 async function openRecording(recording) {
   const audio = await new OfflineAudioContext(1, 1, SAMPLE_RATE).decodeAudioData(await recording.arrayBuffer());
   const channels = Array.from({ length: audio.numberOfChannels }, (_, i) => audio.getChannelData(i));
@@ -58,19 +39,21 @@ const show = (error) => {
 };
 
 microphone.onclick = async () => {
+  microphone.disabled = true; // while the browser asks for the permission
   try {
     if (listening) {
       await listening();
       listening = undefined;
     } else {
       restart();
-      listening = await listen();
+      listening = await listen(SAMPLE_RATE, (samples) => take(samples).catch(show));
     }
     microphone.textContent = listening ? 'Stop' : 'Listen to the microphone';
     status.textContent = listening ? 'Listening.' : 'Stopped.';
   } catch (error) {
     show(error);
   }
+  microphone.disabled = false;
 };
 file.onchange = () => {
   restart();

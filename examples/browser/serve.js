@@ -24,8 +24,10 @@ export function pageServer(model) {
           : join(folder ? runtime : here, file || 'index.html');
     const stream = path && createReadStream(path);
     if (!stream) return response.writeHead(404).end();
-    stream.once('error', () => response.writeHead(404).end());
+    const notFound = () => response.writeHead(404).end();
+    stream.once('error', notFound);
     stream.once('open', () => {
+      stream.off('error', notFound); // later errors, as when the client leaves, are the pipeline's
       const type = types[(file || 'index.html').split('.').pop()] ?? 'application/octet-stream';
       response.writeHead(200, { 'content-type': type });
       pipeline(stream, response, () => {});

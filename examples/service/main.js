@@ -10,6 +10,7 @@ const app = buildService(encoder, index, { logger: true });
 
 const [folder] = process.argv.slice(2);
 if (folder) {
+  app.log.info(`indexing ${folder}`);
   for await (const { file, samples, error } of readFolder(folder)) {
     if (error) app.log.warn(error.message);
     else await index.set(file, await encoder.sceneEmbedding(samples));

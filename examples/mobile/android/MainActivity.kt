@@ -47,7 +47,8 @@ class MainActivity : ComponentActivity() {
     private fun listen() {
         if (microphone != null || checkSelfPermission(RECORD_AUDIO) != PERMISSION_GRANTED) return
         try {
-            microphone = Microphone(this, embedder, { show(it.take(4).joinToString()) }, { show("$it") })
+            val onSlice = { slice: FloatArray -> show(embedder.embed(slice).take(4).joinToString()) }
+            microphone = Microphone(this, Embedder.SAMPLE_RATE, Embedder.SLICE, Embedder.HOP, onSlice, { show("$it") })
         } catch (error: IllegalStateException) {
             text.text = error.message // another app may hold the microphone
         }

@@ -9,11 +9,14 @@ import android.media.MediaRecorder
 import androidx.annotation.RequiresPermission
 import kotlin.concurrent.thread
 
-/** Listens on a thread of its own from its creation until `close`; the callbacks are called on that thread. */
+/** Listens on a thread of its own from its creation until `close`; the callbacks are called on that thread. Every `hop` samples
+ * `onSlice` gets the last `slice` samples, in an array that is used again. */
 class Microphone @RequiresPermission(Manifest.permission.RECORD_AUDIO) constructor(
     context: Context,
-    private val embedder: Embedder,
-    private val onEmbedding: (FloatArray) -> Unit,
+    private val sampleRate: Int,
+    private val slice: Int,
+    private val hop: Int,
+    private val onSlice: (FloatArray) -> Unit,
     private val onError: (Exception) -> Unit,
 ) : AutoCloseable {
     @Volatile private var listening = true
@@ -29,21 +32,23 @@ class Microphone @RequiresPermission(Manifest.permission.RECORD_AUDIO) construct
     }
 
     private fun listen() {
-        val slice = FloatArray(Embedder.SLICE)
+        val samples = FloatArray(slice)
         var held = 0
         record.startRecording()
         while (listening) {
-            val read = record.read(slice, held, slice.size - held, AudioRecord.READ_BLOCKING)
+            // At most 0.1 s at a time, for close() waits for it.
+            val wanted = minOf(slice - held, sampleRate / 10)
+            val read = record.read(samples, held, wanted, AudioRecord.READ_BLOCKING)
             check(read >= 0) { "AudioRecord failed with $read" } // such as ERROR_DEAD_OBJECT: the audio server restarted
             held += read
-            if (held < slice.size) continue
-            onEmbedding(embedder.embed(slice))
-            slice.copyInto(slice, 0, Embedder.HOP)
-            held -= Embedder.HOP
+            if (held < slice) continue
+            onSlice(samples)
+            samples.copyInto(samples, 0, hop)
+            held -= hop
         }
     }
 
-    /** Returns when the thread has ended, so that the embedder may be closed. */
+    /** Returns when the thread has ended, so that the model may be closed. */
     override fun close() {
         listening = false
         worker.join()
@@ -57,13 +62,13 @@ class Microphone @RequiresPermission(Manifest.permission.RECORD_AUDIO) construct
         val source = if (raw) MediaRecorder.AudioSource.UNPROCESSED else MediaRecorder.AudioSource.VOICE_RECOGNITION
         val format = AudioFormat.Builder()
             .setEncoding(AudioFormat.ENCODING_PCM_FLOAT)
-            .setSampleRate(Embedder.SAMPLE_RATE)
+            .setSampleRate(sampleRate)
             .setChannelMask(AudioFormat.CHANNEL_IN_MONO)
             .build()
         val record = AudioRecord.Builder()
             .setAudioSource(source)
             .setAudioFormat(format)
-            .setBufferSizeInBytes(2 * Float.SIZE_BYTES * Embedder.SLICE)
+            .setBufferSizeInBytes(2 * Float.SIZE_BYTES * slice)
             .build()
         check(record.state == AudioRecord.STATE_INITIALIZED) { "the microphone can't be opened" }
         return record

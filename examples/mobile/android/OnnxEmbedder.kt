@@ -8,7 +8,7 @@ import java.nio.FloatBuffer
 /** The model as .onnx or .ort. */
 class OnnxEmbedder(model: ByteArray) : Embedder {
     private val environment = OrtEnvironment.getEnvironment()
-    private val session = environment.createSession(model, OrtSession.SessionOptions())
+    private val session = OrtSession.SessionOptions().use { environment.createSession(model, it) }
 
     override fun embed(slice: FloatArray): FloatArray {
         require(slice.size == Embedder.SLICE) { "a slice has ${Embedder.SLICE} samples, not ${slice.size}" }

@@ -1,38 +1,57 @@
 // The microphone, through everything that happens to it: the user's permission, calls and alarms (interruptions), headphones
-// that come and go (routes), and restarts of the audio server. Needs the Info.plist key NSMicrophoneUsageDescription.
+// that come and go (routes), other rates (configurations), and restarts of the audio server. Needs the Info.plist key
+// NSMicrophoneUsageDescription, and to listen in the background the value "audio" of UIBackgroundModes.
 //
-//     let microphone = Microphone(embedder: try Embedder(modelPath: path)) { result in … }
+//     let embedder = try Embedder(modelPath: path)
+//     let microphone = Microphone(sampleRate: Embedder.sampleRate, slice: Embedder.slice, hop: Embedder.hop) { slice in
+//         let embedding = Result { try embedder.embed(slice.get()) } …
+//     }
 //     try await microphone.start()
 import AVFoundation
+import UIKit
 
 @MainActor
 final class Microphone {
     enum Failure: Error { case permissionDenied, noInput }
 
-    private var engine = AVAudioEngine()
+    private var engine: AVAudioEngine?
+    private let sampleRate: Int
     private let slicer: Slicer
     private var observers: [NSObjectProtocol] = []
+    private var wanted = false // from `start` to `stop`
 
-    /// `onResult` is called on a queue of the microphone's own.
-    init(embedder: Embedder, onResult: @escaping @Sendable (Result<[Float], Error>) -> Void) {
-        slicer = Slicer(embedder, onResult)
+    /// Every `hop` samples `onSlice` gets the last `slice` samples, on a queue of the microphone's own. A failure is what kept
+    /// it from listening; it goes on by itself when the cause is over.
+    init(sampleRate: Int, slice: Int, hop: Int, onSlice: @escaping @Sendable (Result<[Float], Error>) -> Void) {
+        self.sampleRate = sampleRate
+        slicer = Slicer(slice, hop, onSlice)
     }
 
     /// Asks for the permission if need be, and listens until `stop`.
     func start() async throws {
-        guard await Self.isAllowed() else { throw Failure.permissionDenied }
-        if observers.isEmpty { observe() }
-        try open()
+        wanted = true
+        let allowed = await Self.isAllowed()
+        guard wanted else { return } // the app has called `stop` meanwhile
+        do {
+            guard allowed else { throw Failure.permissionDenied }
+            try open()
+            if observers.isEmpty { observe() }
+        } catch {
+            stop()
+            throw error
+        }
     }
 
     func stop() {
-        observers.forEach(NotificationCenter.default.removeObserver)
+        wanted = false
+        observers.forEach { NotificationCenter.default.removeObserver($0) }
         observers = []
         close()
         try? AVAudioSession.sharedInstance().setActive(false, options: .notifyOthersOnDeactivation)
     }
 
-    private static func isAllowed() async -> Bool {
+    /// Outside the main actor, for the system answers on a thread of its own.
+    private nonisolated static func isAllowed() async -> Bool {
         if #available(iOS 17, *) { return await AVAudioApplication.requestRecordPermission() }
         return await withCheckedContinuation { answer in
             AVAudioSession.sharedInstance().requestRecordPermission { answer.resume(returning: $0) }
@@ -44,16 +63,21 @@ final class Microphone {
         let session = AVAudioSession.sharedInstance()
         try session.setCategory(.record, mode: .measurement) // without what is made for calls
         try session.setActive(true)
-        // Asked anew each time: a headset has another rate than the built-in microphone.
+        // Made anew each time, and after the session is set: an engine keeps the format of the input it was made with, and a
+        // headset has another rate than the built-in microphone.
+        let engine = AVAudioEngine()
         let format = engine.inputNode.outputFormat(forBus: 0)
-        guard format.sampleRate > 0, let resampler = Resampler(from: format) else { throw Failure.noInput }
+        guard format.sampleRate > 0, format.channelCount > 0, let resampler = Resampler(from: format, to: sampleRate)
+        else { throw Failure.noInput }
         engine.inputNode.installTap(onBus: 0, bufferSize: 4096, format: format, block: Self.tap(resampler, slicer))
+        self.engine = engine
         try engine.start()
     }
 
     private func close() {
-        engine.stop()
-        engine.inputNode.removeTap(onBus: 0)
+        engine?.inputNode.removeTap(onBus: 0)
+        engine?.stop()
+        engine = nil
         slicer.clear() // a slice must not hold sounds from before and after a gap
     }
 
@@ -75,6 +99,10 @@ final class Microphone {
             default: break
             }
         }
+        // Not every interruption has an end that is told: an app that was suspended finds out when it is seen again.
+        on(UIApplication.didBecomeActiveNotification) { microphone, _ in
+            if microphone.engine?.isRunning != true { microphone.reopen() }
+        }
         on(AVAudioSession.routeChangeNotification) { microphone, info in
             guard let raw = info[AVAudioSessionRouteChangeReasonKey] else { return }
             switch AVAudioSession.RouteChangeReason(rawValue: raw) {
@@ -82,21 +110,24 @@ final class Microphone {
             default: break
             }
         }
-        on(AVAudioSession.mediaServicesWereResetNotification) { microphone, _ in
-            microphone.engine = AVAudioEngine() // the old one is dead
-            microphone.reopen()
+        // An engine stops by itself when the rate or the channels of its input change. This may have been an older one.
+        on(.AVAudioEngineConfigurationChange) { microphone, _ in
+            if let engine = microphone.engine, !engine.isRunning { microphone.reopen() }
         }
+        on(AVAudioSession.mediaServicesWereResetNotification) { microphone, _ in microphone.reopen() }
     }
 
     private func on(_ name: Notification.Name, _ act: @escaping @MainActor @Sendable (Microphone, [String: UInt]) -> Void) {
-        let observer = NotificationCenter.default.addObserver(forName: name, object: nil, queue: .main) { [weak self] note in
+        let observer = NotificationCenter.default.addObserver(forName: name, object: nil, queue: nil) { [weak self] note in
             // Only the numbers: a notification may not pass from actor to actor.
-            let pairs = (note.userInfo ?? [:]).compactMap { key, value in
-                if let key = key as? String, let value = value as? UInt { return (key, value) }
-                return nil
+            var info: [String: UInt] = [:]
+            for (key, value) in note.userInfo ?? [:] {
+                if let key = key as? String, let value = value as? UInt { info[key] = value }
             }
-            let info = Dictionary(uniqueKeysWithValues: pairs)
-            MainActor.assumeIsolated { if let self { act(self, info) } }
+            // Later: an engine must not be taken down while it waits for what it has told to be heard.
+            Task { @MainActor [weak self, info] in
+                if let self, self.wanted { act(self, info) }
+            }
         }
         observers.append(observer)
     }
@@ -106,9 +137,9 @@ final class Microphone {
 private final class Resampler: @unchecked Sendable {
     private let converter: AVAudioConverter
 
-    init?(from format: AVAudioFormat) {
+    init?(from format: AVAudioFormat, to sampleRate: Int) {
         let wanted = AVAudioFormat(
-            commonFormat: .pcmFormatFloat32, sampleRate: Double(Embedder.sampleRate), channels: 1, interleaved: false)
+            commonFormat: .pcmFormatFloat32, sampleRate: Double(sampleRate), channels: 1, interleaved: false)
         guard let wanted, let converter = AVAudioConverter(from: format, to: wanted) else { return nil }
         self.converter = converter
     }
@@ -117,7 +148,9 @@ private final class Resampler: @unchecked Sendable {
         let wanted = converter.outputFormat
         let room = AVAudioFrameCount(Double(buffer.frameLength) * wanted.sampleRate / buffer.format.sampleRate) + 32
         guard let converted = AVAudioPCMBuffer(pcmFormat: wanted, frameCapacity: room) else { return [] }
-        var given = false
+        // The block is @Sendable in newer SDKs, but is called before convert returns, on this thread.
+        nonisolated(unsafe) var given = false
+        nonisolated(unsafe) let buffer = buffer
         var failure: NSError?
         converter.convert(to: converted, error: &failure) { _, status in
             status.pointee = given ? .noDataNow : .haveData
@@ -129,28 +162,29 @@ private final class Resampler: @unchecked Sendable {
     }
 }
 
-/// Samples to slices to embeddings, on a queue of its own.
+/// Samples to slices, on a queue of its own.
 private final class Slicer: @unchecked Sendable {
     private let queue = DispatchQueue(label: "audio2vec")
-    private let embedder: Embedder
-    private let onResult: @Sendable (Result<[Float], Error>) -> Void
+    private let slice: Int
+    private let hop: Int
+    private let onSlice: @Sendable (Result<[Float], Error>) -> Void
     private var held: [Float] = [] // of the queue
 
-    init(_ embedder: Embedder, _ onResult: @escaping @Sendable (Result<[Float], Error>) -> Void) {
-        self.embedder = embedder
-        self.onResult = onResult
+    init(_ slice: Int, _ hop: Int, _ onSlice: @escaping @Sendable (Result<[Float], Error>) -> Void) {
+        self.slice = slice
+        self.hop = hop
+        self.onSlice = onSlice
     }
 
     func take(_ samples: Result<[Float], Error>) {
         queue.async { [self] in
             switch samples {
-            case .failure(let error): onResult(.failure(error))
+            case .failure(let error): onSlice(.failure(error))
             case .success(let more): held += more
             }
-            while held.count >= Embedder.slice {
-                let slice = Array(held[..<Embedder.slice])
-                onResult(Result { try embedder.embed(slice) })
-                held.removeFirst(Embedder.hop)
+            while held.count >= slice {
+                onSlice(.success(Array(held[..<slice])))
+                held.removeFirst(hop)
             }
         }
     }
