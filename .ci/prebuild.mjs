@@ -7,6 +7,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { chmodSync, copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { checkPrebuild } from './check-prebuild.mjs';
+import { recordSources, sourcesHash } from './prebuilt-sources.mjs';
 
 const root = join(import.meta.dirname, '..');
 const glibc = '2.28'; // RHEL 8, Debian 10, Ubuntu 20.04, and what Node 20 itself needs
@@ -60,6 +61,7 @@ if (unknown.length > 0) {
 }
 
 const built = [];
+const sources = sourcesHash(); // before: what changes while it compiles is not in the binary for sure
 if (args.includes('--host')) {
   const out = join(root, 'build-prebuild', 'host');
   compile(out, process.platform === 'win32' ? ['--generator', 'Ninja', '--CDCMAKE_CXX_COMPILER=clang++'] : []);
@@ -78,5 +80,6 @@ for (const [name, addon] of built) {
   const folder = join(root, 'prebuilds', name);
   mkdirSync(folder, { recursive: true });
   copyFileSync(addon, join(folder, 'audio2vec.node'));
+  recordSources(name, sources);
   console.log(`prebuilds/${name}/audio2vec.node: ${readFileSync(addon).length.toLocaleString('en-US')} bytes`);
 }

@@ -18,6 +18,7 @@ export { EmbeddingTransform, type LiveEmbedding, type LiveOptions } from './embe
 export { type DueEmbeddings, EmbeddingStream, type StreamOptions } from './embed/streaming.js';
 export type { Arrays, Batch, BatchInput, Losses } from './engine/network.js';
 export { type ClipFeatures, logMelStatistics, sceneFeatures, withBaselines } from './evaluate/clip-features.js';
+export { type ClipSet, type CrossValidationOptions, crossValidate } from './evaluate/cross-validation.js';
 export {
   type Comparison,
   compareFeatures,
@@ -53,10 +54,11 @@ export {
 export { fitLinearProbe, LinearProbe, type ProbeOptions, type ProbeParameters } from './evaluate/linear-probe.js';
 export { type Projection, pca, type UmapOptions, umap } from './evaluate/projection.js';
 export { labelSubset, stratifiedFolds, stratifiedSplit } from './evaluate/splits.js';
-export { renderComparison, renderConfusion } from './evaluate/table.js';
+export { gainSentence, renderComparison, renderConfusion } from './evaluate/table.js';
 export { shiftInTime } from './evaluate/time-shift.js';
 export { type FolderSelection, type WeighFolderOptions, weighFolder } from './evaluate/weigh-folder.js';
 export type { Classifier as LinearClassifier } from './export/deployed-encoder.js';
+export { type ProofOptions, proofCases } from './export/encoder-cases.js';
 export { type ExportEncoderOptions, exportEncoder } from './export/export-encoder.js';
 export { type ExportedModel, type ExportModelOptions, exportModel } from './export/export-model.js';
 export {
@@ -71,7 +73,6 @@ export { type ExportTfliteOptions, exportTflite } from './export/export-tflite.j
 export { loadDeployed } from './export/model-files.js';
 export type { ModelParity, OutputLimits, OutputParity } from './export/output-parity.js';
 export type { Parity, ParityCase, ParityLimits } from './export/parity.js';
-export { type ProofOptions, proofCases } from './export/proof.js';
 export {
   type FeatureOptions,
   type FeatureSyncOptions,
@@ -118,15 +119,20 @@ export {
 } from './features/pseudo-labels.js';
 export type { HopOptions } from './features/slices.js';
 export type { ClipToLabel, ColumnSource, LabelColumn } from './features/store-columns.js';
+export * from './federate/index.js';
 export { formatLayerTable, type LayerTable, layerTable } from './graph/layer-table.js';
 export { defaultEncoder, type EncoderConfig } from './models/blocks.js';
 export type { DeployedInput, DeployedModel } from './models/deployed-model.js';
 export { deployedEncoder, type EncoderModel, loadEncoderModel, saveEncoderModel } from './models/encoder-model.js';
+export { type ReadOut, readOuts } from './models/read-out.js';
 export { capabilities } from './native/addon.js';
 export type { Capabilities } from './native/types.js';
+export { type JoinOptions, joinRanks } from './parallel/mpi-ranks.js';
+export type { Ranks } from './parallel/ranks.js';
 export type * from './report/data.js';
 export { type ReportOptions, renderReport, writeReport } from './report/report.js';
 export { type RunReportOptions, runReport } from './report/run-report.js';
+export { renderSearchPage, type SearchClip, type SearchOrder, type SearchPageOptions } from './report/search-page.js';
 export * from './systems/articulation/index.js';
 export type { Alignment, AlignOptions } from './systems/cdpam/alignment.js';
 export { type Distortion, type DistortionKind, distortRows, type RowDistortion } from './systems/cdpam/distortions.js';

@@ -244,3 +244,32 @@ describe('piece by piece', () => {
     expect(Math.max(...pieces)).toBeLessThan(300_000);
   });
 });
+
+describe('big-endian WAV', () => {
+  it('as SoX writes it: the tag of the sub-format big-endian, the rest of it not', async () => {
+    const samples = sine(300, 16_000, 4000);
+    const data = pcm16(samples).slice();
+    for (let i = 0; i < data.length; i += 2) data.subarray(i, i + 2).reverse();
+    const file = wavFile({ container: 'RIFX', extensible: 1, data });
+    file.set(Buffer.from('0001000000001000800000aa00389b71', 'hex'), 44);
+    expect(difference(await readAudio(file), samples)).toBeLessThan(1e-4);
+  });
+});
+
+describe('what is no recording, whatever it is called', () => {
+  it.each([
+    ['version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n', /Git LFS.*git lfs pull/],
+    ['\x1f\x8b\x08\0\0\0\0\0\0\x03', /gzip archive/],
+    ['PK\x03\x04\x14\0\0\0', /ZIP archive/],
+    ['<!DOCTYPE html><html><body>404 Not Found</body></html>', /web page/],
+    ['NIST_1A\n   1024\n', /NIST SPHERE.*ffmpeg/],
+    ['Creative Voice File\x1a', /Creative Voice.*ffmpeg/],
+    ['\xff\xd8\xff\xe0\0\x10JFIF', /JPEG/],
+  ])('%j is called what it is', async (text, message) => {
+    const bytes = Buffer.from(text.padEnd(400, '\0'), 'latin1');
+    await expect(readAudio(bytes, { name: 'a.wav' })).rejects.toMatchObject({
+      code: 'ERR_AUDIO_FORMAT',
+      message: expect.stringMatching(message),
+    });
+  });
+});

@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { rate, timeCalls } from '../lib/bench/case.js';
 import { caseName, chooseCases, type Result, resultsTable, runLines } from '../lib/bench/index.js';
@@ -8,6 +11,7 @@ import { Graph } from '../lib/graph/graph.js';
 import { defaultEncoder, encoder } from '../lib/models/blocks.js';
 import { chooseTasks } from '../lib/systems/audio2vec/tasks/index.js';
 import { trainingGraph } from '../lib/systems/audio2vec/training-graph.js';
+import { processorName } from '../lib/util/processor-name.js';
 import { quantile } from '../lib/util/quantile.js';
 
 describe('operations counted', () => {
@@ -61,6 +65,19 @@ describe('machine', () => {
     expect(machine.node).toBe(process.version);
   });
 
+  it('has the name of its board where the processor has none', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'audio2vec-board-'));
+    try {
+      const file = join(folder, 'model');
+      writeFileSync(file, 'Raspberry Pi 4 Model B Rev 1.4\0');
+      expect(processorName(' AMD EPYC ', file)).toBe('AMD EPYC');
+      for (const none of ['unknown', '']) expect(processorName(none, file)).toBe('Raspberry Pi 4 Model B Rev 1.4');
+      expect(processorName('unknown', join(folder, 'none'))).toBe(process.arch);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
   it.skipIf(process.platform !== 'linux')('does not count its own work as that of others', async () => {
     const meter = new OthersMeter();
     const before = process.cpuUsage();
@@ -74,6 +91,12 @@ describe('machine', () => {
 });
 
 describe('cases', () => {
+  it('take no more threads than are wished for', () => {
+    const threads = chooseCases({ threads: 1 }).map((bench) => bench.threads ?? 1);
+    expect(new Set(threads)).toEqual(new Set([1]));
+    expect(threads.length).toBeGreaterThan(10);
+  });
+
   it('have names of their own', () => {
     const names = chooseCases({}).map(caseName);
     expect(new Set(names).size).toBe(names.length);

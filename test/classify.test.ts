@@ -11,7 +11,6 @@ import { count, type Listening, Smoother, type Soundtrack, Trigger } from '../li
 import { guess, linearModel, probabilities } from '../lib/classify/linear-model.js';
 import { chooseThreshold } from '../lib/classify/operating-point.js';
 import { suggest } from '../lib/classify/suggest.js';
-import { operations } from '../lib/cli/library.js';
 import { exitCodes, runCli } from '../lib/cli/run.js';
 import { Encoder } from '../lib/embed/encoder.js';
 import { loadEncoderModel, saveEncoderModel } from '../lib/models/encoder-model.js';
@@ -39,7 +38,7 @@ beforeAll(async () => {
     await mkdir(join(labelled, label), { recursive: true });
     await cp(join(SAMPLES, file), join(labelled, label, file));
   }
-  encoder = await Encoder.pretrained();
+  encoder = await Encoder.pretrained({ readOut: 'whitened' });
   classifier = await Classifier.fit(labelled, encoder, { seed: 3 });
   await classifier.save(saved);
 }, 120_000);
@@ -337,7 +336,7 @@ describe('audio2vec finetune', () => {
     };
     let text = '';
     const line = ['finetune', labelled, '-o', join(home, 'never.safetensors'), '--from', 'none', '--steps', '5000'];
-    expect(await runCli(line, io, operations, stop.signal)).toBe(exitCodes.interrupted);
+    expect(await runCli(line, io, { signal: stop.signal })).toBe(exitCodes.interrupted);
     expect(text).toContain('interrupted. Fine-tuning keeps nothing');
     await expect(readFile(join(home, 'never.safetensors'))).rejects.toMatchObject({ code: 'ENOENT' });
   }, 60_000);

@@ -21,8 +21,8 @@ const run = (script: string, args: string[], onStderr?: OnStderr, env = {}) =>
 
 /** The real entry with an operation that runs until it is told to stop, and is slow to save if SLOW is set. */
 const waiting = `
-import { operations } from './cli/library.js';
-operations.pretrain = (_, { signal }, onStep) => new Promise((resolve, reject) => {
+import { runProcess } from './cli/process.js';
+const pretrain = (_, { signal }, onStep) => new Promise((resolve, reject) => {
   const alive = setInterval(() => {}, 1000);
   signal.addEventListener('abort', () => {
     if (process.env.SLOW) { console.error('saving'); return; }
@@ -32,7 +32,7 @@ operations.pretrain = (_, { signal }, onStep) => new Promise((resolve, reject) =
   onStep({ step: 1, loss: 1, stepsPerSecond: 1 });
   console.error('ready');
 });
-await import('./cli/main.js');
+await runProcess({ operations: { pretrain } });
 `;
 
 describe('audio2vec as a process', () => {

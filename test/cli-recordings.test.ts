@@ -1,7 +1,7 @@
 // `audio2vec embed` and `audio2vec features` on real recordings, with the real operations behind them.
 import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readAudio } from '../lib/audio/index.js';
 import { exitCodes } from '../lib/cli/run.js';
@@ -105,8 +105,12 @@ describe('features', () => {
     const [a, sub] = [join(clips, 'a.flac'), join(home, 'sub')];
     await mkdir(sub);
     await cp(a, join(sub, 'a.flac'));
-    const same = await cli('features', a, join(sub, 'a.flac'), '-o', home);
-    expect(same).toMatchObject({ code: exitCodes.usage, stderr: expect.stringContaining('would both be written') });
+    const { code, stdout } = await cli('features', a, join(sub, 'a.flac'), '-o', join(home, 'apart'), '--json');
+    expect(code).toBe(exitCodes.ok);
+    const outputs = JSON.parse(stdout).map((written: { output: string }) => written.output);
+    const paths = [relative(home, a), join('sub', 'a.flac')];
+    expect(outputs).toEqual(paths.map((path) => join(home, 'apart', `${path}.npy`)));
+    for (const output of outputs) expect((await readNpy(output)).shape[1]).toBe(64);
     expect((await cli('features', clips, '-o', join(home, 'x.npy'))).code).toBe(exitCodes.usage);
   });
 });

@@ -1,10 +1,14 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Writable } from 'node:stream';
+import { PassThrough, Writable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { operations } from '../lib/cli/library.js';
-import type { EmbeddedFile, Operations, PretrainRequest } from '../lib/cli/operations.js';
+import type { EmbeddedFile } from '../lib/cli/operations/embed.js';
+import * as infoOperations from '../lib/cli/operations/info.js';
+import { info as infoOfFile } from '../lib/cli/operations/info.js';
+import type { PretrainRequest } from '../lib/cli/operations/pretrain.js';
+import { finish } from '../lib/cli/options.js';
+import { command, commands as entries, type Operations } from '../lib/cli/registry.js';
 import { exitCodes, runCli } from '../lib/cli/run.js';
 import { clock } from '../lib/cli/session.js';
 import { version } from '../lib/cli/version.js';
@@ -15,23 +19,10 @@ import { systems } from '../lib/systems/systems.js';
 import { Audio2VecError } from '../lib/util/errors.js';
 import { readNpy } from '../lib/util/npy.js';
 
-const commands = [
-  'features',
-  'pretrain',
-  'train',
-  'embed',
-  'evaluate',
-  'classify',
-  'finetune',
-  'suggest',
-  'weigh',
-  'export',
-  'synthesize',
-  'info',
-  'report',
-  'demo',
-  'bench',
-];
+const cliFolder = join(import.meta.dirname, '..', 'lib', 'cli');
+const filesOf = async (folder: string) =>
+  (await readdir(join(cliFolder, folder))).filter((name) => name.endsWith('.ts')).map((name) => name.slice(0, -3));
+const commands = await filesOf('commands');
 
 /** Runs a command line; operations that a test does not give fail the test when they are called. */
 async function cli(
@@ -57,7 +48,7 @@ async function cli(
       target[name as keyof Operations] ?? (() => Promise.reject(new Error(`${String(name)} was not expected`))),
   }) as Operations;
   const io = { stdout: sink('stdout'), stderr: sink('stderr'), env: { ...more.env } };
-  const code = await runCli(line, io, operations, more.signal);
+  const code = await runCli(line, io, { operations, signal: more.signal });
   return { code, ...text };
 }
 
@@ -71,6 +62,27 @@ async function* embedClips() {
 
 const capabilities = async () => ({ isa: 'avx2', available: ['avx2', 'portable'], lanes: 8 });
 
+describe('commands', () => {
+  it('are a file for flags and printing, a file for the work, and a line in the registry', async () => {
+    expect(await filesOf('operations')).toEqual(commands);
+    expect(entries).toHaveLength(commands.length);
+  });
+
+  it('can be added without changing anything', async () => {
+    const work = { measure: async (file: string) => file.length };
+    const toy = command<typeof work>(
+      (program, run) =>
+        finish(program.command('toy').argument('<file>'), run, ['toy a.wav'], async (session, { measure }, [file]) =>
+          session.result({ length: await measure(file!) }, 'done'),
+        ),
+      async () => work,
+    );
+    const io = { stdout: new PassThrough(), stderr: new PassThrough(), env: {} };
+    expect(await runCli(['toy', 'a.wav', '--json'], io, { commands: [...entries, toy] })).toBe(exitCodes.ok);
+    expect(JSON.parse(io.stdout.read().toString())).toEqual({ length: 5 });
+  });
+});
+
 describe('help and usage', () => {
   it('lists every command and the exit codes', async () => {
     const { code, stdout } = await cli(['--help']);
@@ -79,7 +91,11 @@ describe('help and usage', () => {
     for (const exit of Object.values(exitCodes)) expect(stdout).toMatch(new RegExp(`^  ${exit}  +\\w`, 'm'));
   });
 
-  const withFlags = [...commands.filter((c) => c !== 'train'), ...systems.map(({ name }) => `train ${name}`)];
+  const withFlags = [
+    ...commands.filter((c) => c !== 'train' && c !== 'federate'),
+    ...systems.map(({ name }) => `train ${name}`),
+    ...['federate simulate', 'federate serve', 'federate join'],
+  ];
   it.each(withFlags)('%s --help has examples and the common options', async (command) => {
     const { code, stdout } = await cli([...command.split(' '), '--help']);
     expect(code).toBe(exitCodes.ok);
@@ -106,6 +122,7 @@ describe('help and usage', () => {
     ['an output of unknown kind', ['embed', 'a.wav', '-o', 'a.txt']],
     ['an output of another format', ['export', 'm', '-o', 'm.onnx', '--format', 'tflite']],
     ['an option that a run keeps', ['pretrain', 'c', '--resume', '--batch-size', '5']],
+    ['what a run began with', ['pretrain', 'c', '--resume', '--from', 'pretrained']],
     ['steps and minutes', ['pretrain', 'c', '--steps', '5', '--minutes', '1']],
     ['an extra argument', ['demo', 'x']],
   ])('answers %s with exit code 2 and a message', async (_, line) => {
@@ -172,11 +189,11 @@ describe('interruption', () => {
 
   it('counts as such also when the command ended in good order, and knows SIGTERM', async () => {
     const stop = new AbortController();
-    const evaluate = async () => {
+    const report: Operations['report'] = async ({ output }) => {
       stop.abort('SIGTERM');
-      return { text: 'part', data: {} };
+      return { output, bytes: 1 };
     };
-    expect(await cli(['evaluate', 'x'], { evaluate }, { signal: stop.signal })).toMatchObject({
+    expect(await cli(['report', 'x'], { report }, { signal: stop.signal })).toMatchObject({
       code: exitCodes.terminated,
     });
   });
@@ -184,6 +201,18 @@ describe('interruption', () => {
 
 describe('pretrain', () => {
   const finished = { run: 'run', encoder: 'run/encoder.safetensors', step: 100, seconds: 61, heldOut: [] };
+
+  it('may write event files from where it goes on', async () => {
+    let request: PretrainRequest | undefined;
+    const pretrain: Operations['pretrain'] = async (r) => {
+      request = r;
+      return finished;
+    };
+    expect((await cli(['pretrain', 'c', '--resume', '--tensorboard'], { pretrain })).code).toBe(0);
+    expect(request).toMatchObject({ resume: true, tensorboard: true, from: undefined });
+    expect((await cli(['pretrain', 'c', '--from', 'pretrained'], { pretrain })).code).toBe(0);
+    expect(request).toMatchObject({ resume: false, tensorboard: undefined, from: 'pretrained' });
+  });
 
   it('passes flags on', async () => {
     let request: PretrainRequest | undefined;
@@ -224,7 +253,7 @@ describe('pretrain', () => {
         step,
         steps: 100,
         loss: 1 / step,
-        heldOut: step === 50 ? 0.5 : undefined,
+        heldOut: step === 50 ? { loss: 0.5 } : undefined,
         stepsPerSecond: 20,
         secondsLeft: 65,
       });
@@ -305,13 +334,13 @@ describe('embed', () => {
 describe('export', () => {
   const parity = {
     ...{ runtime: 'onnxruntime-node 1.30.0', embeddings: 64, maxAbsError: 4e-6, meanAbsError: 5e-7 },
-    ...{ meanCosine: 1, minCosine: 0.9999994 },
+    ...{ meanCosine: 1, minCosine: 0.9999994, relativeError: 1e-6 },
   };
   const printed = async (more: object) => {
-    const exported: Operations['export'] = async ({ output }) => ({
+    const exported: Operations['exportModel'] = async ({ output }) => ({
       ...{ output, bytes: 514_000, proof: '12 recordings', parity: { ...parity, ...more } },
     });
-    return (await cli(['export', 'm'], { export: exported })).stdout;
+    return (await cli(['export', 'm'], { exportModel: exported })).stdout;
   };
 
   it('prints the proof', async () => {
@@ -326,12 +355,15 @@ describe('export', () => {
   });
 
   it('of every output of another model', async () => {
-    const pitch = { examples: 64, maxAbsError: 2e-6, relativeError: 1e-6, agreement: 1 };
-    const exported: Operations['export'] = async ({ output }) => ({
+    const pitch = {
+      ...{ examples: 64, maxAbsError: 2e-6, meanAbsError: 4e-7, relativeError: 1e-6 },
+      ...{ minCosine: 1, meanCosine: 1, largest: 2, agreement: 1 },
+    };
+    const exported: Operations['exportModel'] = async ({ output }) => ({
       ...{ output, bytes: 90_000, proof: '12 recordings' },
       parity: { runtime: 'onnxruntime-node 1.30.0', outputs: { pitch } },
     });
-    expect((await cli(['export', 'm', '-o', 'pitch.onnx'], { export: exported })).stdout).toBe(
+    expect((await cli(['export', 'm', '-o', 'pitch.onnx'], { exportModel: exported })).stdout).toBe(
       'pitch.onnx: 90,000 bytes\nonnxruntime-node 1.30.0 against the native engine (12 recordings)\n' +
         'pitch: 64 examples, max abs error 2.0e-6, relative 1.0e-6, 100.00 % round alike\n',
     );
@@ -341,11 +373,11 @@ describe('export', () => {
     const page = await readFile(join(import.meta.dirname, '..', 'examples', name, 'README.md'), 'utf8');
     const [, line] = page.match(/^audio2vec (export [^#\n]*[^#\s])/m)!;
     let asked: object | undefined;
-    const exported: Operations['export'] = async (request) => {
+    const exported: Operations['exportModel'] = async (request) => {
       asked = request;
       return { output: request.output, bytes: 1, proof: '', parity };
     };
-    expect((await cli(line!.split(' '), { export: exported })).code).toBe(0);
+    expect((await cli(line!.split(' '), { exportModel: exported })).code).toBe(0);
     expect(asked).toMatchObject({ model: undefined, input: 'waveform', batch: 1, output: 'model.onnx' });
   });
 });
@@ -353,10 +385,18 @@ describe('export', () => {
 describe('info', () => {
   const describeModel: Operations['info'] = async ({ model = 'the shipped one' }) => ({
     file: model,
+    kind: 'encoder',
     encoder: defaultEncoder,
     frontEnd: { sampleRate: 16000 },
     provenance: { task: 'cbow' },
     layers: layerTable(encoderGraph(defaultEncoder).graph.nodes),
+  });
+
+  it.each(['articulation', 'audio2vec', 'codes', 'metric', 'pitch'])('knows models/%s', async (name) => {
+    const file = join(import.meta.dirname, '..', 'models', `${name}.safetensors`);
+    const { kind, layers } = await infoOfFile({ model: file, nodes: false });
+    expect(kind).toBe(name === 'audio2vec' ? 'encoder' : name);
+    expect(layers.layers.length).toBeGreaterThan(5);
   });
 
   it('prints what the machine offers, and the encoder of the package', async () => {
@@ -379,9 +419,9 @@ describe('info', () => {
   });
 
   it('lists what can be trained', async () => {
-    const { stdout } = await cli(['info', '--tasks'], operations);
+    const { stdout } = await cli(['info', '--tasks'], infoOperations);
     expect(stdout).toMatch(/^temporal-gap +\S.* maxFrames=480, hidden=64 *$/m);
-    const { tasks } = JSON.parse((await cli(['info', '--tasks', '--json'], operations)).stdout);
+    const { tasks } = JSON.parse((await cli(['info', '--tasks', '--json'], infoOperations)).stdout);
     expect(tasks.map((t: { name: string }) => t.name)).toContain('contrastive');
   });
 });

@@ -132,7 +132,9 @@ describe('measures and warnings', () => {
   const shape = { books: 1, codes: 16 };
   const segments = (code: (t: number) => number) => [Int32Array.from({ length: 40 * 100 }, (_, i) => code(i % 100))];
   const warned = (code: (t: number) => number) =>
-    codeWarnings({ ...codeStatistics(segments(code), shape, 100), contrastiveTop1: 0.5 }, 1000, 25).map((w) => w.code);
+    codeWarnings({ ...codeStatistics(segments(code), shape, 100), contrastiveTop1: 0.5 }, 1000, shape).map(
+      (w) => w.code,
+    );
 
   test('codes drawn at random are well used and know nothing of their place', () => {
     const found = codeStatistics(
@@ -152,10 +154,35 @@ describe('measures and warnings', () => {
     expect(warned((t) => (t % 5) * 3 + rng.int(2))).toEqual(['CODES_TIED_TO_POSITION']);
   });
   test('contrastive accuracy at chance, but not in the beginning', () => {
-    const fine = { codebookUse: 0.5, topTwoShare: 0.2, positionShare: 0, contrastiveTop1: 0.04 };
-    expect(codeWarnings(fine, 1000, 25).map((w) => w.code)).toEqual(['CONTRASTIVE_AT_CHANCE']);
-    expect(codeWarnings(fine, 100, 25)).toEqual([]);
-    expect(codeWarnings({ ...fine, contrastiveTop1: 0.2 }, 1000, 25)).toEqual([]);
+    const fine = {
+      codebookUse: 0.5,
+      topTwoShare: 0.2,
+      positionShare: 0,
+      contrastiveTop1: 0.04,
+      contrastiveChance: 0.05,
+    };
+    expect(codeWarnings(fine, 1000, shape).map((w) => w.code)).toEqual(['CONTRASTIVE_AT_CHANCE']);
+    expect(codeWarnings(fine, 100, shape)).toEqual([]);
+    expect(codeWarnings({ ...fine, contrastiveTop1: 0.2 }, 1000, shape)).toEqual([]);
+    // A short run is judged at its end.
+    expect(codeWarnings(fine, 300, { ...shape, steps: 490 })).toEqual([]);
+    expect(codeWarnings(fine, 490, { ...shape, steps: 490 })).toHaveLength(1);
+  });
+  test('codes that follow from the place in the recording', () => {
+    const starts = Array.from({ length: 40 }, () => rng.int(900));
+    const flat = Int32Array.from({ length: 40 * 100 }, (_, i) => {
+      return Math.floor(((starts[Math.floor(i / 100)]! + (i % 100)) * 16) / 1000);
+    });
+    const found = codeStatistics([flat], shape, 100, starts);
+    expect(found.positionShare).toBeGreaterThan(0.5);
+    expect(codeStatistics([Int32Array.from(flat, () => rng.int(16))], shape, 100, starts).positionShare).toBeLessThan(
+      0.03,
+    );
+  });
+  test('two codes may cover all frames where there are only two', () => {
+    const two = { books: 1, codes: 2 };
+    const flat = [Int32Array.from({ length: 4000 }, () => rng.int(2))];
+    expect(codeWarnings({ ...codeStatistics(flat, two, 100), contrastiveTop1: 0.5 }, 1000, two)).toEqual([]);
   });
 });
 

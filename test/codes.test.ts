@@ -61,7 +61,7 @@ describe('encode', () => {
     const [x, y] = [await speech.encode(a, { vectors: 'context' }), await speech.encode(b, { vectors: 'context' })];
     const same = (60000 - 400) / 480; // code frames before the change
     const codes = Math.floor(same - 4) * 2;
-    const vectors = Math.floor(same - 35) * 16;
+    const vectors = Math.floor(same - 11) * 30;
     expect(x.codes.subarray(0, codes)).toEqual(y.codes.subarray(0, codes));
     expect(x.vectors!.subarray(0, vectors)).toEqual(y.vectors!.subarray(0, vectors));
     expect(x.vectors).not.toEqual(y.vectors);
@@ -205,7 +205,7 @@ describe('audio2vec codes', () => {
     expect([arrays.code, arrays.stdout]).toEqual([0, expect.stringContaining('200 bits per second')]);
     const { data, shape } = await readNpy(output);
     expect([shape, [...data]]).toEqual([[32, 2], line.codes.flat()]);
-    expect((await readNpy(output.replace('.npy', '.vectors.npy'))).shape).toEqual([32, 16]);
+    expect((await readNpy(output.replace('.npy', '.vectors.npy'))).shape).toEqual([32, 30]);
     const index = JSON.parse(await readFile(output.replace('.npy', '.json'), 'utf8'));
     expect(index).toMatchObject({ start: 0.0225, hop: 0.03, files: [{ row: 0, rows: 32 }] });
   });

@@ -55,7 +55,8 @@ describe('a constant-Q stream', () => {
         const { octaves, ...rest } = c;
         const most = Math.floor(c.binsPerOctave * Math.log2(7999 / c.lowestHz)) + 1;
         const given = { ...rest, bins: Math.max(1, Math.round(octaves * Math.min(most, 150))) } as Partial<CqtConfig>;
-        fc.pre(filterLength({ ...defaultCqt, ...given }, given.bins! - 1) >= 4);
+        const lengthOf = (bin: number) => filterLength({ ...defaultCqt, ...given }, bin);
+        fc.pre(lengthOf(given.bins! - 1) >= 4 && lengthOf(0) <= 131_072); // others are refused
         const stream = streamOf(given, isa);
         const frames: Float32Array[] = [];
         for (let at = 0; at < x.length; at += size) frames.push(stream.push(x.subarray(at, at + size)));

@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path';
 import { Writable } from 'node:stream';
 import { glob } from 'tinyglobby';
 import { describe, expect, it } from 'vitest';
-import type { Operations } from '../lib/cli/operations.js';
+import type { Operations } from '../lib/cli/registry.js';
 import { exitCodes, runCli } from '../lib/cli/run.js';
 
 const root = join(import.meta.dirname, '..');
@@ -70,7 +70,7 @@ async function read(command: string) {
     .split(/\s+/)
     .slice(1)
     .map((word) => word.replaceAll(/["']/g, ''));
-  return { code: await runCli(words, io, operations), done, stderr };
+  return { code: await runCli(words, io, { operations }), done, stderr };
 }
 
 describe('audio2vec …', () => {
@@ -89,7 +89,7 @@ describe('audio2vec …', () => {
     expect({ command, code, stderr }).not.toMatchObject({ code: exitCodes.usage });
     expect(done).toHaveLength(1);
     const [[name, request]] = done as [[string, { model?: string }]];
-    if (name !== 'export') return;
+    if (name !== 'exportModel') return;
     // A file that is to be written, taken for the model that is to be read.
     expect(request.model ?? '', command).not.toMatch(/\.(onnx|ort|tflite)$/);
     expect(command).toMatch(/ (-o|--output) \S/);

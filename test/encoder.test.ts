@@ -231,6 +231,29 @@ describe('an encoder', () => {
   });
 });
 
+describe('a closed encoder', () => {
+  it('ends the calls that were made before, and refuses others', async () => {
+    const one = Encoder.fromModel(model, { threads: 2 });
+    const stream = one.stream({ hop: 48 });
+    const expected = await encoder.timestampEmbeddings(loop, { hop: 2 });
+    const pending = [one.timestampEmbeddings(loop, { hop: 2 }), one.timestampEmbeddings(loop, { hop: 2 })];
+    one.close();
+    one.close();
+    for (const { embeddings } of await Promise.all(pending)) expect(embeddings).toEqual(expected.embeddings);
+    const closed = { code: 'ERR_ARGUMENT', message: expect.stringContaining('closed') };
+    await expect(one.sceneEmbedding(loop)).rejects.toMatchObject(closed);
+    await expect(one.embedLogMel(new Float32Array(96 * 64))).rejects.toMatchObject(closed);
+    expect(() => one.stream()).toThrow(expect.objectContaining(closed));
+    expect(() => stream.push(loop)).toThrow(expect.objectContaining(closed));
+  });
+
+  it('is closed at the end of a block that uses it', async () => {
+    const one = Encoder.fromModel(model, { threads: 1 });
+    one[Symbol.dispose]();
+    await expect(one.sceneEmbedding(loop)).rejects.toMatchObject({ code: 'ERR_ARGUMENT' });
+  });
+});
+
 describe('a stream', () => {
   /** Everything that a stream gives for these samples in chunks of these sizes, over and over. */
   function collect(stream: EmbeddingStream, samples: Float32Array, sizes: readonly number[]) {

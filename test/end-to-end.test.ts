@@ -91,6 +91,32 @@ describe('from recordings to an encoder on a phone', () => {
     expect(again.stderr).toMatch(/error \[ERR_ARGUMENT\]: .*without a run in it/);
   });
 
+  it('pretrain begins with the encoder of another run, says what it takes, and logs every step', async () => {
+    const args = [
+      'pretrain',
+      at('corpus'),
+      '-o',
+      at('next'),
+      '--from',
+      at('run'),
+      '--steps',
+      '3',
+      '--batch-size',
+      '16',
+    ];
+    const { code, stderr } = await cli(...args, '--tensorboard');
+    expect({ code, stderr }).toMatchObject({ code: 0 });
+    expect(stderr).toMatch(
+      /Begins with the encoder "run": its [\d,]+ weights .* \(32 frames, channels 4 8 16 16 16, 32 outputs\)/,
+    );
+    expect((await readRunLog(at('next'))).config).toMatchObject({ encoder: { frames: 32 }, from: { name: 'run' } });
+    expect((await readFile(at('next', 'metrics.jsonl'), 'utf8')).trimEnd().split('\n')).toHaveLength(3);
+    expect(await readdir(at('next', 'tensorboard'))).toHaveLength(1);
+    const other = await cli('pretrain', at('corpus'), '-o', at('none'), '--from', at('run'), '--channels', '4,8');
+    expect(other.code).toBe(2);
+    expect(other.stderr).toContain('encoder.channels must be 4,8,16,16,16, as of the encoder to begin with (run)');
+  });
+
   it('info', async () => {
     const { model } = await json<{ model: { encoder: { frames: number }; provenance: { steps: number } } }>(
       ...['info', at('run')],
@@ -111,7 +137,9 @@ describe('from recordings to an encoder on a phone', () => {
     const result = await json<{ rows: { name: string; testClips: number; probe: { accuracy: number } }[] }>(
       ...['evaluate', at('labelled'), '--model', at('run'), '--neighbours', '3'],
     );
-    expect(result.rows.map((row) => row.name)).toEqual(['encoder', 'untrained encoder', 'log-mel mean + std']);
+    expect(result.rows.map((row) => row.name)).toEqual([
+      ...['encoder', 'pretrained encoder', 'untrained encoder', 'log-mel mean + std'],
+    ]);
     // Bass drums, drones and loops are told apart by anything.
     for (const row of result.rows) {
       expect(row.testClips).toBe(9);

@@ -112,12 +112,19 @@ describe('evaluate', () => {
 
   it('compares the encoder with its untrained twin and log-mel, the same way each time', async () => {
     const result = await evaluate(folder, encoder, { k: 3 });
-    expect(result.rows.map((row) => row.name)).toEqual(['encoder', 'untrained encoder', 'log-mel mean + std']);
-    expect(result.rows.map((row) => row.dim)).toEqual([16, 16, 128]);
+    expect(result.rows.map((row) => row.name)).toEqual([
+      ...['encoder', 'pretrained encoder', 'untrained encoder', 'log-mel mean + std'],
+    ]);
+    expect(result.rows.map((row) => row.dim)).toEqual([16, 128, 16, 128]);
     // Low and high are far apart in any of them.
     for (const row of result.rows) expect(row.probe.accuracy).toBe(1);
     expect(result).toMatchObject({ split: 'folders', skipped: [{ file: 'train/low/broken.wav' }] });
     expect(await evaluate(folder, encoder, { k: 3 })).toEqual(result);
+  });
+
+  it('does not compare the encoder of the package with itself', async () => {
+    const { rows } = await evaluate(folder, await Encoder.pretrained(), { k: 3 });
+    expect(rows.map((row) => row.name)).toEqual(['encoder', 'untrained encoder', 'log-mel mean + std']);
   });
 
   it('leaves the baselines out on demand', async () => {

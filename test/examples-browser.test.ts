@@ -82,6 +82,15 @@ describe.runIf(executablePath)('the browser example', () => {
     expect(heard[0]).not.toEqual(heard[2]);
   });
 
+  it('goes on serving when a client leaves in the middle of a file', async () => {
+    const leaving = new AbortController();
+    const { body } = await fetch(`${url}/onnxruntime-web/ort-wasm-simd-threaded.wasm`, { signal: leaving.signal });
+    await body!.getReader().read();
+    leaving.abort();
+    await new Promise((later) => setTimeout(later, 200));
+    expect((await fetch(url)).status).toBe(200);
+  });
+
   it('serves nothing else', async () => {
     for (const path of ['/..%2fservice%2fservice.js', '/onnxruntime-web/..%2fpackage.json', '/.git', '/none.js']) {
       expect((await fetch(url + path)).status).toBe(404);

@@ -1,19 +1,22 @@
 // The examples as a user of the package runs them.
-import { cp, mkdir, mkdtemp, rm, symlink } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { readAudio } from '../lib/audio/index.js';
 import { demoDataset } from '../lib/demo/dataset.js';
 import { BuiltPackage } from './helpers/built-package.js';
 
 let built: BuiltPackage;
 let work: string;
 let loops: string[];
+let drums: string[];
 beforeAll(async () => {
   [built, work] = await Promise.all([BuiltPackage.create(), mkdtemp(join(tmpdir(), 'audio2vec-examples-'))]);
   await cp(join(import.meta.dirname, '..', 'examples'), join(built.home, 'examples'), { recursive: true });
   const { recordings } = await demoDataset();
   loops = recordings.filter((file) => basename(file).startsWith('loop_')).slice(0, 8);
+  drums = recordings.filter((file) => basename(file).startsWith('bd_')).slice(0, 8);
   await mkdir(join(work, 'corpus'));
   for (const file of loops) await symlink(file, join(work, 'corpus', basename(file)));
 }, 120_000);
@@ -92,5 +95,49 @@ it('metric-descent.mjs takes noise off a clip', async () => {
   for (const what of ['distance', 'log-mel error']) {
     const [, before, after] = new RegExp(`${what} (\\d+\\.\\d+) → (\\d+\\.\\d+)`).exec(stdout)!;
     expect(Number(after)).toBeLessThan(Number(before) / 2);
+  }
+});
+
+it('pitch.mjs tunes its own strings, and a recording', async () => {
+  const { code, stdout, stderr } = await built.run('examples/pitch.mjs', []);
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  const heard = [...stdout.matchAll(/ s {2}(\S+) +([+−]\d+) cents +([\d.]+) Hz/g)].map(([, note]) => note);
+  for (const note of ['E2', 'A2', 'D3', 'G3']) expect(heard).toContain(note);
+  const of = await built.run('examples/pitch.mjs', [loops[0]!]);
+  expect({ code: of.code, stderr: of.stderr }).toEqual({ code: 0, stderr: '' });
+});
+
+it('codes.mjs codes a recording, decodes it, and finds the same codes live', async () => {
+  const { code, stdout, stderr } = await built.run('examples/codes.mjs', [loops[0]!]);
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  const [, frames] = /(\d+) frames of \d+ codes/.exec(stdout)!;
+  expect(stdout).toMatch(new RegExp(`context vectors: ${frames} of \\d+ values`));
+  expect(stdout).toMatch(/decoded: [1-9]\d* log-mel frames/);
+  expect(stdout).toContain('stream: the same codes,');
+});
+
+it('live-classify.mjs says what it hears in PCM, by a classifier of the command on its page', async () => {
+  for (const [label, files] of Object.entries({ loop: loops, drum: drums })) {
+    await mkdir(join(work, 'labelled', label), { recursive: true });
+    for (const file of files) await symlink(file, join(work, 'labelled', label, basename(file)));
+  }
+  const classifier = join(work, 'sounds.safetensors');
+  const fitted = await built.run('dist/cli/main.js', ['classify', '--fit', join(work, 'labelled'), '-o', classifier]);
+  expect(fitted.code, fitted.stderr).toBe(0);
+  const samples = await readAudio(loops[0]!);
+  const pcm = Int16Array.from(samples, (v) => Math.round(32767 * Math.max(-1, Math.min(1, v))));
+  const sound = new Uint8Array(pcm.buffer);
+  const heard = await built.run('examples/live-classify.mjs', [classifier, '--rate', '16000'], undefined, {}, sound);
+  expect({ code: heard.code, stderr: heard.stderr }).toEqual({ code: 0, stderr: '' });
+  expect(heard.stdout).toMatch(/^\d+\.\d\d s {2}loop {2}0\.\d\d$/m);
+  expect((await built.run('examples/live-classify.mjs', [])).code).toBe(2);
+});
+
+it('every example that Node runs alone is run here, or beside what it shows', async () => {
+  const beside = ['examples.test.ts', 'federate-processes.test.ts', 'mpirun.test.ts'];
+  const here = (await Promise.all(beside.map((file) => readFile(join(import.meta.dirname, file), 'utf8')))).join('');
+  for (const file of await readdir(join(import.meta.dirname, '..', 'examples'))) {
+    if (file.endsWith('.mjs'))
+      expect(here.includes(`'${file.slice(0, -4)}.mjs`) || here.includes(`'examples/${file}'`), file).toBe(true);
   }
 });

@@ -1,6 +1,6 @@
 // Columns of a feature store beside the primary one; what is computed again and what is not.
 import { execFile } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -209,15 +209,32 @@ describe('a further build', () => {
     expect(await build()).toMatchObject({ reused: false, read: [], columns: ['log-mel'] });
   });
 
+  it('replaces no other kind of file, no store of a later release, and no device', async () => {
+    const refused = { code: 'ERR_FILE', message: expect.stringMatching(/is not replaced/) };
+    const { bytes } = await build();
+    const later = Buffer.from(bytes);
+    later.writeUInt32LE(9, 8);
+    for (const other of [later, Buffer.from('a text that somebody wrote')]) {
+      writeFileSync(file, other);
+      await expect(build()).rejects.toMatchObject(refused);
+      expect(readFileSync(file).equals(other)).toBe(true);
+    }
+    rmSync(file);
+    mkdirSync(file);
+    await expect(build()).rejects.toMatchObject(refused);
+    rmSync(file, { recursive: true });
+  });
+
   it('replaces a store of an earlier release, and says so', async () => {
     const { bytes } = await build();
     const v1 = Buffer.from(bytes);
     v1.writeUInt32LE(1, 8);
     writeFileSync(file, v1);
-    const message = `${file}: a feature store of an earlier release (format 1, now 2). Build it again.`;
+    const reason = `${file}: a feature store of an earlier release (format 1, now 2)`;
+    const message = `${reason}. Build it again.`;
     await expect(openFeatureStore(file)).rejects.toMatchObject({ code: 'ERR_MODEL_FORMAT', message });
     const again = await build();
-    expect(again).toMatchObject({ reused: false, reason: message });
+    expect(again).toMatchObject({ reused: false, reason });
     expect(again.bytes.equals(bytes)).toBe(true);
   });
 });

@@ -76,6 +76,14 @@ console.log((await encoder.sceneEmbedding(await readAudio('clip.wav'))).length);
     expect(JSON.parse(stdout.trim().split('\n')[0]!).embedding).toHaveLength(128);
   });
 
+  it('says before the demo begins all that it needs', async () => {
+    const demo = node(join(installed, 'dist', 'cli', 'main.js'), 'demo', '--quiet');
+    await expect(demo).rejects.toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/onnxruntime-node.*supersonic/s),
+    });
+  });
+
   it('says what it lacks when no binary fits', async () => {
     const other = join(folder, 'other');
     await cp(installed, other, { recursive: true });

@@ -42,6 +42,13 @@ test('an encoder learns the pitch of slices beside another task', async () => {
   expect(tasks!.map((t) => t.task)).toEqual(['contrastive', 'f0', 'centroid']);
   expect(last.loss).toBeLessThan(0.5 * last.first);
   expect(tasks![1]!.spearman!.correlation).toBeGreaterThan(0.7);
+  // What needs no learning: all embeddings alike, and always the mean, of labels whose deviation is 1.
+  expect(tasks![0]!.chance).toBeCloseTo(Math.log(31), 10);
+  expect(tasks![1]).toMatchObject({ weight: 0.5 });
+  expect(tasks![1]!.constant).toBeGreaterThan(0.6);
+  expect(tasks![1]!.constant).toBeLessThan(1.1);
+  expect(tasks![1]!.loss).toBeLessThan(0.7 * tasks![1]!.constant!);
+  expect(tasks![2]!.constant).toBeLessThan(tasks![1]!.constant!);
 }, 60_000);
 
 test('targets are the means of pseudo-labels over slices, standardised over the corpus', async () => {

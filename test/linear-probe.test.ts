@@ -179,6 +179,26 @@ describe('linear probe', () => {
     expect(other.converged).toBe(true);
   });
 
+  it('of fewer clips than features is the minimum among all weights', async () => {
+    const data = clouds(new Random(9), 3, 7, 40, 1);
+    for (const strength of [1, 1e-2, 1e-5]) {
+      const probe = await fitLinearProbe(data, { strengths: strength });
+      const { gradient } = textbook(standardised(data), data.labels, data.classes, strength, parameters(probe));
+      expect(Math.max(...gradient.map(Math.abs))).toBeLessThan(1.1e-6);
+      expect(probe.converged).toBe(true);
+      expect(probe.gradientNorm).toBeCloseTo(Math.max(...gradient.map(Math.abs)), 9);
+    }
+  });
+
+  it('answers the most frequent label where features say nothing', async () => {
+    for (const dim of [2, 30]) {
+      const data = { embeddings: new Float32Array(10 * dim).fill(3), dim, labels: new Int32Array(10), classes: 2 };
+      data.labels.fill(1, 0, 6);
+      const probe = await fitLinearProbe(data);
+      expect(probe.probabilities(data.embeddings)[1]).toBeCloseTo(0.6, 4);
+    }
+  });
+
   it('gives probabilities that sum to one, and the same logits from raw features', async () => {
     const data = clouds(new Random(4), 3, 20, 6, 1);
     const probe = await fitLinearProbe(data);
@@ -238,11 +258,10 @@ describe('linear probe', () => {
   });
 
   it('leaves the event loop free and stops when told to', async () => {
-    const data = clouds(new Random(8), 20, 60, 96, 0.2);
+    const data = clouds(new Random(8), 20, 100, 96, 0.2);
     let turns = 0;
-    const timer = setInterval(() => turns++, 5);
     const controller = new AbortController();
-    setTimeout(() => controller.abort(), 150);
+    const timer = setInterval(() => ++turns === 3 && controller.abort(), 1);
     await expect(fitLinearProbe(data, { signal: controller.signal })).rejects.toThrow(/abort/i);
     clearInterval(timer);
     expect(turns).toBeGreaterThan(2);

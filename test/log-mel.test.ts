@@ -179,6 +179,22 @@ describe('logMel', () => {
     await expect(logMel(x, { out })).rejects.toMatchObject({ code: 'ERR_ARGUMENT' });
   });
 
+  it('is right when samples are transferred meanwhile, and says so of an array to be filled', async () => {
+    const take = (array: Float32Array) => structuredClone(array.buffer, { transfer: [array.buffer as ArrayBuffer] });
+    const expected = logMelSync(noise(16_000));
+    const samples = noise(16_000);
+    const call = logMel(samples);
+    new Uint8Array(take(samples) as unknown as ArrayBuffer).fill(255);
+    expect(await call).toEqual(expected);
+    const out = new Float32Array(expected.length);
+    const filling = logMel(noise(16_000), { out });
+    take(out);
+    await expect(filling).rejects.toMatchObject({
+      code: 'ERR_ARGUMENT',
+      message: expect.stringMatching(/transferred/),
+    });
+  });
+
   it('stops when its signal aborts', async () => {
     const reason = new Error('enough');
     await expect(logMel(noise(1000), { signal: AbortSignal.abort(reason) })).rejects.toBe(reason);

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readAudio, resample } from '../lib/audio/index.js';
 import { Network } from '../lib/engine/network.js';
 import { logMel } from '../lib/features/log-mel.js';
-import type { LogMelConfig } from '../lib/features/log-mel-front-end.js';
+import type { LogMelConfig } from '../lib/features/log-mel-config.js';
 import { narrow, wide } from '../lib/systems/cdpam/front-end.js';
 import { loadMetricModel, type MetricModel, saveMetricModel } from '../lib/systems/cdpam/metric-model.js';
 import { defaultConfig, parametersOf } from '../lib/systems/cdpam/network.js';

@@ -1,7 +1,9 @@
 // What is said where no addon loads, or where none can be compiled.
-import { dirname } from 'node:path';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { addonPaths, explain, prebuiltName } from '../lib/native/load-addon.js';
+import { addonPaths, explain, onMusl, prebuiltName } from '../lib/native/load-addon.js';
 import { compilerProblem } from '../native/check-toolchain.mjs';
 
 it('looks for the addon of this checkout first, then for the prebuilt one', () => {
@@ -13,6 +15,23 @@ it('looks for the addon of this checkout first, then for the prebuilt one', () =
   expect(addonPaths('/p', 'linux-x64-glibc', '/mine.node')).toEqual(['/mine.node']);
   expect(prebuiltName('linux', 'arm64', () => true)).toBe('linux-arm64-musl');
   expect(prebuiltName('darwin', 'arm64')).toBe('darwin-arm64');
+});
+
+it.skipIf(process.platform !== 'linux')('sees by the file of Node, or else by its report, what C library runs', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'audio2vec-loader-'));
+  try {
+    const write = (name: string, text: string) => {
+      writeFileSync(join(folder, name), `${'\0'.repeat(600)}${text}\0`);
+      return join(folder, name);
+    };
+    expect(onMusl(write('alpine', '/lib/ld-musl-x86_64.so.1'))).toBe(true);
+    expect(onMusl(write('debian', '/lib64/ld-linux-x86-64.so.2'))).toBe(false);
+    // What cannot be read says nothing: the answer is that of this machine.
+    expect(onMusl(join(folder, 'nothing'))).toBe(onMusl());
+    expect(onMusl(folder)).toBe(onMusl());
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });
 
 describe('when no addon loads', () => {

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { writeWav } from '../lib/audio/index.js';
+import { pitch } from '../lib/cli/operations/pitch.js';
 import { exitCodes } from '../lib/cli/run.js';
 import { PitchEstimator } from '../lib/systems/pitch/estimator.js';
 import { readNpy } from '../lib/util/npy.js';
@@ -81,6 +82,51 @@ it('writes folders, arrays, lines and a picture', async () => {
   expect(code).toBe(exitCodes.ok);
   expect(JSON.parse(stdout)).toMatchObject({ files: 2, bad: 1 });
   expect((await readFile(lines, 'utf8')).trim().split('\n').length).toBe(3);
+});
+
+it('writes rows while it reads: a long recording is never held', async () => {
+  const long = join(home, 'long.wav');
+  const samples = new Float32Array(60 * RATE);
+  for (let at = 0; at < samples.length; at += tone.length) samples.set(tone, at);
+  await writeWav(long, samples, RATE);
+  const during = { signal: new AbortController().signal, progress() {}, note() {}, warn() {}, silence() {} };
+  const lengths: number[] = [];
+  for await (const piece of pitch({ inputs: [long], picture: false, seed: 1 }, during)) {
+    expect(piece.error).toBeUndefined();
+    if (!piece.error) lengths.push(piece.frames.length);
+  }
+  expect(lengths.reduce((a, b) => a + b)).toBe(3001);
+  expect(Math.max(...lengths)).toBeLessThan(500);
+  // The same numbers wherever they go.
+  const [array, table] = [join(home, 'long.npy'), join(home, 'long.csv')];
+  expect((await cli('pitch', long, '-o', array)).code).toBe(exitCodes.ok);
+  expect((await cli('pitch', long, '-o', table)).code).toBe(exitCodes.ok);
+  const { data, shape } = await readNpy(array);
+  expect(shape).toEqual([3001, 4]);
+  const [head, ...rows] = (await readFile(table, 'utf8')).trim().split('\n');
+  expect(head).toBe('time,hz,confidence,voiced');
+  rows.forEach((row, i) => {
+    row.split(',').forEach((cell, j) => {
+      expect(Math.abs(Number(cell) - Number(data[4 * i + j]))).toBeLessThan(6e-4);
+    });
+  });
+  const { stdout } = await cli('pitch', long, '--json');
+  expect(JSON.parse(stdout).hz).toEqual(rows.map((row) => Number(row.split(',')[1])));
+});
+
+it('leaves nothing of a recording that breaks off', async () => {
+  const folder = join(home, 'broken');
+  await mkdir(folder);
+  const whole = await readFile(join(clips, 'a.wav'));
+  await writeFile(join(folder, 'a.wav'), whole);
+  const bad = new Float32Array(9 * RATE).fill(0.1);
+  bad[8 * RATE] = Number.NaN;
+  await writeWav(join(folder, 'b.wav'), bad, RATE, { bits: 32 });
+  const out = join(home, 'broken-tracks');
+  const { code, stderr } = await cli('pitch', folder, '-o', out);
+  expect(code).toBe(exitCodes.ok);
+  expect(stderr).toContain('b.wav');
+  expect(await readdir(out)).toEqual(['a.wav.f0.csv']);
 });
 
 it('says what is wrong', async () => {

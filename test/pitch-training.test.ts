@@ -4,16 +4,20 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { writeWav } from '../lib/audio/index.js';
 import { Network } from '../lib/engine/network.js';
+import { featuresSync } from '../lib/features/compute.js';
 import { initialParameters } from '../lib/graph/initial-parameters.js';
+import { readBackgrounds } from '../lib/systems/pitch/backgrounds.js';
 import { Batches } from '../lib/systems/pitch/batches.js';
 import { type PitchOptions, pitchConfig } from '../lib/systems/pitch/config.js';
 import { PitchEstimator } from '../lib/systems/pitch/estimator.js';
+import { FrameReader } from '../lib/systems/pitch/frame-reader.js';
 import { wideCqt } from '../lib/systems/pitch/front-end.js';
-import { objectiveOf } from '../lib/systems/pitch/model.js';
+import { objectiveOf, pitchGraph } from '../lib/systems/pitch/model.js';
 import { Pieces } from '../lib/systems/pitch/pieces.js';
 import { ViterbiPath } from '../lib/systems/pitch/smoothing.js';
-import { noises } from '../lib/systems/pitch/sounds.js';
+import { noises, rms } from '../lib/systems/pitch/sounds.js';
 import { melody } from '../lib/systems/pitch/tones.js';
+import { unvoiced } from '../lib/systems/pitch/unvoiced.js';
 import { resumeTraining, train } from '../lib/train/train.js';
 import { Random } from '../lib/util/random.js';
 import { memoryStore } from './helpers/memory-store.js';
@@ -111,6 +115,45 @@ it('spice: without reconstruction there is no decoder, and the errors can be oth
   for (const error of ['l1', 'l2'] as const) expect(names({ error })).toContain('shift0');
 });
 
+it('spice sees each frame at two places of its own, as far apart as it is told', () => {
+  const { batches, pieces, config } = training({ objective: 'spice', clean: true });
+  const { bins, binsPerOctave } = config.frontEnd;
+  const { inputs } = batches.draw(pieces, 0);
+  const [x, shift] = ['x', 'shift'].map((name) => (inputs[name] as { values: Float32Array }).values) as [
+    Float32Array,
+    Float32Array,
+  ];
+  const frames = shift.length / config.batchSize;
+  const seen = new Set<number>();
+  for (let e = 0; e < config.batchSize; e++) {
+    for (let t = 0; t < frames; t++) {
+      const k = Math.round(shift[e * frames + t]! * 5 * binsPerOctave);
+      seen.add(k);
+      const [a, b] = [0, 1].map((view) => x.subarray(((2 * e + view) * frames + t) * bins).subarray(0, bins));
+      for (let j = Math.max(0, -k); j < Math.min(bins, bins - k); j++) expect(a![j + k]).toBe(b![j]);
+    }
+  }
+  expect(seen.size).toBeGreaterThan(frames);
+  expect(Math.max(...seen)).toBeGreaterThan(binsPerOctave / 2);
+});
+
+it('pesto without one of its losses is taught by the others', async () => {
+  const parts = async (options: PitchOptions) => {
+    const { graph, batches, pieces } = training(options);
+    const network = new Network(graph, { maxExamples: 4, threads: 1 });
+    network.setParameters(initialParameters(graph, 1));
+    const { parts } = await network.evaluate(batches.draw(pieces, 0));
+    network.close();
+    return parts;
+  };
+  const all = await parts({});
+  for (const without of ['invariance', 'shift', 'equivariance'] as const) {
+    expect(await parts({ without })).toEqual({ ...all, [without]: 0 });
+    expect(objectiveOf('pesto').balanced(pitchConfig({ tones: 0, without }))).not.toContain(without);
+  }
+  expect(() => pitchConfig({ without: 'tones' as 'shift' })).toThrow(/without must be invariance, shift/);
+});
+
 it('the confidence of spice teaches only itself', async () => {
   const { graph, batches, pieces } = training({ objective: 'spice', reconstruction: 0 });
   const nodes = graph.nodes.filter((n) => !n.name.startsWith('shift0') && !/^shift[1-3]/.test(n.name));
@@ -126,6 +169,54 @@ it('the confidence of spice teaches only itself', async () => {
       ).toBe(true);
   }
   network.close();
+});
+
+it('the position that spice says does not depend on loudness', () => {
+  const { frontEnd, channels } = pitchConfig({ objective: 'spice', channels: 4 });
+  const graph = pitchGraph({ objective: 'spice', frontEnd, channels }, 1).graph;
+  const weights = new Map([...initialParameters(graph, 1)].map(([name, w]) => [name, Float32Array.from(w)]));
+  const calibration = { offset: 0, slope: 1 };
+  const reader = new FrameReader(
+    { objective: 'spice', frontEnd, channels, weights, calibration, threshold: 0.5, provenance: {} },
+    1,
+  );
+  const position = (level: number) => {
+    const tone = Float32Array.from({ length: 6400 }, (_, n) => level * (Math.sin(n / 8) + 0.5 * Math.sin(n / 4)));
+    reader.set(0, featuresSync(tone, { frontEnd }), 10 * frontEnd.bins);
+    reader.run();
+    return reader.answers.pitch[0]!;
+  };
+  expect(position(0.01)).toBeCloseTo(position(0.5), 4);
+  reader.close();
+});
+
+it('a recording as if whispered has its loudness over time and no pitch', () => {
+  const tone = Float32Array.from({ length: RATE }, (_, n) => {
+    const t = (2 * Math.PI * 200 * n) / RATE;
+    return (n < RATE / 2 ? 0.5 : 0.05) * (Math.sin(t) + Math.sin(2 * t) + Math.sin(3 * t));
+  });
+  const whisper = unvoiced(tone, RATE, new Random('whisper'));
+  expect(whisper.length).toBe(tone.length);
+  expect(unvoiced(tone, RATE, new Random('whisper'))).toEqual(whisper);
+  const [loud, quiet] = [rms(whisper.subarray(0, RATE / 2)), rms(whisper.subarray(RATE / 2 + 800))];
+  expect(20 * Math.log10(loud / quiet)).toBeGreaterThan(16);
+  expect(20 * Math.log10(loud / quiet)).toBeLessThan(24);
+  expect(Math.abs(20 * Math.log10(rms(whisper) / rms(tone)))).toBeLessThan(6);
+  /** How alike the sound is one period, 5 ms, later. */
+  const periodicity = (x: Float32Array) => {
+    const part = x.subarray(1000, 7000);
+    return part.reduce((sum, v, n) => sum + v * x[1000 + n + 80]!, 0) / part.reduce((sum, v) => sum + v * v, 0);
+  };
+  expect(periodicity(tone)).toBeGreaterThan(0.99);
+  expect(Math.abs(periodicity(whisper))).toBeLessThan(0.2);
+  expect(unvoiced(new Float32Array(3000), RATE, new Random(1)).every((x) => x === 0)).toBe(true);
+});
+
+it('backgrounds are as many as there is room for, not counting how short they are', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'audio2vec-pitch-backgrounds-'));
+  for (let i = 0; i < 160; i++) await writeWav(join(folder, `${i}.wav`), new Float32Array(800).fill(0.1), RATE);
+  expect((await readBackgrounds(folder, RATE, 1)).length).toBe(160);
+  await rm(folder, { recursive: true });
 });
 
 it('options that are wrong are named', () => {
@@ -161,7 +252,7 @@ it('the best path is the one that trying all of them finds', () => {
   const [bins, frames] = [5, 5];
   for (let trial = 0; trial < 20; trial++) {
     const scores = Array.from({ length: frames }, () => Float32Array.from({ length: bins }, () => 3 * random.normal()));
-    const path = new ViterbiPath(bins, frames);
+    const path = new ViterbiPath(bins, 36, frames);
     for (const s of scores) path.push(s);
     const found = scores.map((_, t) => path.back(frames - 1 - t));
     const value = (p: number[]) =>

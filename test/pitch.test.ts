@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -7,11 +7,12 @@ import { featuresSync } from '../lib/features/compute.js';
 import { calibrate, midiOf } from '../lib/systems/pitch/calibration.js';
 import { PitchEstimator, type PitchTrack } from '../lib/systems/pitch/estimator.js';
 import { loadPitchModel, savePitchModel } from '../lib/systems/pitch/model.js';
-import { noises } from '../lib/systems/pitch/sounds.js';
+import { mix, noises } from '../lib/systems/pitch/sounds.js';
 import { melody } from '../lib/systems/pitch/tones.js';
 import type { PitchFrame } from '../lib/systems/pitch/track.js';
 import { noteName } from '../lib/util/notes.js';
 import { Random } from '../lib/util/random.js';
+import { parseSafetensors, writeSafetensors } from '../lib/util/safetensors.js';
 
 const RATE = 16_000;
 let folder: string;
@@ -100,6 +101,21 @@ describe('pitch of a recording', () => {
     }
   });
 
+  it('calls no single frame voiced, and bridges a hole of 20 ms', async () => {
+    // Tones of 20 ms in noise, and a long tone with a hole of 20 ms.
+    const random = new Random('short');
+    const sound = tone(300, 3).map((x, n) => {
+      const t = n / RATE;
+      const on = t < 1 ? t % 0.25 < 0.02 : t > 1.3 && !(t > 2 && t < 2.02);
+      return (on ? x : 0) + 0.003 * random.normal();
+    });
+    for (const smoothing of ['viterbi', 'median'] as const) {
+      const { voiced } = await estimator.estimate(sound, { smoothing });
+      expect(voiced.join('')).not.toMatch(/(^|0)1(0|$)/);
+      expect(voiced.subarray(75, 145).every((v) => v === 1)).toBe(true);
+    }
+  });
+
   it('smooths as it says, and has thresholds', async () => {
     const { samples } = melody({ sampleRate: RATE, seconds: 3, lowHz: 80, highHz: 800 }, new Random('smooth'));
     for (const smoothing of ['viterbi', 'median', 'none'] as const) {
@@ -110,6 +126,16 @@ describe('pitch of a recording', () => {
       (await estimator.estimate(samples, { threshold })).voiced.reduce((a, b) => a + b, 0);
     expect(await voiced(0)).toBeGreaterThanOrEqual(await voiced(0.5));
     expect(await voiced(0.5)).toBeGreaterThan(await voiced(1));
+  });
+
+  it('is the same for calls that overlap', async () => {
+    const [low, high] = [tone(150, 2), tone(400, 0.3)];
+    const one = [await estimator.estimate(low), await estimator.estimate(high)];
+    expect(await Promise.all([estimator.estimate(low), estimator.estimate(high)])).toEqual(one);
+    const stop = new AbortController();
+    const stopped = estimator.estimate(tone(150, 30), { signal: stop.signal, onProgress: () => stop.abort() });
+    await expect(stopped).rejects.toMatchObject({ name: 'AbortError' });
+    expect(await estimator.estimate(low)).toEqual(one[0]);
   });
 
   it('refuses what is no sound, naming it', async () => {
@@ -180,6 +206,50 @@ describe('the model file', () => {
     await expect(PitchEstimator.load(join(folder, 'none'))).rejects.toMatchObject({ code: 'ERR_FILE' });
     const encoder = new URL('../models/audio2vec.safetensors', import.meta.url).pathname;
     await expect(PitchEstimator.load(encoder)).rejects.toMatchObject({ code: 'ERR_MODEL_FORMAT', message: /pitch/ });
+  });
+
+  it('names its version; files from before there were versions are read', async () => {
+    const file = join(folder, 'versions.safetensors');
+    await savePitchModel(file, estimator.model);
+    const { tensors, metadata } = parseSafetensors(await readFile(file), file);
+    expect(metadata.version).toBe('1');
+    const written = async (changed: Record<string, string | undefined>) => {
+      const kept = Object.entries({ ...metadata, ...changed }).filter((entry): entry is [string, string] => !!entry[1]);
+      await writeSafetensors(file, new Map(tensors), Object.fromEntries(kept));
+      return loadPitchModel(file);
+    };
+    expect(await written({ version: undefined })).toEqual(estimator.model);
+    await expect(written({ version: '2' })).rejects.toMatchObject({ code: 'ERR_MODEL_FORMAT', message: /version 2/ });
+    const model = JSON.parse(metadata.model!);
+    const refused = async (changed: object, message: RegExp) =>
+      expect(written({ model: JSON.stringify({ ...model, ...changed }) })).rejects.toMatchObject({
+        code: 'ERR_MODEL_FORMAT',
+        message,
+      });
+    await refused({ objective: 'crepe' }, /objective/);
+    await refused({ calibration: { offset: 'low', slope: 1 } }, /calibration/);
+    await refused({ threshold: 3 }, /threshold/);
+    await refused({ channels: 7 }, /near/);
+    await refused({ frontEnd: { kind: 'cqt' } }, /frontEnd/);
+  });
+
+  it('from before there were versions answers as it did', async () => {
+    const old = await PitchEstimator.load(join(import.meta.dirname, 'fixtures', 'pitch-unversioned.safetensors'));
+    const { samples } = melody({ sampleRate: RATE, seconds: 2, lowHz: 80, highHz: 800 }, new Random('old file'));
+    mix(samples, noises(1, 2, RATE, new Random('old file'))[0]!, 5);
+    const track = await old.estimate(samples, { smoothing: 'none' });
+    // Written down when the file was made.
+    const then = [
+      [10, 85.11, 0.6697],
+      [30, 171.18, 0.0634],
+      [50, 1451.75, 0.0399],
+      [70, 688.2, 0.9895],
+      [90, 164.78, 0.9899],
+    ] as const;
+    for (const [frame, hz, confidence] of then) {
+      expect(Math.abs(cents(track.hz[frame]!, hz)), `frame ${frame}`).toBeLessThan(0.5);
+      expect(track.confidence[frame]).toBeCloseTo(confidence, 3);
+    }
   });
 
   it('has at most 100,000 weights', () => {

@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { loadEncoderModel } from '../lib/models/encoder-model.js';
-import { initialParameters } from '../lib/models/initial-weights.js';
+import { encoderWeights, initialParameters } from '../lib/models/initial-weights.js';
+import { knowsWhitening } from '../lib/models/read-out.js';
 import { chooseTasks } from '../lib/systems/audio2vec/tasks/index.js';
 import { trainingGraph } from '../lib/systems/audio2vec/training-graph.js';
 import { loadCheckpoint } from '../lib/train/checkpoint.js';
@@ -74,6 +75,7 @@ describe('a run', () => {
     expect((await readdir(out)).sort()).toEqual([
       'checkpoint.safetensors',
       'encoder.safetensors',
+      'metrics.jsonl',
       'reconstructions.safetensors',
       'run.json',
     ]);
@@ -85,8 +87,9 @@ describe('a run', () => {
     const checkpoint = await loadCheckpoint(join(out, 'checkpoint.safetensors'));
     expect(checkpoint.step).toBe(30);
     expect(checkpoint.history.losses.loss).toEqual(steps.map((s) => s.loss));
-    // Whitening changes the last layer of the finished encoder, and nothing else.
-    for (const [name, weight] of model.weights) {
+    // Whitening changes the last layer of the finished encoder, and nothing else; the read-out's weights are learnt beside it.
+    expect(knowsWhitening(model.weights.keys())).toBe(true);
+    for (const [name, weight] of encoderWeights(model.weights)) {
       if (name.startsWith('encoder.fc.')) expect(checkpoint.state.params.get(name)).not.toEqual(weight);
       else expect(checkpoint.state.params.get(name)).toEqual(weight);
     }

@@ -4,9 +4,14 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { chromium as playwright } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ReportData } from '../lib/report/data.js';
-import { writeReport } from '../lib/report/report.js';
+import { pitchPage } from '../lib/report/pitch-plot.js';
+import { renderReport, writeReport } from '../lib/report/report.js';
+import { renderSearchPage } from '../lib/report/search-page.js';
+import { comparisonPage } from '../lib/report/sound-comparison.js';
+import { renderTractPage } from '../lib/report/tract-page.js';
 import { browserPath } from './helpers/browser.js';
 
 const chromium = browserPath();
@@ -39,6 +44,19 @@ const data: ReportData = {
     ],
   },
 };
+
+/** Run in a page: how wide it is, and its smallest text as it is seen. */
+const measure = `(() => {
+  const texts = [...document.querySelectorAll('main *')].filter((e) => {
+    const own = [...e.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim() !== '');
+    return own && e.localName !== 'title' && e.getBoundingClientRect().width > 0;
+  });
+  const sizes = texts.map((e) => {
+    const scale = e.ownerSVGElement ? e.ownerSVGElement.getScreenCTM().a : 1;
+    return scale * Number.parseFloat(getComputedStyle(e).fontSize);
+  });
+  return { width: document.documentElement.scrollWidth, smallest: Math.min(...sizes) };
+})()`;
 
 describe.skipIf(!chromium)('report in Chromium', () => {
   let folder: string;
@@ -91,4 +109,99 @@ describe.skipIf(!chromium)('report in Chromium', () => {
       'No clip chosen.',
     ]);
   });
+
+  it('searches by example: a click chooses, shows neighbours and plays; the list is filtered', async () => {
+    const clips = ['one', 'two', 'three'].map((name, i) => ({
+      ...{ name, label: i < 2 ? 'a' : 'b', samples: new Float32Array(800) },
+      spectrum: Float32Array.from({ length: 80 }, (_, at) => Math.sin(at)),
+    }));
+    const order = { title: 'the encoder', dim: 2, embeddings: Float32Array.of(1, 0, 1, 0.1, 0, 1) };
+    const browser = await playwright.launch({ executablePath: chromium, args: ['--no-sandbox'] });
+    try {
+      const page = await browser.newPage();
+      const problems: string[] = [];
+      page.on('console', (message) => problems.push(message.text()));
+      page.on('pageerror', (error) => problems.push(String(error)));
+      await writeFile(join(folder, 'search.html'), await renderSearchPage(clips, [order], 8));
+      await page.goto(`file://${join(folder, 'search.html')}`);
+      await page.click('[data-clip="2"]');
+      expect(await page.textContent('#chosen h2')).toBe('three');
+      expect(await page.locator('.order .from').allTextContents()).toEqual(['two', 'one']);
+      expect(await page.textContent('.order h3')).toContain('0 of 2 have its label');
+      await page.click('.order .from >> nth=0'); // search from there
+      expect(await page.textContent('#chosen h2')).toBe('two');
+      expect(await page.locator('.order .from').allTextContents()).toEqual(['one', 'three']);
+      await page.click('.order .sound >> nth=0');
+      await page.fill('#filter', 'B');
+      expect(await page.locator('[data-clip]:visible').count()).toBe(1);
+      await page.click('#random');
+      expect(await page.textContent('#chosen h2')).toBe('three');
+      expect(problems).toEqual([]);
+    } finally {
+      await browser.close();
+    }
+  });
+
+  it('can be read on a phone: no page is wider than 390 pixels, and no text smaller than 9', async () => {
+    const long = `${'recordings/of/something-or-other/'.repeat(6)}clip.wav`;
+    const score = { accuracy: 0.7, interval: { low: 0.6, high: 0.8 } };
+    const slice = Float32Array.from({ length: 96 * 64 }, (_, i) => Math.sin(i / 50));
+    const report: ReportData = {
+      ...data,
+      notes: [`${long} was left out`],
+      results: {
+        headline: 'It learnt.',
+        tables: [{ title: 't', columns: [{ title: 'a' }, { title: 'b' }], rows: [[long, '1']] }],
+        charts: [{ title: 'c', x: 'step', y: 'loss', series: [{ name: 's', points: steps.map((s) => [s, 1 / s]) }] }],
+      },
+      reconstructions: {
+        ...{ frames: 96, bands: 64, hopSeconds: 0.01, unit: 'σ' },
+        bandHz: Float64Array.from({ length: 64 }, (_, i) => 60 + 120 * i),
+        examples: [{ name: long, real: slice, reconstructed: slice }],
+      },
+      probes: [
+        {
+          ...{ task: 'task', classes: 2, train: 4, test: 4, chance: 0.5 },
+          rows: ['encoder', 'pretrained encoder', 'log-mel mean + std'].map((features) => ({
+            ...{ features, probe: score, knn: score },
+          })),
+        },
+      ],
+      facts: [{ label: 'folder', value: long }],
+    };
+    const frames = Array.from({ length: 1500 }, (_, i) => ({ time: i / 50, hz: 220, confidence: 1, voiced: true }));
+    const values = new Uint8Array(1500 * 252);
+    const samples = new Float32Array(16_000);
+    const pages = {
+      report: renderReport(report),
+      pitch: pitchPage([{ file: long, values, bins: 252, lowestHz: 32.7, binsPerOctave: 36, frames }]),
+      comparison: await comparisonPage([{ reference: long, test: long, distance: 1, heard: 0.5 }], []),
+      search: await renderSearchPage(
+        [long, 'b'].map((name) => ({ ...{ name, label: long, samples, spectrum: slice } })),
+        [{ title: 'the encoder', dim: 1, embeddings: Float32Array.of(1, 2) }],
+        64,
+      ),
+      tract: renderTractPage([
+        {
+          ...{ name: long, recorded: samples, made: samples, recordedSpectrum: slice, madeSpectrum: slice },
+          ...{ bands: 64, bandHz: new Float64Array(64), snr: 12, hopSeconds: 0.01, utterance: ['length 15.0 cm'] },
+          parameters: [{ name: 'f0', unit: 'Hz', low: 80, high: 320 }],
+          frames: new Float32Array(96),
+        },
+      ]),
+    };
+    const browser = await playwright.launch({ executablePath: chromium, args: ['--no-sandbox'] });
+    try {
+      for (const [name, html] of Object.entries(pages)) {
+        const page = await browser.newPage({ viewport: { width: 390, height: 800 } });
+        await page.setContent(html);
+        const { width, smallest } = await page.evaluate<{ width: number; smallest: number }>(measure);
+        expect({ name, width }).toEqual({ name, width: 390 });
+        expect(smallest, name).toBeGreaterThan(9);
+        await page.close();
+      }
+    } finally {
+      await browser.close();
+    }
+  }, 60_000);
 });

@@ -70,7 +70,22 @@ describe('from results to a report', () => {
     });
     expect(charts.map((c) => c.title)).toEqual(['weighted total', 'cbow', 'temporal-gap']);
     expect(charts.map((c) => c.heldOut![0].losses)).toEqual([[1.2], [0.6], [0.65]]);
-    expect(charts[2].references).toEqual([{ label: 'always one half', loss: Math.LN2 }]);
+    expect(charts[2].references).toEqual([{ label: 'always the same answer', loss: Math.LN2 }]);
+  });
+
+  it('draws a weighted task in its own unit, and chance for one that compares embeddings', () => {
+    const losses = { loss: log.losses.loss, contrastive: [[20, 1.5]] as [number, number][] };
+    const heldOut = [{ step: 20, loss: 3, parts: { contrastive: 2 } }];
+    const chance = { contrastive: 2.4 }; // weighted, as losses are
+    const task = { task: 'contrastive', loss: 4, weight: 0.5, chance: 4.8, examples: 9 };
+    const [chart] = lossCharts({ losses, heldOut, chance, tasks: [task] });
+    expect(chart).toMatchObject({ training: [{ losses: [3] }], heldOut: [{ losses: [4] }], result: 4 });
+    expect(chart!.references).toEqual([{ label: 'chance: all embeddings alike', loss: 4.8 }]);
+    // Before the end nothing is known of the task but what follows from the graph.
+    const [early] = lossCharts({ losses, heldOut: [], chance });
+    expect(early!.references).toEqual([{ label: 'chance: all embeddings alike', loss: 2.4 }]);
+    expect(early).toMatchObject({ training: [{ losses: [1.5] }] });
+    expect('heldOut' in early!).toBe(false);
   });
 
   it('shows a comparison, and it all renders', async () => {

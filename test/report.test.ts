@@ -116,9 +116,43 @@ describe('report', () => {
 
   it('says in a tile whether the encoder is better than the trivial predictors', () => {
     const data = fullReport('x');
-    expect(renderReport(data)).toContain('55.6\u00a0% below the best trivial predictor');
+    expect(renderReport(data)).toContain('55.6\u00a0% below what needs no learning');
     const losses = data.losses!.map((chart) => ({ ...chart, references: [{ label: 'mean', loss: 0.3 }] }));
-    expect(renderReport({ title: 'x', losses })).toContain('not below the best trivial predictor');
+    expect(renderReport({ title: 'x', losses })).toContain('not below what needs no learning');
+  });
+
+  it('has a neutral tile where the interval includes zero, and a coloured one where it does not', () => {
+    const [table] = fullReport('x').probes!;
+    const score = table!.rows[0]!.probe;
+    const tileOf = (low: number, high: number, difference = (low + high) / 2) => {
+      const differences = [{ against: 'other', difference, interval: { low, high }, pValue: 0.5 }];
+      const rows = [
+        { features: 'own', probe: score },
+        { features: 'other', probe: score },
+      ];
+      return /<div class="tile (\w+)">.*?<\/div>/s.exec(
+        renderReport({ title: 'x', probes: [{ ...table!, rows, differences }] }),
+      )!;
+    };
+    expect(tileOf(-0.02, 0.2)[1]).toBe('neutral');
+    expect(tileOf(-0.02, 0.2)[0]).toContain('+9.0 points (95 %: −2.0 to +20.0) against other');
+    expect(tileOf(-0.02, 0.2)[0]).toContain('may be chance');
+    expect(tileOf(0.02, 0.2)[1]).toBe('good');
+    expect(tileOf(-0.2, -0.02)[1]).toBe('poor');
+  });
+
+  it('speaks of no line that is not drawn', () => {
+    const [chart] = fullReport('x').losses!;
+    const text = (part: object) => renderReport({ title: 'x', losses: [{ ...chart!, ...part }] });
+    expect(text({})).toContain('Dashed lines');
+    expect(text({})).toContain('Held-out loss is measured');
+    expect(text({ references: [] })).not.toContain('Dashed lines');
+    expect(text({ heldOut: undefined })).not.toContain('Held-out loss is measured');
+    const [table] = fullReport('x').probes!;
+    const probes = (part: object) => renderReport({ title: 'x', probes: [{ ...table!, ...part }] });
+    expect(probes({})).toContain('the dotted line');
+    expect(probes({ chance: undefined })).not.toContain('the dotted line');
+    expect(probes({ differences: [] })).not.toContain('interval includes zero');
   });
 
   it('refuses data that does not fit together, naming it', () => {

@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { Audio2VecError, clipGradients, Graph, initialParameters, Network, type Ref } from '../../lib/engine/index.js';
 import { losses } from '../../lib/graph/losses.js';
+import { NodeList } from '../../lib/graph/node-list.js';
 import { pointwiseFunctions } from '../../lib/graph/pointwise-functions.js';
 
 // biome-ignore lint/suspicious/noExplicitAny: what callers without types may pass
@@ -136,7 +137,7 @@ async function run(graph: Graph): Promise<void> {
 
 describe('Graph', () => {
   test('has all its methods tested here', () => {
-    const own = Object.getOwnPropertyNames(Graph.prototype);
+    const own = [Graph, NodeList].flatMap((list) => Object.getOwnPropertyNames(list.prototype));
     const hidden = ['constructor', 'params', 'push', 'same', 'weights', 'operands', 'constant'];
     expect(own.filter((name) => !hidden.includes(name)).sort()).toEqual(Object.keys(methods).sort());
   });
@@ -188,6 +189,29 @@ describe('Graph', () => {
     const fed = (...list: number[]) => ({ examples: 1, inputs: { x: { values: Float32Array.from(list) } } });
     expect([...(await network.forward(fed(3, 2, 1, 0), 'itself'))]).toEqual([0, 1, 2, 3]);
     await expect(network.forward(fed(9, 2, 1, 0), 'itself')).rejects.toThrow(/from 0 to 3, got 9/);
+  });
+
+  test('takes indices as values, which are checked, not as frames of a store', async () => {
+    const g = new Graph();
+    g.gather('g', g.input('x', [4, 1, 1]), g.input('index', [2, 1, 1]));
+    const [mean, std] = [new Float32Array(1), new Float32Array([1])];
+    using network = new Network(g, { maxExamples: 1, threads: 1, mean, std });
+    const store = { frames: 3, native: Float32Array.of(1e9, -77, 0) };
+    const inputs = { x: { values: new Float32Array(4) }, index: { frames: new Float64Array(1), store } };
+    await expect(network.forward({ examples: 1, inputs }, 'g')).rejects.toMatchObject({
+      code: 'ERR_ARGUMENT',
+      message: expect.stringContaining('batch.inputs.index'),
+    });
+  });
+
+  test('checks rewrites of your own', () => {
+    const g = new Graph();
+    g.scale('s', g.input('x', [4]), 2);
+    for (const rewrites of [5, [5], [{ name: 'x' }], {}] as never[]) {
+      expect(() => new Network(g, { maxExamples: 1, rewrites })).toThrow(
+        expect.objectContaining({ code: 'ERR_ARGUMENT' }),
+      );
+    }
   });
 });
 

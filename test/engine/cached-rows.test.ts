@@ -2,6 +2,8 @@
 import { describe, expect, it } from 'vitest';
 import { Network } from '../../lib/engine/network.js';
 import { schedule } from '../../lib/engine/schedule.js';
+import { Graph } from '../../lib/graph/graph.js';
+import { initialParameters } from '../../lib/graph/initial-parameters.js';
 import { defaultEncoder, type EncoderConfig } from '../../lib/models/blocks.js';
 import { encoderGraph } from '../../lib/models/encoder-model.js';
 import { capabilities } from '../../lib/native/addon.js';
@@ -25,7 +27,7 @@ function setup(config: EncoderConfig, isa?: string, threads = 1) {
     const out = new Float32Array(config.embedding);
     return { out, embed: network.bindForward(batch, output.name, out, hop) };
   };
-  return { store, show, bind };
+  return { store, show, bind, network };
 }
 
 describe.each(capabilities().available)('on %s, a slice later in a stream', (isa) => {
@@ -48,6 +50,32 @@ describe.each(capabilities().available)('on %s, a slice later in a stream', (isa
       }
     }
   });
+});
+
+it('computes all in its first call, and after parameters have changed', async () => {
+  const { show, bind, network } = setup(narrow);
+  const alone = bind();
+  const stream = bind(4);
+  const both = (frame: number) => {
+    show(frame);
+    stream.embed(true);
+    alone.embed();
+    expect(stream.out).toEqual(alone.out);
+  };
+  both(0);
+  both(4);
+  network.setParameters(
+    new Map([...network.getParameters()].map(([name, values]) => [name, values.map((v) => 1.1 * v)])),
+  );
+  both(8);
+  const { params, m, v, steps } = network.getState();
+  network.setState({
+    params: new Map([...params].map(([name, values]) => [name, values.map((x) => 0.9 * x)])),
+    m,
+    v,
+    steps,
+  });
+  both(12);
 });
 
 it('does not compute again what it shares with the slice before', () => {
@@ -80,4 +108,38 @@ it('carries rows that padding has not reached, as far as poolings fall alike', (
 it('refuses a hop where more than one thread would compute', () => {
   const { bind } = setup(defaultEncoder, undefined, 2);
   expect(() => bind(48)).toThrow(expect.objectContaining({ code: 'ERR_ARGUMENT' }));
+});
+
+describe.each([1, 2])('with %i slices an example', (rows) => {
+  it('has the bits it has alone, whatever works by rows before a max-pool', () => {
+    const graph = new Graph();
+    const x = graph.input('x', [24, 8, 1], rows);
+    const wide = graph.conv('wide', x, [3, 1], 6, true);
+    const square = graph.mul('square', wide, graph.relu('positive', wide));
+    const pooled = graph.maxPool('pool', graph.scale('scaled', graph.sub('less', square, wide), 0.5));
+    graph.maxPool('end', graph.conv('again', pooled, [3, 1], 6, false));
+    const network = new Network(graph, {
+      maxExamples: 1,
+      threads: 1,
+      mean: new Float32Array(8),
+      std: new Float32Array(8).fill(1),
+    });
+    network.setParameters(initialParameters(graph, 3));
+    const random = uniform(5);
+    const native = Float32Array.from({ length: 100 * 8 }, () => random() - 0.5);
+    const starts = new Float64Array(rows);
+    const source = { frames: 100, native };
+    const batch = { examples: 1, inputs: { x: { frames: starts, store: source } } };
+    for (const hop of [2, 4, 8]) {
+      const bound = [hop, undefined].map((step) => {
+        const out = new Float32Array(rows * 6 * 2 * 6);
+        return { out, run: network.bindForward(batch, 'end', out, step) };
+      });
+      for (let slice = 0; slice < 4; slice++) {
+        for (let row = 0; row < rows; row++) starts[row] = 30 * row + slice * hop;
+        for (const { run } of bound) run(slice > 0);
+        expect(bound[0]!.out, `hop ${hop}, slice ${slice}`).toEqual(bound[1]!.out);
+      }
+    }
+  });
 });

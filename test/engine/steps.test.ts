@@ -76,7 +76,7 @@ const positions: Record<string, Case> = Object.fromEntries([
   unary('sigmoid', sigmoid, fromResult, { x: wide }),
   unary('tanh', Math.tanh, fromResult, { x: wide }),
   unary('exp', Math.exp, fromResult),
-  unary('sqrt', (x) => Math.sqrt(Math.max(x, 0) + 0.5), fromResult, { x: away(0), number: 0.5 }),
+  unary('sqrt', (x) => Math.sqrt(Math.max(x, 0) + 0.5), fromInput, { x: away(0), number: 0.5 }),
   ['scale', { f: each((x) => -1.3 * x), number: -1.3, adds: true }],
   ['add', { f: each((x, b) => x + b), adds: true, b: wide }],
   ['sub', { f: each((x, b) => x - b), adds: true, b: wide }],

@@ -1,30 +1,19 @@
 // What the fuzzer feeds: every parser of ours.
-import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { streamAudio } from '../../lib/audio/index.js';
-import { Network } from '../../lib/engine/network.js';
 import { openFeatureStore } from '../../lib/features/feature-store.js';
 import { checkFrontEnd } from '../../lib/features/front-ends.js';
 import { storeHead } from '../../lib/features/store-format.js';
-import { Graph } from '../../lib/graph/graph.js';
-import { initialParameters } from '../../lib/graph/initial-parameters.js';
 import { parseEncoderModel } from '../../lib/models/encoder-model.js';
 import { chooseTasks } from '../../lib/systems/audio2vec/tasks/index.js';
 import { loadCheckpoint } from '../../lib/train/checkpoint.js';
 import { readNpy } from '../../lib/util/npy.js';
 import { parseSafetensors, safetensorsBytes, type Tensor } from '../../lib/util/safetensors.js';
 import type { Target } from './fuzzer.js';
-
-const scratch = mkdtempSync(join(tmpdir(), 'audio2vec-fuzz-'));
-const root = join(import.meta.dirname, '..', '..');
-
-/** Writes the input to a file for a parser that reads one. */
-function asFile(input: Uint8Array, ending: string): string {
-  const file = join(scratch, `input.${ending}`);
-  writeFileSync(file, input);
-  return file;
-}
+import { asFile, mendHeader, noise } from './inputs.js';
+import { modelTargets } from './model-targets.js';
+import { nativeTargets } from './native-targets.js';
 
 function wavFile(
   tag: number,
@@ -55,8 +44,6 @@ function wavFile(
   return Buffer.concat([riff, body]);
 }
 
-const noise = (bytes: number) => Uint8Array.from({ length: bytes }, (_, i) => (i * 37 + (i >> 3) * 101) & 255);
-
 export const wav: Target = {
   name: 'wav',
   longest: 4096,
@@ -85,15 +72,6 @@ const tensors = new Map<string, Tensor>([
   ['c', { shape: [4], data: Int32Array.of(1, 2, 3, 4) }],
 ]);
 
-/** The length in front of a safetensors header, made right. */
-function mendHeader(input: Uint8Array): Uint8Array {
-  const end = Buffer.from(input).indexOf('}}');
-  if (input.length < 10 || end < 8) return input;
-  const out = Buffer.from(input);
-  out.writeBigUInt64LE(BigInt(end + 2 - 8), 0);
-  return out;
-}
-
 export const safetensors: Target = {
   name: 'safetensors',
   longest: 4096,
@@ -105,7 +83,7 @@ export const safetensors: Target = {
 export const encoderFile: Target = {
   name: 'encoder-file',
   longest: 1 << 20,
-  seeds: () => [readFileSync(join(root, 'models', 'audio2vec.safetensors'))],
+  seeds: () => [readFileSync(join(import.meta.dirname, '..', '..', 'models', 'audio2vec.safetensors'))],
   mend: mendHeader,
   run: (input) => parseEncoderModel(Buffer.from(input), 'input'),
 };
@@ -202,64 +180,8 @@ export const frontEndConfig: Target = {
   },
 };
 
-/** Each byte decides one thing about a node: any bytes are a program that builds a graph. */
-function graphOf(input: Uint8Array): Graph {
-  const g = new Graph();
-  let at = 0;
-  const next = (n: number) => (input[at++] ?? 0) % n;
-  const size = () => next(9);
-  const refs = [g.input('x', [size(), size(), 1 + next(17)], 1 + next(3))];
-  for (let i = 0; at < input.length && i < 12; i++) {
-    const ref = refs[next(refs.length)]!;
-    const other = refs[next(refs.length)]!;
-    const name = `n${i}`;
-    const axes = () => [next(17), next(17)] as const;
-    const padding = (['same', 'causal', 'none'] as const)[next(3)];
-    const made = [
-      () => g.conv(name, ref, axes(), next(20), next(2) === 1, { stride: axes(), dilation: axes(), padding }),
-      () => g.conv(name, ref, axes(), ref.shape[ref.shape.length - 1]!, true, { depthwise: true, padding }),
-      () => g.dense(name, ref, next(20)),
-      () => g.batchNorm(name, ref, next(2) === 1),
-      () => g.add(name, ref, other),
-      () => g.mul(name, ref, other),
-      () => g.pool(name, (['max', 'mean', 'std'] as const)[next(3)]!, ref, axes(), { stride: axes(), padding }),
-      () => g.globalPool(name, 'max', ref),
-      () => g.upsample(name, ref, axes()),
-      () => g.reshape(name, ref, next(2) ? [next(200)] : [size(), size(), size()], next(4)),
-      () => g.select(name, ref, next(4), next(4)),
-      () => g.channels(name, ref, next(20), next(20)),
-      () => g.concat(name, [ref, other]),
-      () => g.softmax(name, ref),
-      () => g.oneHot(name, ref, next(8)),
-      () => g.layerNorm(name, ref, next(2) ? 'unit' : 'channels'),
-      () => g.l2Normalize(name, ref, next(3)),
-    ][next(17)]!();
-    refs.push(made);
-  }
-  const last = refs[refs.length - 1]!;
-  g.loss('loss', 'l1', [last, refs[next(refs.length)]!]);
-  return g;
-}
-
-export const graph: Target = {
-  name: 'graph',
-  longest: 128,
-  seeds: () => [noise(20), noise(40).reverse(), Uint8Array.from({ length: 60 }, (_, i) => i)],
-  async run(input) {
-    const g = graphOf(input);
-    const values = g.nodes.reduce((n, { rows, shape }) => n + rows * shape.reduce((a, b) => a * b, 1), 0);
-    if (values > 1e5) return; // big is not wrong, only slow
-    const network = new Network(g, { maxExamples: 2, threads: 1 });
-    try {
-      network.setParameters(initialParameters(g, 1));
-      const x = g.nodes[0]!;
-      const length = 2 * x.rows * x.shape.reduce((a, b) => a * b, 1);
-      const batch = { examples: 2, inputs: { x: { values: Float32Array.from({ length }, (_, i) => Math.sin(i)) } } };
-      await network.step(batch, { learningRate: 0.01 });
-    } finally {
-      network.close();
-    }
-  },
-};
-
-export const targets = [wav, safetensors, encoderFile, checkpoint, npy, featureStore, taskText, frontEndConfig, graph];
+export const targets: readonly Target[] = [
+  ...[wav, safetensors, encoderFile, checkpoint, npy, featureStore, taskText, frontEndConfig],
+  ...modelTargets,
+  ...nativeTargets,
+];

@@ -49,12 +49,12 @@ export class BuiltPackage {
   }
 
   /** Runs a script of the package with Node. */
-  run(script: string, args: readonly string[], onStderr?: OnStderr, env = {}): Promise<Ended> {
-    return this.node([join(this.home, script), ...args], onStderr, env);
+  run(script: string, args: readonly string[], onStderr?: OnStderr, env = {}, stdin?: Uint8Array): Promise<Ended> {
+    return this.node([join(this.home, script), ...args], onStderr, env, stdin);
   }
 
   /** Runs Node with these arguments. */
-  node(args: readonly string[], onStderr?: OnStderr, env = {}): Promise<Ended> {
+  node(args: readonly string[], onStderr?: OnStderr, env = {}, stdin?: Uint8Array): Promise<Ended> {
     return new Promise((resolve, reject) => {
       const child = spawn(process.execPath, args, { env: { ...process.env, ...env } });
       const text = { stdout: '', stderr: '' };
@@ -65,6 +65,7 @@ export class BuiltPackage {
         text.stderr += chunk;
         onStderr?.(String(chunk), (signal) => child.kill(signal));
       });
+      if (stdin) child.stdin.end(stdin);
       child.on('error', reject);
       child.on('close', (code) => resolve({ code, ...text }));
     });

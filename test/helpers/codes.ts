@@ -15,7 +15,7 @@ export function codesModel(shape: Partial<CodesShape> = {}, seed = 1): CodesMode
       return [p.name, Float32Array.from({ length: size }, () => rng.uniform(-bound, bound))] as const;
     }),
   );
-  const points = Float32Array.from({ length: 500 * whole.books * whole.dimension }, () => 0.5 * rng.normal());
+  const points = Float32Array.from({ length: 500 * whole.books * whole.dimension }, () => 2 * rng.normal());
   placeCentroids(weights, points, whole, rng);
   const mean = new Float32Array(64).fill(-6);
   return {

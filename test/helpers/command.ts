@@ -1,6 +1,5 @@
 // A command line, run within the test's process by the real operations.
 import { type Readable, Writable } from 'node:stream';
-import { operations } from '../../lib/cli/library.js';
 import { runCli } from '../../lib/cli/run.js';
 
 export async function command(line: readonly string[], stdin?: Readable) {
@@ -14,5 +13,5 @@ export async function command(line: readonly string[], stdin?: Readable) {
       },
     });
   const io = { stdout: sink('stdout'), stderr: sink('stderr'), env: {}, stdin };
-  return { code: await runCli(line, io, operations), ...text };
+  return { code: await runCli(line, io), ...text };
 }

@@ -4,6 +4,7 @@ import { defaultFrontEnd } from '../../lib/features/front-end-config.js';
 import { sizeOf } from '../../lib/graph/graph.js';
 import { defaultEncoder, type EncoderConfig } from '../../lib/models/blocks.js';
 import { type EncoderModel, encoderGraph } from '../../lib/models/encoder-model.js';
+import type { ReadOut } from '../../lib/models/read-out.js';
 
 /** mulberry32: uniform in [0, 1). */
 export function uniform(seed: number): () => number {
@@ -16,11 +17,16 @@ export function uniform(seed: number): () => number {
   };
 }
 
-export function randomModel(seed = 1, config: EncoderConfig = defaultEncoder): EncoderModel {
+/** @param readOut `whitened`: with the weights of that read-out */
+export function randomModel(
+  seed = 1,
+  config: EncoderConfig = defaultEncoder,
+  readOut: ReadOut = 'embedding',
+): EncoderModel {
   const random = uniform(seed);
   const between = (low: number, high: number) => low + (high - low) * random();
   const weights = new Map<string, Float32Array>();
-  for (const { name, shape, init } of encoderGraph(config).graph.params) {
+  for (const { name, shape, init } of encoderGraph(config, readOut).graph.params) {
     const draw = (): number => {
       if (name.endsWith('running_var')) return between(0.05, 0.4);
       if (name.endsWith('running_mean')) return between(-0.2, 0.2);

@@ -1,6 +1,6 @@
 // An independent implementation of the pseudo-labels in double precision: the definitions, with a plain DFT.
 import { defaultFrontEnd } from '../../lib/features/front-end-config.js';
-import type { LogMelConfig } from '../../lib/features/log-mel-front-end.js';
+import type { LogMelConfig } from '../../lib/features/log-mel-config.js';
 import { type PseudoLabelName, pseudoLabelNames } from '../../lib/features/pseudo-labels.js';
 
 type Values = Record<PseudoLabelName, number>;

@@ -1,8 +1,9 @@
 // What test/steady-state.test.ts measures, each case in a process of its own: prints JSON.
 //
 //   node steady-state.js CASE ARGUMENTS, with count_allocations.node in LD_PRELOAD
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { join } from 'node:path';
 import { PerformanceObserver } from 'node:perf_hooks';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
@@ -11,6 +12,8 @@ import { Encoder } from '../../lib/embed/encoder.js';
 import { cqtFrontEnd } from '../../lib/features/cqt.js';
 import { openFeatureStore } from '../../lib/features/feature-store.js';
 import { loadEncoderModel } from '../../lib/models/encoder-model.js';
+import { PitchEstimator } from '../../lib/systems/pitch/estimator.js';
+import { runFiles } from '../../lib/systems/run-files.js';
 import { pretrain } from '../../lib/train/pretrain.js';
 
 /** What a round of work allocated. */
@@ -23,6 +26,8 @@ export interface Allocated {
   heap: number;
   /** Garbage collections meanwhile: only where there was none are the bytes all that was allocated. */
   collections: number;
+  /** Bytes that were written to the log of the steps, which is done once a second and takes a buffer. */
+  logged: number;
 }
 
 /** Largest anonymous and file-backed memory of a process, MiB. */
@@ -40,8 +45,10 @@ new PerformanceObserver((list) => {
 }).observe({ entryTypes: ['gc'] });
 const observersToldAll = () => new Promise<void>((resolve) => setTimeout(resolve, 5));
 
-/** Warms up, then measures rounds of `work`. */
-async function rounds(warmUp: number, work: () => unknown): Promise<Allocated[]> {
+/** Warms up, then measures rounds of `work`.
+ * @param log a file that it appends to */
+async function rounds(warmUp: number, work: () => unknown, log?: string): Promise<Allocated[]> {
+  const length = () => (log === undefined ? 0 : (statSync(log, { throwIfNoEntry: false })?.size ?? 0));
   for (let i = 0; i < warmUp; i++) await work();
   const all: Allocated[] = [];
   for (let i = 0; i < 6; i++) {
@@ -49,6 +56,7 @@ async function rounds(warmUp: number, work: () => unknown): Promise<Allocated[]>
     collectGarbage(); // waits for the threads that free what the first one found
     await observersToldAll();
     collections = 0;
+    const lengthBefore = length();
     const before = process.memoryUsage();
     counter.start();
     await work();
@@ -61,6 +69,7 @@ async function rounds(warmUp: number, work: () => unknown): Promise<Allocated[]>
       buffers: after.arrayBuffers - before.arrayBuffers,
       heap: after.heapUsed - before.heapUsed,
       collections,
+      logged: length() - lengthBefore,
     });
   }
   return all;
@@ -72,6 +81,9 @@ function resident(): Resident {
   const mib = (key: string) => Number(new RegExp(`${key}:\\s+(\\d+)`).exec(status)![1]) / 1024;
   return { anonymous: mib('RssAnon'), file: mib('RssFile') + mib('RssShmem') };
 }
+
+/** Rounds of a stream after which Node's compiler has got round to it: 13 of Node 22, 48 of Node 24. */
+const compiled = 100;
 
 const training = {
   encoder: { frames: 32, channels: [4, 8, 16, 16, 16] as const, embedding: 32 },
@@ -85,9 +97,13 @@ const cases = {
   async train(task: string, file: string, out: string) {
     const corpus = await openFeatureStore(file);
     const steps = pretrain({ ...training, task, corpus, out, steps: 1000, heldOut: 0, checkpointSeconds: 1e6 });
-    return rounds(8, async () => {
-      for (let i = 0; i < 10; i++) await steps.next();
-    });
+    return rounds(
+      60,
+      async () => {
+        for (let i = 0; i < 10; i++) await steps.next();
+      },
+      join(out, runFiles.metrics),
+    );
   },
 
   /** A round is 60 chunks, 15.4 seconds of audio in all, with an embedding every tenth of a second. */
@@ -95,7 +111,7 @@ const cases = {
     const stream = Encoder.fromModel(await loadEncoderModel(model)).stream({ hop: 10 });
     const samples = noise(20_011);
     const chunks = [1, 7, 160, 333, 4096, 20_011].map((size) => samples.subarray(0, size));
-    return rounds(30, () => {
+    return rounds(compiled, () => {
       for (let i = 0; i < 60; i++) stream.push(chunks[i % chunks.length]!);
     });
   },
@@ -106,8 +122,18 @@ const cases = {
     const samples = noise(20_011);
     const chunks = [1, 7, 160, 333, 4096, 20_011].map((size) => samples.subarray(0, size));
     const frames = new Float32Array(100 * 252);
-    return rounds(30, () => {
+    return rounds(compiled, () => {
       for (let i = 0; i < 60; i++) stream.pushInto(chunks[i % chunks.length]!, frames);
+    });
+  },
+
+  /** A round is 60 chunks, 15.4 seconds of audio in all: about 770 frames. */
+  async pitch() {
+    const stream = (await PitchEstimator.pretrained()).stream();
+    const samples = noise(20_011);
+    const chunks = [1, 7, 160, 333, 4096, 20_011].map((size) => samples.subarray(0, size));
+    return rounds(compiled, () => {
+      for (let i = 0; i < 60; i++) stream.push(chunks[i % chunks.length]!);
     });
   },
 

@@ -1,26 +1,34 @@
-// Constants that both languages have are the same numbers: what is exported and planned is what is computed.
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+// Numbers, orders and records that both languages have: an addon with others is refused when it is loaded.
 import { expect, test } from 'vitest';
-import { MOST_COLUMNS } from '../../lib/engine/planar.js';
-import { DONE, NOT_FINITE } from '../../lib/features/front-end.js';
-import { batchNormEpsilon } from '../../lib/graph/inference.js';
-import { layerNormEpsilon, smallestSquare } from '../../lib/graph/operators/normalise.js';
+import { native, stepsByRows } from '../../lib/native/addon.js';
+import { constants } from '../../lib/native/constants.js';
+import { checkConstants, checkPlanFormat } from '../../lib/native/format.js';
 
-test.each([
-  ['engine/step.h', 'kMostColumns', MOST_COLUMNS],
-  ['engine/batch_norm.h', 'kNormEpsilon', batchNormEpsilon],
-  ['engine/normalise.h', 'kSmallestSquare', smallestSquare],
-  ['engine/normalise.h', 'kLayerNormEpsilon', layerNormEpsilon],
-  ...['addon/log_mel_addon.cc', 'addon/pseudo_labels_addon.cc', 'frontend/cqt_plan.h'].flatMap(
-    (file) =>
-      [
-        [file, 'kDone', DONE],
-        [file, 'kNotFinite', NOT_FINITE],
-      ] as [string, string, number][],
-  ),
-] as [string, string, number][])('native/%s: %s is %d', async (file, name, here) => {
-  const source = await readFile(join(import.meta.dirname, '..', '..', 'native', file), 'utf8');
-  const [, there] = new RegExp(`\\b${name} = ([\\d.e-]+)[,; }]`).exec(source) ?? [];
-  expect(Number(there)).toBe(here);
+const refused = (message: RegExp) =>
+  expect.objectContaining({ code: 'ERR_NATIVE_ADDON', message: expect.stringMatching(message) });
+
+test('the addon has the same', () => {
+  expect(native.constants).toEqual(constants);
+  for (const kind of ['conv', 'relu', 'max_pool', 'mse']) expect(stepsByRows).toContain(kind);
+  for (const kind of ['dense', 'window_conv', 'l1']) expect(stepsByRows).not.toContain(kind);
+});
+
+test('a number, an order or a record that is another is told', () => {
+  const epsilon = { ...native.constants, BATCH_NORM_EPSILON: 1e-3 };
+  expect(() => checkConstants(epsilon, constants)).toThrow(
+    refused(/its BATCH_NORM_EPSILON is 0.001, not 0.00001\. Build it again/),
+  );
+  const { DONE, ...less } = native.constants;
+  expect(DONE).toBe(0);
+  expect(() => checkConstants(less, constants)).toThrow(refused(/its DONE is undefined, not 0/));
+  const encodings = [...(native.constants.encodings as string[])].reverse();
+  expect(() => checkConstants({ ...native.constants, encodings }, constants)).toThrow(
+    refused(/its encodings is imaAdpcm,/),
+  );
+  expect(() => checkConstants({ ...native.constants, NEW: 1 }, constants)).toThrow(
+    refused(/its NEW is 1, not undefined/),
+  );
+  expect(() => checkConstants(undefined as never, constants)).toThrow(refused(/its .* is undefined/));
+  const step = native.planFormat.step.slice(1);
+  expect(() => checkPlanFormat({ ...native.planFormat, step })).toThrow(refused(/its step records are/));
 });
