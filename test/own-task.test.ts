@@ -12,6 +12,7 @@ import { initialWeights } from '../lib/train/index.js';
 import type { Step } from '../lib/train/loop.js';
 import { type PretrainOptions, pretrain, resumePretraining } from '../lib/train/pretrain.js';
 import { readRunLog } from '../lib/train/run-log.js';
+import type { Random } from '../lib/util/random.js';
 import { memoryStore } from './helpers/memory-store.js';
 
 const module = join(import.meta.dirname, '..', 'examples', 'own-task.mjs');
@@ -123,7 +124,38 @@ describe('pretraining', () => {
   });
 });
 
-test('run-time scalars of a head keep their defaults', async () => {
+test('run-time scalars of a head are set for each step, by name, in the joint graph too', async () => {
+  const steps: number[] = [];
+  const task: Task = {
+    ...sliceOrder,
+    head(g, z, { prefix, loss }) {
+      const seen = g.dropout(`${prefix}seen`, z, 0.5, g.scalar(`${prefix}seed`, 1));
+      const logit = g.dense(`${prefix}logit`, g.reshape(`${prefix}both`, seen, [12], 1), 1);
+      g.loss(loss, 'bce', [logit, g.input(`${prefix}target`, [1])], g.scalar(`${prefix}factor`, 1));
+      return logit;
+    },
+  };
+  const seeds = (rng: Random) => ({ seed: rng.int(1e6) });
+  const lossesOf = async (scalars: Task['scalars'], more: object = {}) =>
+    (await collect(pretrain(options({ task: { ...task, scalars }, steps: 4, ...more })))).map(({ loss }) => loss);
+  const [kept, drawn, again] = [await lossesOf(undefined), await lossesOf(seeds), await lossesOf(seeds)];
+  expect(again).toEqual(drawn);
+  expect(drawn[0]).not.toBe(kept[0]);
+
+  const doubled = (_: Random, step: number) => {
+    steps.push(step);
+    return { factor: 2 };
+  };
+  expect((await lossesOf(doubled))[0]).toBeCloseTo(2 * kept[0]!, 5);
+  expect(steps).toEqual(expect.arrayContaining([0, 1, 2, 3]));
+  const joint = { task: [{ task: 'contrastive' }, { task: { ...task, scalars: seeds } }] };
+  expect(await lossesOf(seeds, joint)).toEqual(await lossesOf(seeds, joint));
+  await expect(lossesOf(() => ({ sed: 1 }))).rejects.toThrow(
+    argument('batch.scalars must be of seed, factor, got "sed"'),
+  );
+});
+
+test('run-time scalars that a task does not set keep their defaults', async () => {
   const losses = [];
   for (const factor of [1, 3]) {
     const task: Task = {

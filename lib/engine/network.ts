@@ -296,7 +296,8 @@ export class Network {
     return this.parameters.split(this.handle.getParameters());
   }
 
-  /** Replaces parameters; every one of the graph must be given, with its size. */
+  /** Replaces parameters; every one of the graph must be given, with its size. Others are left aside: a model's weights may
+   * be of more than this graph. */
   setParameters(params: Arrays): void {
     this.checkFree();
     this.changes++;

@@ -77,6 +77,13 @@ export class BatchSampler {
     });
   }
 
+  /** Run-time scalars that a task sets in batch `index`, as they are called in the joint graph. */
+  private scalars(index: number, task: number, { choice, prefix }: TaskNodes): [name: string, value: number][] {
+    if (!choice.task.scalars) return [];
+    const rng = this.root.fork(index).fork(`scalars ${task}`);
+    return Object.entries(choice.task.scalars(rng, index, choice.options)).map(([name, v]) => [`${prefix}${name}`, v]);
+  }
+
   private labelOf(label: PseudoLabelName, start: number): number {
     const { labels } = this.options;
     if (!labels) throw argumentError('labels', 'given for tasks that predict pseudo-labels', 'none');
@@ -98,6 +105,8 @@ export class BatchSampler {
       });
       if (nodes.target) inputs[nodes.target] = targetInput(nodes, drawn, inputs[nodes.target]);
     });
+    const scalars = graph.tasks.flatMap((nodes, t) => this.scalars(index, t, nodes));
+    if (scalars.length) batch.scalars = Object.fromEntries(scalars);
     if (background) {
       const rng = this.root.fork(index).fork('augmentation');
       const count = slices.frames.length;

@@ -14,6 +14,8 @@ export const embeddingsNode = 'encoder.fc';
 /** Where one task's parts are in the joint graph. */
 export interface TaskNodes {
   choice: TaskChoice;
+  /** Before the names of its nodes and scalars. */
+  prefix: string;
   /** Its encoded slices are rows [from, from + count) of {@link slicesInput}. */
   from: number;
   count: number;
@@ -53,7 +55,7 @@ export function trainingGraph(config: EncoderConfig, choices: readonly TaskChoic
     checkHead(task, graph, prediction, target);
     const targets = target ? targetsOf(graph, target, task.target === 'slices') : 0;
     from += count;
-    return { choice, from: from - count, count, target, targets, output: prediction.name, loss: task.name };
+    return { choice, prefix, from: from - count, count, target, targets, output: prediction.name, loss: task.name };
   });
   return { graph, encoder: config, tasks, slices };
 }

@@ -20,6 +20,7 @@ const members: readonly [key: keyof Task, wanted: string, fits: (value: unknown)
   ['label', `a pseudo-label (${pseudoLabelNames.join(', ')}) or absent`, (v) => v === undefined || isLabel(v)],
   ['augmented', 'true or absent', (v) => v === undefined || v === true],
   ['negatives', '"batch", "example" or absent', (v) => v === undefined || v === 'batch' || v === 'example'],
+  ['scalars', 'a function or absent', (v) => v === undefined || isFunction(v)],
   ['nearest', 'a function or absent', (v) => v === undefined || isFunction(v)],
 ];
 

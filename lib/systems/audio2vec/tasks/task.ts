@@ -58,12 +58,14 @@ export interface Task<O extends object = object> {
   negatives?: 'batch' | 'example';
   /** Appends the head and its loss to the graph. `z`: the embeddings `[E]`, rows = {@link Task.slices}. Names of its nodes
    * begin with `context.prefix`, but for the loss, whose name is `context.loss` and whose weight `context.weight`; the
-   * input of its targets, if there are any, is `${context.prefix}target`. Returns the node that holds the prediction.
-   * Run-time scalars keep their defaults in training. */
+   * input of its targets, if there are any, is `${context.prefix}target`. Returns the node that holds the prediction. */
   head(g: Graph, z: Ref, context: HeadContext<O>): Ref;
   /** Draws one example from `clip` (which has at least {@link Task.span} frames); `other()` draws another clip. All chance
    * must come from `rng`, or runs cannot be repeated and resumed. */
   sample(rng: Random, clip: Clip, options: O, frames: number, other: () => Clip): Example;
+  /** Values of the head's run-time scalars in batch `step` (counted from 0), by their names without `context.prefix`; the
+   * others keep their defaults. A dropout's seed should come from `rng` here. */
+  scalars?(rng: Random, step: number, options: O): Record<string, number>;
   /** For tasks that predict slices: for each target the encoded slice closest in time, which a predictor that merely
    * copies would answer. */
   nearest?(example: Example): readonly number[];
