@@ -1,5 +1,5 @@
 // Ours against each peer, round by round: what the machine does to one it mostly does to the other.
-import { figure, metricTitle } from '../dist/bench/table.js';
+import { figure, metricTitle } from '../dist/bench/bench-table.js';
 import { markdownTable } from '../dist/util/text-table.js';
 
 /** Metrics of which less is better. */

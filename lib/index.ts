@@ -37,6 +37,7 @@ export {
   folderFeatures,
   type LabelledClip,
 } from './evaluate/evaluate-folder.js';
+export { gainSentence, renderComparison, renderConfusion } from './evaluate/evaluation-table.js';
 export type { LabelledFeatures } from './evaluate/features.js';
 export {
   classifyByNeighbours,
@@ -54,11 +55,16 @@ export {
 export { fitLinearProbe, LinearProbe, type ProbeOptions, type ProbeParameters } from './evaluate/linear-probe.js';
 export { type Projection, pca, type UmapOptions, umap } from './evaluate/projection.js';
 export { labelSubset, stratifiedFolds, stratifiedSplit } from './evaluate/splits.js';
-export { gainSentence, renderComparison, renderConfusion } from './evaluate/table.js';
 export { shiftInTime } from './evaluate/time-shift.js';
 export { type FolderSelection, type WeighFolderOptions, weighFolder } from './evaluate/weigh-folder.js';
 export type { Classifier as LinearClassifier } from './export/deployed-encoder.js';
-export { type ProofOptions, proofCases } from './export/encoder-cases.js';
+export {
+  type ParityCaseOptions,
+  // Their former names.
+  type ParityCaseOptions as ProofOptions,
+  parityCases,
+  parityCases as proofCases,
+} from './export/encoder-cases.js';
 export { type ExportEncoderOptions, exportEncoder } from './export/export-encoder.js';
 export { type ExportedModel, type ExportModelOptions, exportModel } from './export/export-model.js';
 export {

@@ -11,7 +11,7 @@ import { count, type Listening, Smoother, type Soundtrack, Trigger } from '../li
 import { guess, linearModel, probabilities } from '../lib/classify/linear-model.js';
 import { chooseThreshold } from '../lib/classify/operating-point.js';
 import { suggest } from '../lib/classify/suggest.js';
-import { exitCodes, runCli } from '../lib/cli/run.js';
+import { exitCodes, runCli } from '../lib/cli/run-command-line.js';
 import { Encoder } from '../lib/embed/encoder.js';
 import { loadEncoderModel, saveEncoderModel } from '../lib/models/encoder-model.js';
 import { parseSafetensors, writeSafetensors } from '../lib/util/safetensors.js';

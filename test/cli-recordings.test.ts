@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readAudio } from '../lib/audio/index.js';
-import { exitCodes } from '../lib/cli/run.js';
+import { exitCodes } from '../lib/cli/run-command-line.js';
 import { Encoder } from '../lib/embed/encoder.js';
 import { logMel } from '../lib/features/log-mel.js';
 import { saveEncoderModel } from '../lib/models/encoder-model.js';

@@ -9,7 +9,7 @@ import { info as infoOfFile } from '../lib/cli/operations/info.js';
 import type { PretrainRequest } from '../lib/cli/operations/pretrain.js';
 import { finish } from '../lib/cli/options.js';
 import { command, commands as entries, type Operations } from '../lib/cli/registry.js';
-import { exitCodes, runCli } from '../lib/cli/run.js';
+import { exitCodes, runCli } from '../lib/cli/run-command-line.js';
 import { clock } from '../lib/cli/session.js';
 import { version } from '../lib/cli/version.js';
 import { layerTable } from '../lib/graph/layer-table.js';

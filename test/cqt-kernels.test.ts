@@ -1,8 +1,8 @@
 // The transform as convolutions with fixed kernels: by hand, in ONNX Runtime and in LiteRT.
 import { describe, expect, it } from 'vitest';
-import { emitFrontEnd, onnxFrontEndWriter } from '../lib/export/front-end.js';
 import { openTflite } from '../lib/export/litert-runtime.js';
 import { OnnxBuilder, onnxBytes } from '../lib/export/onnx-builder.js';
+import { emitFrontEnd, onnxFrontEndWriter } from '../lib/export/onnx-front-end.js';
 import { openOnnx } from '../lib/export/onnx-runtime.js';
 import { TfliteBuilder } from '../lib/export/tflite-builder.js';
 import { tfliteFrontEndWriter } from '../lib/export/tflite-front-end.js';

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { crossValidate } from '../lib/evaluate/cross-validation.js';
 import { compareFeatures } from '../lib/evaluate/evaluate.js';
-import { gainSentence, renderComparison } from '../lib/evaluate/table.js';
+import { gainSentence, renderComparison } from '../lib/evaluate/evaluation-table.js';
 import { Random } from '../lib/util/random.js';
 
 const labels = Int32Array.from({ length: 60 }, (_, i) => i % 3);

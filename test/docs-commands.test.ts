@@ -7,7 +7,7 @@ import { Writable } from 'node:stream';
 import { glob } from 'tinyglobby';
 import { describe, expect, it } from 'vitest';
 import type { Operations } from '../lib/cli/registry.js';
-import { exitCodes, runCli } from '../lib/cli/run.js';
+import { exitCodes, runCli } from '../lib/cli/run-command-line.js';
 
 const root = join(import.meta.dirname, '..');
 const files = await glob(

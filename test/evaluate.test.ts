@@ -6,8 +6,8 @@ import {
   type FeatureSet,
   takeExamples,
 } from '../lib/evaluate/evaluate.js';
+import { renderComparison, renderConfusion } from '../lib/evaluate/evaluation-table.js';
 import { fitLinearProbe } from '../lib/evaluate/linear-probe.js';
-import { renderComparison, renderConfusion } from '../lib/evaluate/table.js';
 import { shiftInTime } from '../lib/evaluate/time-shift.js';
 import { Random } from '../lib/util/random.js';
 

@@ -6,7 +6,7 @@ import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { Encoder } from '../lib/embed/encoder.js';
 import { fitLinearProbe } from '../lib/evaluate/linear-probe.js';
-import { proofCases } from '../lib/export/encoder-cases.js';
+import { parityCases } from '../lib/export/encoder-cases.js';
 import { type ExportEncoderOptions, exportEncoder } from '../lib/export/export-encoder.js';
 import { defaultLimits, exportOnnx } from '../lib/export/export-onnx.js';
 import { beyondLimits } from '../lib/export/parity.js';
@@ -137,7 +137,7 @@ describe('the proof of a classifier', () => {
 
   it('fails with ERR_PARITY', async () => {
     const classifier = { labels: ['a', 'b'], weights: new Float32Array(20), bias: new Float32Array(2) };
-    const cases = await proofCases(model, [drums], { input: 'log-mel', batch: 1, fixed: false });
+    const cases = await parityCases(model, [drums], { input: 'log-mel', batch: 1, fixed: false });
     for (const proof of cases) proof.probabilities = [0.5, 0.5];
     await exportOnnx(at('head.onnx'), model, { classifier, cases });
     cases[0]!.probabilities = [0.6, 0.4];

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { resumeSimulation, type SimulatedRound, type SimulationOptions, simulate } from '../lib/federate/simulate.js';
-import { gamma, splits } from '../lib/federate/split.js';
+import { gamma, splits } from '../lib/federate/split-corpus.js';
 import { loadEncoderModel } from '../lib/models/encoder-model.js';
 import { renderReport } from '../lib/report/report.js';
 import { runReport } from '../lib/report/run-report.js';

@@ -176,7 +176,7 @@ describe("a client's round", () => {
     const { Network } = await import('../lib/engine/network.js');
     using network = new Network(training.graph, { ...training.network, maxExamples: 4, threads: 1 });
     network.setParameters(unflatten(weights, client.layout));
-    const { learningRate } = await import('../lib/systems/schedule.js');
+    const { learningRate } = await import('../lib/systems/learning-rate.js');
     for (let step = 0; step < 3; step++) {
       await network.step(await training.batch(step, 6), {
         learningRate: learningRate(config.schedule, step, 6),

@@ -4,7 +4,7 @@ import { pipeline } from 'node:stream/promises';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { PcmStream, readAudio, streamPcm } from '../lib/audio/index.js';
-import { exitCodes } from '../lib/cli/run.js';
+import { exitCodes } from '../lib/cli/run-command-line.js';
 import { Encoder } from '../lib/embed/encoder.js';
 import type { LiveEmbedding } from '../lib/embed/live.js';
 import { wavFile } from './audio-fixtures.js';

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readAudio } from '../lib/audio/index.js';
 import { Encoder } from '../lib/embed/encoder.js';
-import { proofCases } from '../lib/export/encoder-cases.js';
+import { parityCases } from '../lib/export/encoder-cases.js';
 import { exportEncoder } from '../lib/export/export-encoder.js';
 import { defaultLimits } from '../lib/export/export-onnx.js';
 import { beyondLimits, compareEmbeddings, measureParity, type ParityCase } from '../lib/export/parity.js';
@@ -38,7 +38,7 @@ beforeAll(async () => {
   for (const { precision, file } of kinds) {
     await exportEncoder(join(folder, file), model, { input: 'waveform', samples: 'any', precision, clips: [clip] });
   }
-  cases = await proofCases(model, [clip], { input: 'waveform', samples: 'any', fixed: false, batch: 1 });
+  cases = await parityCases(model, [clip], { input: 'waveform', samples: 'any', fixed: false, batch: 1 });
 });
 afterAll(() => rm(folder, { recursive: true }));
 

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { writeWav } from '../lib/audio/index.js';
 import { pitch } from '../lib/cli/operations/pitch.js';
-import { exitCodes } from '../lib/cli/run.js';
+import { exitCodes } from '../lib/cli/run-command-line.js';
 import { PitchEstimator } from '../lib/systems/pitch/estimator.js';
 import { readNpy } from '../lib/util/npy.js';
 import { command } from './helpers/command.js';

@@ -1,12 +1,5 @@
 import { describe, expect, it } from 'vitest';
 import { type PseudoLabelName, pseudoLabels } from '../lib/features/pseudo-labels.js';
-import {
-  classBlocks,
-  mixedBlocks,
-  unbiased,
-  withinClasses,
-  withKernels,
-} from '../lib/systems/pretext-selection/blocks.js';
 import { clipView } from '../lib/systems/pretext-selection/clip-view.js';
 import {
   logLabelKernel,
@@ -15,6 +8,13 @@ import {
 } from '../lib/systems/pretext-selection/dependence.js';
 import { LabelMeans } from '../lib/systems/pretext-selection/label-means.js';
 import { permutationTest } from '../lib/systems/pretext-selection/permutation-test.js';
+import {
+  classBlocks,
+  mixedBlocks,
+  unbiased,
+  withinClasses,
+  withKernels,
+} from '../lib/systems/pretext-selection/recording-blocks.js';
 import { centre, cosineKernel, gaussianKernel } from '../lib/systems/pretext-selection/signal-kernel.js';
 import { softmax, sparsemax } from '../lib/systems/pretext-selection/simplex.js';
 import { runNow } from '../lib/util/cooperative.js';

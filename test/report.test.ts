@@ -8,7 +8,7 @@ import { clipAudio, toMuLaw } from '../lib/report/audio-clips.js';
 import { heatColours, labelStyle } from '../lib/report/colours.js';
 import type { ReportData } from '../lib/report/data.js';
 import { escapeHtml, html, scriptJson, visible } from '../lib/report/html.js';
-import { lossPlot } from '../lib/report/losses.js';
+import { lossPlot } from '../lib/report/loss-curves.js';
 import { short, ticks } from '../lib/report/numbers.js';
 import { pngDataUri } from '../lib/report/png.js';
 import { renderReport, writeReport } from '../lib/report/report.js';

@@ -7,7 +7,7 @@ import { BatchSampler } from '../lib/systems/audio2vec/sampler.js';
 import { chooseTasks } from '../lib/systems/audio2vec/tasks/index.js';
 import { slicesInput, trainingGraph } from '../lib/systems/audio2vec/training-graph.js';
 import { ClipDraw } from '../lib/systems/clip-draw.js';
-import { learningRate } from '../lib/systems/schedule.js';
+import { learningRate } from '../lib/systems/learning-rate.js';
 import { splitClips } from '../lib/systems/split.js';
 import { Random } from '../lib/util/random.js';
 

@@ -1,6 +1,7 @@
 // What the figures mean to the owner of the machine, in sentences; and what the cases' names stand for.
+
+import { busyCores, figure } from './bench-table.js';
 import type { Result } from './case.js';
-import { busyCores, figure } from './table.js';
 
 /** Minutes of training that a sentence speaks of: what the README's first command takes. */
 const MINUTES = 30;

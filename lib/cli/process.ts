@@ -1,5 +1,5 @@
 // This process as one command: its streams, and the signals that ask it to end.
-import { exitCodes, type RunOptions, runCli } from './run.js';
+import { exitCodes, type RunOptions, runCli } from './run-command-line.js';
 
 /** A second signal so soon is the same request: `timeout` signals the process and its group, a terminal that is closed
  * sends SIGHUP from the shell and from the system. */

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { Encoder } from '../embed/encoder.js';
 import { pretrainedName, withBaselines } from '../evaluate/clip-features.js';
 import type { Comparison } from '../evaluate/evaluate.js';
-import { gainSentence } from '../evaluate/table.js';
+import { gainSentence } from '../evaluate/evaluation-table.js';
 import { exportEncoder } from '../export/export-encoder.js';
 import type { Exported } from '../export/export-onnx.js';
 import { requireRuntimeFor } from '../export/formats.js';

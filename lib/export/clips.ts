@@ -1,4 +1,4 @@
-// Recordings to prove an export on.
+// Recordings to measure the parity of an export on.
 import { listAudio, readFolder, SAMPLE_RATE } from '../audio/index.js';
 
 /** The most recordings taken of a folder, evenly from all of it, and the seconds of each that are used. */

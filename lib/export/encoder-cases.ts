@@ -1,4 +1,5 @@
-// What an encoder's export is proved on: real clips cut into the inputs of the exported model, with the native encoder's answers.
+// What the parity of an encoder's export is measured on: real clips cut into the inputs of the exported model, with the
+// native encoder's answers.
 import { Encoder } from '../embed/encoder.js';
 import { features as compute } from '../features/compute.js';
 import { checkHop, samplesOf } from '../features/slices.js';
@@ -6,7 +7,7 @@ import type { EncoderModel } from '../models/encoder-model.js';
 import { Random } from '../util/random.js';
 import type { ParityCase } from './parity.js';
 
-export interface ProofOptions {
+export interface ParityCaseOptions {
   input: 'log-mel' | 'waveform';
   /** Rows of a case; the last one may have fewer unless `fixed`. */
   batch: number;
@@ -19,14 +20,14 @@ export interface ProofOptions {
   signal?: AbortSignal;
 }
 
-/** Slices that a proof uses; of every clip equally many as far as it has them. */
+/** Slices that parity is measured on; of every clip equally many as far as it has them. */
 export const mostSlices = 256;
 
 /** Cuts clips (samples at 16 kHz) into cases. Clips shorter than a slice are followed by silence. */
-export async function proofCases(
+export async function parityCases(
   model: EncoderModel,
   clips: readonly Float32Array[],
-  options: ProofOptions,
+  options: ParityCaseOptions,
 ): Promise<ParityCase[]> {
   const { input, batch, fixed, samples = 'slice', threads, signal } = options;
   const encoder = Encoder.fromModel(model, { threads });

@@ -1,4 +1,4 @@
-// An encoder to the file of a phone's or browser's runtime, proved on clips: what `audio2vec export` does.
+// An encoder to the file of a phone's or browser's runtime, its parity checked on clips: what `audio2vec export` does.
 import { extname } from 'node:path';
 import { timesTransposed } from '../matrix/products.js';
 import type { EncoderModel } from '../models/encoder-model.js';
@@ -6,7 +6,7 @@ import { argumentError } from '../util/errors.js';
 import { softmaxRow } from '../util/softmax.js';
 import { checkClips, checkFile, checkPrecision, checkTflite, type Precision } from './checks.js';
 import type { Classifier } from './deployed-encoder.js';
-import { proofCases, syntheticClips } from './encoder-cases.js';
+import { parityCases, syntheticClips } from './encoder-cases.js';
 import { type Exported, exportOnnx } from './export-onnx.js';
 import { exportPacked } from './export-packed.js';
 import { exportTflite } from './export-tflite.js';
@@ -48,7 +48,7 @@ export async function exportEncoder(
   const { input = 'log-mel', samples, hop, batch, precision = 'float32', classifier, clips, threads, signal } = options;
   signal?.throwIfAborted();
   await checkFile(file, encoderEndings);
-  // Building is cheap: it refuses what makes no sense before the work of a proof.
+  // Building is cheap: it refuses what makes no sense before parity is measured.
   buildOnnx(model, { input, batch, samples, hop, classifier });
   const isTflite = extname(file) === '.tflite';
   if (isTflite) checkTflite({ precision, batch, samples });
@@ -64,11 +64,11 @@ export async function exportEncoder(
 
   const fixed = isTflite || typeof batch === 'number';
   const rows = typeof batch === 'number' ? batch : isTflite ? 1 : dynamicRows;
-  const cases = await proofCases(model, clips?.length ? clips : syntheticClips(), {
+  const cases = await parityCases(model, clips?.length ? clips : syntheticClips(), {
     ...{ input, samples, hop, fixed, threads, signal },
     batch: rows,
   });
-  if (classifier) for (const proof of cases) proof.probabilities = classify(proof.expected, classifier);
+  if (classifier) for (const one of cases) one.probabilities = classify(one.expected, classifier);
   if (isPacked) return exportPacked(file, model, { cases, threads, signal });
   const quantize = precision === 'int8' ? { calibration: cases } : undefined;
   return isTflite

@@ -1,10 +1,9 @@
-// Any deployed model to the file of a phone's or browser's runtime, every output proved.
+// Any deployed model to the file of a phone's or browser's runtime, the parity of every output checked.
 import { extname } from 'node:path';
 import type { DeployedModel } from '../models/deployed-model.js';
 import { writeFileAtomic } from '../util/atomic-write.js';
 import { argumentError } from '../util/errors.js';
 import { checkClips, checkFile, checkPrecision, type Precision } from './checks.js';
-import { type ModelInput, type PreparedModel, prepareModel } from './deployed.js';
 import { syntheticClips } from './encoder-cases.js';
 import { type ExportFormat, exportFormats, formatOf } from './formats.js';
 import { clipCases, givenCases } from './model-cases.js';
@@ -17,6 +16,7 @@ import {
   outputBeyond,
   rejectIfWrong,
 } from './output-parity.js';
+import { type ModelInput, type PreparedModel, prepareModel } from './prepared.js';
 
 export interface ExportModelOptions {
   /** What the file takes: `features` of the model's front end (default), or `waveform`, with the front end inside. */

@@ -3,11 +3,11 @@ import { extname } from 'node:path';
 import type { DeployedModel } from '../models/deployed-model.js';
 import { argumentError } from '../util/errors.js';
 import { checkTflite, type Precision } from './checks.js';
-import type { ModelInput } from './deployed.js';
 import { liteRt } from './litert-runtime.js';
 import { buildModelOnnx } from './onnx.js';
 import { onnxRuntime } from './onnx-runtime.js';
 import type { ModelCase, ModelParity } from './output-parity.js';
+import type { ModelInput } from './prepared.js';
 import { buildModelTflite } from './tflite.js';
 import { type Measure, type Verified, verifiedOnnx, verifiedTflite } from './verified.js';
 

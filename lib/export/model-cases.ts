@@ -1,4 +1,4 @@
-// What the export of any model is proved on: inputs of the file, cut from real clips, with what the native engine gives
+// What the parity of any exported model is measured on: inputs of the file, cut from real clips, with what the native engine gives
 // for them.
 import { Network } from '../engine/network.js';
 import { features as compute } from '../features/compute.js';
@@ -7,12 +7,12 @@ import type { Graph } from '../graph/graph.js';
 import { neededNodes } from '../graph/inference.js';
 import { distinctParameters } from '../graph/node.js';
 import { argumentError } from '../util/errors.js';
-import { type FileInput, type PreparedModel, widthOf } from './deployed.js';
-import { concatenate, cut, mostSlices, type ProofOptions } from './encoder-cases.js';
+import { concatenate, cut, mostSlices, type ParityCaseOptions } from './encoder-cases.js';
 import type { ModelCase, TensorValue } from './output-parity.js';
+import { type FileInput, type PreparedModel, widthOf } from './prepared.js';
 
 /** As for an encoder; what the file takes follows from its inputs. */
-export type ModelProofOptions = Omit<ProofOptions, 'input'>;
+export type ModelCaseOptions = Omit<ParityCaseOptions, 'input'>;
 
 /** One example: the values of each input in the file, in the order of the inputs. */
 type Example = readonly Float32Array[];
@@ -22,7 +22,7 @@ type Example = readonly Float32Array[];
 export async function clipCases(
   model: PreparedModel,
   clips: readonly Float32Array[],
-  options: ModelProofOptions,
+  options: ModelCaseOptions,
 ): Promise<ModelCase[]> {
   const { inputs } = model;
   const without = inputs.find((input) => !input.frontEnd);
@@ -59,7 +59,7 @@ function exactly(samples: Float32Array, { shape, frontEnd }: WithFrontEnd): Floa
   return out;
 }
 
-function featuresOf(samples: Float32Array, input: FileInput, { threads, signal }: ModelProofOptions) {
+function featuresOf(samples: Float32Array, input: FileInput, { threads, signal }: ModelCaseOptions) {
   return compute(samples, { frontEnd: input.frontEnd, threads, signal });
 }
 
@@ -67,7 +67,7 @@ function featuresOf(samples: Float32Array, input: FileInput, { threads, signal }
 export async function givenCases(
   model: PreparedModel,
   given: readonly Readonly<Record<string, Float32Array>>[],
-  options: ModelProofOptions,
+  options: ModelCaseOptions,
 ): Promise<ModelCase[]> {
   const examples = given.map((example, i) =>
     model.inputs.map(({ name, rows, sizes }) => {
@@ -85,7 +85,7 @@ export async function givenCases(
 async function exampleCases(
   model: PreparedModel,
   examples: readonly Example[],
-  options: ModelProofOptions,
+  options: ModelCaseOptions,
 ): Promise<ModelCase[]> {
   const { batch, fixed } = options;
   const all = [...examples];
@@ -109,7 +109,7 @@ async function exampleCases(
 }
 
 /** A whole recording each, whose slices are the examples. */
-async function recordingCases(model: PreparedModel, clips: readonly Float32Array[], options: ModelProofOptions) {
+async function recordingCases(model: PreparedModel, clips: readonly Float32Array[], options: ModelCaseOptions) {
   const input = model.inputs[0] as WithFrontEnd;
   const [frames, width] = input.frames!;
   const hop = checkHop(options.hop, frames);
@@ -135,7 +135,7 @@ async function recordingCases(model: PreparedModel, clips: readonly Float32Array
 }
 
 /** The native engine on what the file takes: front end, normalisation, network. */
-function nativeModel({ deployed, inputs, outputs }: PreparedModel, most: number, options: ModelProofOptions) {
+function nativeModel({ deployed, inputs, outputs }: PreparedModel, most: number, options: ModelCaseOptions) {
   // Only what the outputs need: losses and heads of the training have no inputs here.
   const { graph, weights } = deployed;
   const nodes = neededNodes(

@@ -4,6 +4,13 @@ import type { Emitted } from '../graph/emission.js';
 import type { DeployedModel } from '../models/deployed-model.js';
 import type { EncoderModel } from '../models/encoder-model.js';
 import { argumentError } from '../util/errors.js';
+import { type Classifier, deployedWithClassifier } from './deployed-encoder.js';
+import { emitLayers, shortName } from './emit-layers.js';
+import type { ModelProto } from './gen/onnx_pb.js';
+import { type Dim, OnnxBuilder } from './onnx-builder.js';
+import { emitFrontEnd, onnxFrontEndWriter } from './onnx-front-end.js';
+import { emitFillUp, emitSlices } from './onnx-slices.js';
+import { OnnxWriter } from './onnx-writer.js';
 import {
   type FileInput,
   type FileOutput,
@@ -11,14 +18,7 @@ import {
   type PreparedModel,
   prepareModel,
   releaseOwnNames,
-} from './deployed.js';
-import { type Classifier, deployedWithClassifier } from './deployed-encoder.js';
-import { emitLayers, shortName } from './emit-layers.js';
-import { emitFrontEnd, onnxFrontEndWriter } from './front-end.js';
-import type { ModelProto } from './gen/onnx_pb.js';
-import { type Dim, OnnxBuilder } from './onnx-builder.js';
-import { emitFillUp, emitSlices } from './onnx-slices.js';
-import { OnnxWriter } from './onnx-writer.js';
+} from './prepared.js';
 
 export interface ModelOnnxOptions {
   /** `features` (default): inputs `[N, T, width]`, as the model's front end gives them, not normalised. `waveform`: samples

@@ -1,4 +1,4 @@
-// What an exported encoder is proved by: its embeddings (and a classifier's probabilities) beside those of the native
+// The parity of an exported encoder: its embeddings (and a classifier's probabilities) beside those of the native
 // encoder.
 import {
   type ModelCase,

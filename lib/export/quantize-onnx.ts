@@ -2,7 +2,7 @@
 // the operators, which runtimes fuse into integer ones. Weights per output channel and symmetric, activations unsigned.
 import { clone } from '@bufbuild/protobuf';
 import { argumentError } from '../util/errors.js';
-import { type CalibrationInput, type CalibrationMethod, calibrate } from './calibrate.js';
+import { type CalibrationInput, type CalibrationMethod, calibrate } from './activation-ranges.js';
 import { type ModelProto, ModelProtoSchema, type NodeProto, type TensorProto } from './gen/onnx_pb.js';
 import { floats, makeNode, tensor } from './onnx-builder.js';
 import { type ActivationScale, activationScale, quantizeBias, quantizeWeight } from './quantization.js';

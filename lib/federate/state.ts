@@ -3,7 +3,7 @@
 import type { Arrays } from '../engine/network.js';
 import { Audio2VecError } from '../util/errors.js';
 import { readSafetensors, type Tensor, writeSafetensors } from '../util/safetensors.js';
-import type { RoundRecord } from './history.js';
+import type { RoundRecord } from './round-history.js';
 
 export interface FederatedState {
   /** Rounds taken. */

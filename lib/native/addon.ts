@@ -3,8 +3,8 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Audio2VecError } from '../util/errors.js';
+import { checkConstants, checkPlanFormat } from './check-build.js';
 import { constants } from './constants.js';
-import { checkConstants, checkPlanFormat } from './format.js';
 import { loadAddon } from './load-addon.js';
 import type { Capabilities, Native } from './types.js';
 

@@ -1,5 +1,5 @@
 // What the native engine is given: tensors, layers and a list of steps in phases. Data only. The records are those of
-// native/engine/plan_spec.h, field by field, which is checked when the addon loads (format.ts); native/engine/*.h has the meaning of
+// native/engine/plan_spec.h, field by field, which is checked when the addon loads (check-build.ts); native/engine/*.h has the meaning of
 // each step.
 
 /** A map of T frames × F bands × C channels (or a vector: T = F = 1) per unit. */

@@ -1,5 +1,5 @@
 // What the addon offers, as types. It receives only plain data that was checked before: C++ does not look again.
-import type { PlanFormat } from './format.js';
+import type { PlanFormat } from './check-build.js';
 import type { Plan } from './plan.js';
 
 /** What this machine and build offer. */

@@ -2,7 +2,7 @@
 import type { Score } from '../evaluate/evaluate.js';
 import type { Results } from '../systems/results.js';
 import type { Interval } from '../util/metrics.js';
-import type { LoadedPicture } from './results.js';
+import type { LoadedPicture } from './result-tables.js';
 
 export interface ReportData {
   title: string;

@@ -2,7 +2,7 @@
 import { pretrainedName } from '../evaluate/clip-features.js';
 import type { LossChart, ProbeTable, ReportData } from './data.js';
 import { type Html, html, name } from './html.js';
-import { lastLoss } from './losses.js';
+import { lastLoss } from './loss-curves.js';
 import { percent, points, short } from './numbers.js';
 
 export function glanceSection(data: ReportData): Html {

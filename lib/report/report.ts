@@ -4,12 +4,12 @@ import { type ClipAudioOptions, clipAudio } from './audio-clips.js';
 import type { ReportData } from './data.js';
 import { glanceSection } from './glance.js';
 import { type Html, html, name } from './html.js';
-import { lossPlot, lossSection } from './losses.js';
+import { lossPlot, lossSection } from './loss-curves.js';
 import { mapData, mapSection } from './map.js';
 import { assetFile, renderPage, uplotFile } from './page.js';
 import { confusionSection, probeSection } from './probes.js';
-import { reconstructionSection } from './reconstructions.js';
-import { resultsSection } from './results.js';
+import { reconstructionSection } from './reconstruction-pictures.js';
+import { resultsSection } from './result-tables.js';
 
 export interface ReportOptions {
   /** How much audio of the map's clips goes into the file. */

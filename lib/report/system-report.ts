@@ -7,7 +7,7 @@ import { Audio2VecError } from '../util/errors.js';
 import { readSafetensors } from '../util/safetensors.js';
 import { aboutRun } from './about-run.js';
 import type { ReportData } from './data.js';
-import type { LoadedPicture } from './results.js';
+import type { LoadedPicture } from './result-tables.js';
 
 /** @throws `ERR_FILE`, `ERR_MODEL_FORMAT` for a picture whose file is missing or damaged */
 export async function systemReport(folder: string, log: RunLog<RunConfig>): Promise<ReportData> {

@@ -1,7 +1,7 @@
 // What every training run is told: how long, how fast, from which seed.
 import { availableParallelism } from 'node:os';
 import { argumentError } from '../util/errors.js';
-import { checkSchedule, type Schedule } from './schedule.js';
+import { checkSchedule, type Schedule } from './learning-rate.js';
 
 /** Options of any training run; all have defaults. Give `steps` or `minutes`, not both. */
 export interface RunOptions {

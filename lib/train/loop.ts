@@ -1,7 +1,7 @@
 // The training loop, the same for every task: take a step, measure now and then, save now and then, stop well.
 import type { Batch, Losses } from '../engine/network.js';
+import { learningRate } from '../systems/learning-rate.js';
 import type { RunConfig } from '../systems/run-config.js';
-import { learningRate } from '../systems/schedule.js';
 import type { Training, Warning } from '../systems/system.js';
 import type { TrainableNetwork } from '../systems/trainable-network.js';
 import { Audio2VecError } from '../util/errors.js';

@@ -1,6 +1,6 @@
 // A command line, run within the test's process by the real operations.
 import { type Readable, Writable } from 'node:stream';
-import { runCli } from '../../lib/cli/run.js';
+import { runCli } from '../../lib/cli/run-command-line.js';
 
 export async function command(line: readonly string[], stdin?: Readable) {
   const text = { stdout: '', stderr: '' };

@@ -1,8 +1,8 @@
 // Numbers, orders and records that both languages have: an addon with others is refused when it is loaded.
 import { expect, test } from 'vitest';
 import { native, stepsByRows } from '../../lib/native/addon.js';
+import { checkConstants, checkPlanFormat } from '../../lib/native/check-build.js';
 import { constants } from '../../lib/native/constants.js';
-import { checkConstants, checkPlanFormat } from '../../lib/native/format.js';
 
 const refused = (message: RegExp) =>
   expect.objectContaining({ code: 'ERR_NATIVE_ADDON', message: expect.stringMatching(message) });

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
+import { machineLine, resultsTable } from '../../bench/bench-table.js';
 import { explained, sentences } from '../../bench/sentences.js';
-import { machineLine, resultsTable } from '../../bench/table.js';
 import type * as operations from '../operations/bench.js';
 import { finish, type Runner } from '../options.js';
 

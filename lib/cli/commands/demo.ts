@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import type { DemoResult } from '../../demo/demo.js';
-import { renderComparison } from '../../evaluate/table.js';
+import { renderComparison } from '../../evaluate/evaluation-table.js';
 import { trivialPredictors } from '../../systems/audio2vec/results.js';
 import { textTable } from '../../util/text-table.js';
 import type * as operations from '../operations/demo.js';

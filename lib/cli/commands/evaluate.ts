@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { renderComparison } from '../../evaluate/table.js';
+import { renderComparison } from '../../evaluate/evaluation-table.js';
 import type { ReadOut } from '../../models/read-out.js';
 import { writeFileAtomic } from '../../util/atomic-write.js';
 import type * as operations from '../operations/evaluate.js';

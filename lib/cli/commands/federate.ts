@@ -2,7 +2,7 @@
 import { type Command, Option } from 'commander';
 import { rules } from '../../federate/rules.js';
 import type { SimulatedRound, SimulationOptions } from '../../federate/simulate.js';
-import { splits } from '../../federate/split.js';
+import { splits } from '../../federate/split-corpus.js';
 import { textTable } from '../../util/text-table.js';
 import type * as operations from '../operations/federate.js';
 import type { FederateResult } from '../operations/federate.js';

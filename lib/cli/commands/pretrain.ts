@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander';
 import type { PretrainingOptions } from '../../systems/audio2vec/config.js';
-import type { Schedule } from '../../systems/schedule.js';
+import type { Schedule } from '../../systems/learning-rate.js';
 import { textTable } from '../../util/text-table.js';
 import type * as operations from '../operations/pretrain.js';
 import type { PretrainResult } from '../operations/pretrain.js';

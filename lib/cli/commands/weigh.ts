@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { renderSelection } from '../../systems/pretext-selection/table.js';
+import { renderSelection } from '../../systems/pretext-selection/selection-table.js';
 import { writeFileAtomic } from '../../util/atomic-write.js';
 import type * as operations from '../operations/weigh.js';
 import { finish, integer, type Runner } from '../options.js';

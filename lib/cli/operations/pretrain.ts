@@ -9,7 +9,7 @@ import { resumePretraining, pretrain as start, startingPoint } from '../../train
 import { readRunLog } from '../../train/run-log.js';
 import type { ShownStep } from '../progress.js';
 import type { During } from '../session.js';
-import { onRanks, type RankRequest, type Together } from './shared/ranks.js';
+import { onRanks, type RankRequest, type Together } from './shared/join-ranks.js';
 import { corpusMessages, warnLeftOut } from './shared/warnings.js';
 
 export interface PretrainRequest extends RankRequest {

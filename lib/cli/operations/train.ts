@@ -4,7 +4,7 @@ import { readRunLog } from '../../train/run-log.js';
 import { resumeTraining, train as start } from '../../train/train.js';
 import type { ShownStep } from '../progress.js';
 import type { During } from '../session.js';
-import { onRanks, type RankRequest, type Together } from './shared/ranks.js';
+import { onRanks, type RankRequest, type Together } from './shared/join-ranks.js';
 import { corpusMessages } from './shared/warnings.js';
 
 export interface TrainRequest extends RankRequest {

@@ -9,7 +9,7 @@ import { Audio2VecError, argumentError } from '../../util/errors.js';
 import { removeLeftovers } from '../../util/leftovers.js';
 import { readWholeFile } from '../../util/read-file.js';
 import type { FederatedOptions } from '../config.js';
-import type { RoundRecord } from '../history.js';
+import type { RoundRecord } from '../round-history.js';
 import { type AuditEvent, Coordinator, type CoordinatorOptions } from './coordinator.js';
 import { joiningSchema, largestUpdate, parseMessage } from './protocol.js';
 import { isName, type Tokens } from './tokens.js';

@@ -4,7 +4,7 @@ import type { FeatureStore } from '../../features/feature-store.js';
 import { frontEndOf } from '../../features/front-ends.js';
 import { initialParameters } from '../../graph/initial-parameters.js';
 import { argumentError } from '../../util/errors.js';
-import { learningRate } from '../schedule.js';
+import { learningRate } from '../learning-rate.js';
 import { articulationFrontEnd, configureArticulation } from './articulation-config.js';
 import { inferenceGraph, trainingGraph } from './inversion-graph.js';
 import type { InversionModel } from './inversion-model.js';

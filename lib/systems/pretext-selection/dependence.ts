@@ -3,7 +3,7 @@
 
 import { dot } from '../../matrix/products.js';
 import type { Steps } from '../../util/cooperative.js';
-import type { Block } from './blocks.js';
+import type { Block } from './recording-blocks.js';
 import { centre } from './signal-kernel.js';
 
 /** One recording's standardised labels after the other, `[recordings, count]`. */

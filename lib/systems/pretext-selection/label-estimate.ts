@@ -3,9 +3,9 @@
 import type { Steps } from '../../util/cooperative.js';
 import { mean } from '../../util/mean.js';
 import type { Random } from '../../util/random.js';
-import { type Block, mixedBlocks, unbiased, withinClasses, withKernels } from './blocks.js';
 import { type Labels, mixtureDependence, normalisedDependence } from './dependence.js';
 import { type PermutationTest, permutationTest } from './permutation-test.js';
+import { type Block, mixedBlocks, unbiased, withinClasses, withKernels } from './recording-blocks.js';
 import type { SignalKernel } from './signal-kernel.js';
 
 export interface LabelEstimate extends PermutationTest {

@@ -5,9 +5,9 @@ import { logMel } from '../../features/log-mel.js';
 import { pseudoLabelNames, pseudoLabels } from '../../features/pseudo-labels.js';
 import { Audio2VecError } from '../../util/errors.js';
 import { Random } from '../../util/random.js';
-import { fewest } from './blocks.js';
 import { clipView, positions } from './clip-view.js';
 import { LabelMeans } from './label-means.js';
+import { fewest } from './recording-blocks.js';
 
 /** A sample of labelled recordings. */
 export interface LabelledClips {

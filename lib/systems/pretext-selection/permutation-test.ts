@@ -2,8 +2,8 @@
 // leaves both distributions and the class as they are and cuts every other tie.
 import type { Steps } from '../../util/cooperative.js';
 import type { Random } from '../../util/random.js';
-import type { Block } from './blocks.js';
 import { logLabelKernel } from './dependence.js';
+import type { Block } from './recording-blocks.js';
 
 export interface PermutationTest {
   /** tr(K H L H) / n², the mean over blocks. */

@@ -5,16 +5,16 @@ import { pseudoLabelNames } from '../../features/pseudo-labels.js';
 import { runCooperatively, type Steps } from '../../util/cooperative.js';
 import { argumentError } from '../../util/errors.js';
 import { Random } from '../../util/random.js';
-import { type Block, classBlocks, fewest, withKernels } from './blocks.js';
 import { chooseCandidates } from './candidates.js';
 import { viewShapes } from './clip-view.js';
 import { type Labels, mixtureDependence } from './dependence.js';
 import { classTest, column, estimateLabel, type LabelEstimate } from './label-estimate.js';
 import type { LabelledClips } from './labelled-clips.js';
 import { permutationTest } from './permutation-test.js';
-import { type SearchResult, searchWeights } from './search.js';
+import { type Block, classBlocks, fewest, withKernels } from './recording-blocks.js';
 import { cosineKernel, gaussianKernel, type SignalKernel, type SignalKernelName } from './signal-kernel.js';
 import { softmax, sparsemax } from './simplex.js';
+import { type SearchResult, searchWeights } from './weight-search.js';
 
 export interface WeighOptions {
   /** Default: all pseudo-labels. */

@@ -3,8 +3,8 @@
 // stop. Here recordings that the descent does not see decide: it stops at the first weights whose score on them is within one
 // null deviation of the best on its way.
 import type { Steps } from '../../util/cooperative.js';
-import type { Block } from './blocks.js';
 import { type Labels, mixtureDependence } from './dependence.js';
+import type { Block } from './recording-blocks.js';
 import type { SimplexMap } from './simplex.js';
 
 export interface SearchResult {
