@@ -3,8 +3,8 @@ import { describe, expect, test } from 'vitest';
 import { sizeOf } from '../lib/graph/graph.js';
 import { defaultEncoder, type EncoderConfig } from '../lib/models/blocks.js';
 import { chooseTasks, formatTasks, parseTasks, tasks } from '../lib/systems/audio2vec/tasks/index.js';
-import type { Clip } from '../lib/systems/audio2vec/tasks/task.js';
 import { trainingGraph } from '../lib/systems/audio2vec/training-graph.js';
+import type { Clip } from '../lib/systems/clip-draw.js';
 import { Random } from '../lib/util/random.js';
 
 const frames = 96;

@@ -3,7 +3,12 @@
 
 import { Audio2VecError } from '../util/errors.js';
 import type { Random } from '../util/random.js';
-import type { Clip } from './audio2vec/tasks/task.js';
+
+/** The frames [start, start + frames) of a feature store that belong to one clip. */
+export interface Clip {
+  start: number;
+  frames: number;
+}
 
 export class ClipDraw {
   /** Number of clips that are long enough. */

@@ -21,7 +21,8 @@ export {
   type Tasks,
   tasks,
 } from '../systems/audio2vec/tasks/index.js';
-export { type Clip, type Example, type HeadContext, type Task, targetSlices } from '../systems/audio2vec/tasks/task.js';
+export { type Example, type HeadContext, type Task, targetSlices } from '../systems/audio2vec/tasks/task.js';
+export type { Clip } from '../systems/clip-draw.js';
 export type { ResultChart, ResultPicture, Results, ResultTable } from '../systems/results.js';
 export type { RunConfig, RunOptions } from '../systems/run-config.js';
 export { runConfig } from '../systems/run-config.js';

@@ -1,7 +1,8 @@
 // The neighbourhood that CBoW and skip-gram share: `past` slices, the middle one, `future` slices, with `gap` frames
 // between neighbours so that overlapping analysis windows cannot leak one slice into the next.
 import type { Random } from '../../../util/random.js';
-import { type Clip, checkInteger, maxDistanceFrames } from './task.js';
+import type { Clip } from '../../clip-draw.js';
+import { checkInteger, maxDistanceFrames } from './task.js';
 
 export interface ContextOptions {
   /** Context slices before the middle one (P). */

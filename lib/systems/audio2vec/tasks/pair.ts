@@ -1,7 +1,8 @@
 // Two slices of one clip at a bounded distance: what the triplet and contrastive tasks take for "the same thing".
 import { argumentError } from '../../../util/errors.js';
 import type { Random } from '../../../util/random.js';
-import { type Clip, checkInteger, maxDistanceFrames } from './task.js';
+import type { Clip } from '../../clip-draw.js';
+import { checkInteger, maxDistanceFrames } from './task.js';
 
 export interface PairOptions {
   /** Smallest distance between the starts of the two slices, in frames. */

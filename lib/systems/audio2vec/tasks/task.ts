@@ -6,12 +6,7 @@ import type { Graph, Ref } from '../../../graph/graph.js';
 import type { EncoderConfig } from '../../../models/blocks.js';
 import { argumentError } from '../../../util/errors.js';
 import type { Random } from '../../../util/random.js';
-
-/** The frames [start, start + frames) of a feature store that belong to one clip. */
-export interface Clip {
-  start: number;
-  frames: number;
-}
+import type { Clip } from '../../clip-draw.js';
 
 /** What a head is built from. */
 export interface HeadContext<O> {
