@@ -125,3 +125,26 @@ describe('audio2vec as a process', () => {
     expect(info.stdout).toContain(process.version);
   });
 });
+
+describe('bench', () => {
+  it('gives what it has measured when it is stopped on the way', { timeout: 60_000 }, async () => {
+    const script = `
+import { bench } from './cli/operations/bench.js';
+const stop = new AbortController();
+const progress = ({ done }) => done === 1 && stop.abort('SIGINT');
+const during = { signal: stop.signal, progress, note: console.error, warn: console.error, silence() {} };
+const { results } = await bench({ quick: true, filter: 'logmel', seed: 1 }, during);
+console.log(JSON.stringify(results));
+`;
+    await built.add('dist/stopped-bench.js', script);
+    const { code, stdout, stderr } = await run('stopped-bench.js', []);
+    expect(code, stderr).toBe(0);
+    expect(stderr).toMatch(/^Stopped after 1 of \d cases\.\n$/);
+    const results = JSON.parse(stdout) as { task: string; value: number }[];
+    expect(results.length).toBeGreaterThan(0);
+    for (const { task, value } of results) {
+      expect(task).toMatch(/^logmel/);
+      expect(value).toBeGreaterThan(0);
+    }
+  });
+});
