@@ -1,6 +1,10 @@
 // Graphs of all operators, drawn from seeds, exported to ONNX and to LiteRT: every output beside the native engine's.
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { Network } from '../lib/engine/network.js';
+import { exportModel } from '../lib/export/export-model.js';
 import { openTflite } from '../lib/export/litert-runtime.js';
 import { buildModelOnnx } from '../lib/export/onnx.js';
 import { onnxBytes } from '../lib/export/onnx-builder.js';
@@ -100,6 +104,41 @@ describe.each(['onnx', 'tflite'] as const)('graphs in %s', (format) => {
     await check(0, format, { graph, batch, weights: new Map(), differentiable: [], operators: new Set() });
   });
 });
+
+it.each(['onnx', 'tflite'] as const)(
+  'a branch with the weights of one that is not in the file (%s)',
+  async (format) => {
+    const graph = new Graph();
+    const [x, m] = [graph.input('x', [3]), graph.input('m', [4, 5, 2])];
+    graph.dense('a', x, 2);
+    graph.dense('b', x, 2, true, { share: 'a' });
+    graph.conv('c', m, [3, 3], 3, true);
+    graph.conv('d', m, [3, 3], 3, true, { share: 'c', stride: [2, 1] });
+    const rng = new Random(5);
+    const drawn = (count: number) => Float32Array.from({ length: count }, () => rng.uniform(-1, 1));
+    const weights = new Map(graph.params.map(({ name, shape }) => [name, drawn(shape.reduce((n, d) => n * d, 1))]));
+    const batch = { examples: 2, inputs: { x: { values: drawn(6) }, m: { values: drawn(80) } } };
+    using network = new Network(graph, { maxExamples: 2, threads: 1 });
+    network.setParameters(weights);
+    const expected = await network.outputs(batch, ['b', 'd']);
+    const needed = graph.nodes.filter(({ name }) => name !== 'a' && name !== 'c');
+    using part = new Network(needed, { maxExamples: 2, threads: 1 });
+    part.setParameters(weights);
+    expect(await part.outputs(batch, ['b', 'd'])).toEqual(expected);
+
+    const clip = { x: drawn(3), m: drawn(40) };
+    const file = join(await mkdtemp(join(tmpdir(), 'audio2vec-shared-')), `model.${format}`);
+    const outputs = ['b', 'd'].map((name) => ({ name, node: name }));
+    const inputs = ['x', 'm'].map((node) => ({ node }));
+    const { parity } = await exportModel(
+      file,
+      { kind: 'toy', graph, weights, inputs, outputs, metadata: {} },
+      { inputs: [clip] },
+    );
+    expect(Object.keys(parity.outputs)).toEqual(['b', 'd']);
+    await rm(dirname(file), { recursive: true });
+  },
+);
 
 it('has an export for every operator, and refuses a loss by name', () => {
   const ops = new Set(operators.map((o) => o.op));

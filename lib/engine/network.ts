@@ -12,7 +12,7 @@ import type { Arrays } from './arrays.js';
 import { type Batch, checkedBatch, fedInputs, type Gathering, gatheringOf, type Sources } from './batch.js';
 import type { Statistics } from './engine-graph.js';
 import { nativeUpdate, type Optimiser } from './optimiser.js';
-import { FlatParameters } from './parameters.js';
+import { checkNotNegative, FlatParameters } from './parameters.js';
 import { allocated, PlanCache, type RunnablePlan, type Wanted } from './plan-cache.js';
 import { optionalRewrites } from './rewrites/index.js';
 import type { Rewrite } from './rewrites/rewrite.js';
@@ -183,12 +183,13 @@ export class Network {
   /** Moves the parameters by the gradients of the last {@link lossAndGradients}, or by those given (averaged over machines,
    * clipped, with noise …), and running statistics by those of its batch, if it went by them. The two calls do what {@link step} does, to
    * the bit.
-   * @throws `ERR_ARGUMENT` unless `gradients` has an array of the right size for every trainable parameter */
+   * @throws `ERR_ARGUMENT` unless `gradients` has an array of the right size for every trainable parameter and no others,
+   *   `ERR_DIVERGED` for values that are not finite */
   async update(optimiser: Optimiser, gradients?: Arrays): Promise<void> {
     this.checkFree();
     if (!this.plans.trained) throw argumentError('update', 'called after lossAndGradients', 'before it');
     const update = nativeUpdate(optimiser);
-    if (gradients !== undefined) this.handle.setGradients(this.parameters.join('gradients', gradients, true));
+    if (gradients !== undefined) this.handle.setGradients(this.parameters.joinGradients(gradients));
     this.busy = true;
     this.changes++;
     try {
@@ -220,6 +221,7 @@ export class Network {
       checkOut(array, size);
       return [name, array] as const;
     });
+    checkApart(values.map(([, array]) => array));
     const entry = this.plan({ mode: 'infer', targets: nodes });
     const filled: Float32Array[] = [];
     await this.run(entry, batch, (room) => {
@@ -257,6 +259,7 @@ export class Network {
     names.forEach((name, i) => {
       checkOut(arrays[i]!, this.outputSize(batch, name));
     });
+    checkApart(names.map((_, i) => arrays[i]!));
     if (hop !== undefined) checkInteger('hop', hop, 1, 2 ** 31 - 1);
     const entry = this.plan({ mode: 'infer', targets: names });
     const { id, plan, losses } = entry;
@@ -310,9 +313,11 @@ export class Network {
     return this.parameters.statisticsOf(this.handle.getParameters());
   }
 
-  /** Replaces what {@link getStatistics} gives. */
+  /** Replaces what {@link getStatistics} gives.
+   * @throws `ERR_ARGUMENT` unless they are as many, finite, and variances not negative */
   setStatistics(values: Float64Array): void {
     this.checkFree();
+    if (!(values instanceof Float64Array)) throw argumentError('statistics', 'a Float64Array', values);
     this.changes++;
     const flat = this.handle.getParameters();
     this.parameters.putStatistics(flat, values);
@@ -333,6 +338,7 @@ export class Network {
     checkInteger('state.steps', state.steps, 0, Number.MAX_SAFE_INTEGER);
     const { params, m, v } = state;
     const [first, second] = [this.parameters.join('state.m', m), this.parameters.join('state.v', v)];
+    checkNotNegative('state.v', second);
     this.changes++;
     this.handle.setParameters(this.parameters.join('state.params', params));
     this.handle.setMoments(first, second, state.steps);
@@ -414,6 +420,22 @@ function checkOut(out: Float32Array | undefined, size: number): void {
   if (!(out instanceof Float32Array) || lengthOf(out) !== size) {
     throw argumentError('out', `a Float32Array of ${size}`, out?.length);
   }
+}
+
+/** Outputs that lie in the same memory would overwrite each other. */
+function checkApart(outputs: readonly Float32Array[]): void {
+  const places = outputs.map(({ buffer, byteOffset, byteLength }) => ({
+    buffer,
+    from: byteOffset,
+    to: byteOffset + byteLength,
+  }));
+  places.forEach((a, i) => {
+    for (const b of places.slice(0, i)) {
+      if (a.buffer === b.buffer && a.from < b.to && b.from < a.to) {
+        throw new Audio2VecError('ERR_ARGUMENT', 'Arrays of out must not share memory: give each node one of its own.');
+      }
+    }
+  });
 }
 
 function gone(): Audio2VecError {

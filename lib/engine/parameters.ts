@@ -1,6 +1,7 @@
 // Parameters and running statistics by name, and as the native engine has them: one after the other in a flat array.
 import { distinctParameters, type Node, sizeOf } from '../graph/graph.js';
-import { argumentError } from '../util/errors.js';
+import { checkFinite, notFiniteAt } from '../util/arguments.js';
+import { Audio2VecError, argumentError } from '../util/errors.js';
 import { type Arrays, checkArrays } from './arrays.js';
 import { parameterOffsets } from './engine-graph.js';
 
@@ -43,17 +44,21 @@ export class FlatParameters {
 
   /** The same back into its places. */
   putStatistics(flat: Float64Array, values: Float64Array): void {
+    const places = this.statistics();
+    const count = places.reduce((n, { size }) => n + size, 0);
+    if (count !== values.length) throw argumentError('statistics', `${count} values`, values.length);
     let at = 0;
-    for (const { offset, size } of this.statistics()) {
-      flat.set(values.subarray(at, at + size), offset);
+    for (const { name, offset, size } of places) {
+      const some = values.subarray(at, at + size);
+      name.endsWith('.running_var') ? checkNotNegative(name, some) : checkFinite(name, some);
+      flat.set(some, offset);
       at += size;
     }
-    if (at !== values.length) throw argumentError('statistics', `${at} values`, values.length);
   }
 
   private statistics() {
     const all = [...this.offsets.values()].filter(({ parameter }) => !parameter.trainable);
-    return all.map(({ offset, parameter: { shape } }) => ({ offset, size: sizeOf(shape) }));
+    return all.map(({ offset, parameter: { name, shape } }) => ({ name, offset, size: sizeOf(shape) }));
   }
 
   split(flat: Float64Array): Arrays {
@@ -63,6 +68,24 @@ export class FlatParameters {
       out.set(name, this.doubles ? values.slice() : Float32Array.from(values));
     }
     return out;
+  }
+
+  /** Throws `ERR_ARGUMENT` unless every one that is trained is there, with its size, and no others; `ERR_DIVERGED` unless
+   * all are finite. */
+  joinGradients(gradients: Arrays): Float64Array {
+    const flat = this.join('gradients', gradients, true);
+    for (const [name, values] of gradients) {
+      if (!this.offsets.get(name)?.parameter.trainable) {
+        throw argumentError('gradients', 'of parameters that are trained', name);
+      }
+      if (notFiniteAt(values) >= 0) {
+        throw new Audio2VecError(
+          'ERR_DIVERGED',
+          `The gradient of ${name} is not finite, so nothing was updated: use a lower learning rate.`,
+        );
+      }
+    }
+    return flat;
   }
 
   /** Throws `ERR_ARGUMENT` unless every one (or with `trainableOnly` those that are trained) is there, with its size. */
@@ -79,4 +102,10 @@ export class FlatParameters {
     }
     return flat;
   }
+}
+
+/** Throws `ERR_ARGUMENT`, which names the place. */
+export function checkNotNegative(name: string, values: Float64Array): void {
+  const at = values.findIndex((v) => !(v >= 0 && v < Number.POSITIVE_INFINITY));
+  if (at >= 0) throw argumentError(`${name}[${at}]`, 'finite and not negative', values[at]);
 }

@@ -74,7 +74,7 @@ export class NodeList {
 
   /** A number that runs may set: see {@link Scalar}. */
   scalar(name: string, value: number): Scalar {
-    if (typeof name !== 'string') throw argumentError('scalar', 'a name', name);
+    if (typeof name !== 'string' || name === '') throw argumentError('scalar', 'a name', name);
     if (!Number.isFinite(value)) throw argumentError(`scalar ${name}`, 'a finite number', value);
     const scalar = Object.freeze({ scalar: name, value });
     if (this.scalars.some((s) => s.scalar === name)) throw argumentError('scalar', 'unique in the graph', name);
@@ -94,7 +94,7 @@ export class NodeList {
         throw argumentError(
           `${name}, which shares ${p.name}`,
           `of the shape ${shape ?? 'of an earlier layer'}`,
-          p.shape,
+          p.shape.join('×'),
         );
       }
     }

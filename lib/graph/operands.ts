@@ -1,6 +1,6 @@
 // What operands may be: checks that name the node.
 import { checkBoolean, checkInteger, checkObject } from '../util/arguments.js';
-import { argumentError } from '../util/errors.js';
+import { argumentError, shown } from '../util/errors.js';
 import type { Parameter, Ref, Shape } from './node.js';
 
 export function mapShape(name: string, x: Ref): readonly [number, number, number] {
@@ -28,7 +28,7 @@ export function checkCount(name: string, what: string, value: number, most: numb
 export function checkRange(what: string, first: number, count: number, most: number): void {
   const whole = Number.isInteger(first) && Number.isInteger(count);
   if (!whole || first < 0 || count < 1 || first + count > most) {
-    throw argumentError(what, `some within ${most}: the first and how many`, `${String(first)} + ${String(count)}`);
+    throw argumentError(what, `some within ${most}: the first and how many`, [first, count].map(shown).join(' + '));
   }
 }
 

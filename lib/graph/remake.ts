@@ -45,10 +45,10 @@ const makers: { [K in Op['op']]: Maker<K> } = {
   input: (g, n) => g.input(n.name, n.shape, n.rows),
   conv: (g, n, [x]) => {
     const { depthwise = false, window } = n;
-    const options = { depthwise, share: owner(n), ...(window && windowOptions(n, n.kernel, window, x!)) };
-    return g.conv(n.name, x!, n.kernel, n.shape.at(-1)!, n.bias, options);
+    const options = { depthwise, ...(window && windowOptions(n, n.kernel, window, x!)) };
+    return shared(g, n, (name, share) => g.conv(name, x!, n.kernel, n.shape.at(-1)!, n.bias, { ...options, share }));
   },
-  dense: (g, n, [x]) => g.dense(n.name, x!, n.shape.at(-1)!, n.bias, { share: owner(n) }),
+  dense: (g, n, [x]) => shared(g, n, (name, share) => g.dense(name, x!, n.shape.at(-1)!, n.bias, { share })),
   'batch-norm': (g, n, [x]) => g.batchNorm(n.name, x!, n.relu),
   relu: (g, n, [x]) => g.relu(n.name, x!),
   add: (g, n, [a, b]) => g.add(n.name, a!, b!),
@@ -85,9 +85,11 @@ const makers: { [K in Op['op']]: Maker<K> } = {
   },
 };
 
-/** The layer whose weights a node uses. */
-function owner({ name, params }: Node): string {
-  return params[0]?.name.replace(/\.weight$/, '') ?? name;
+/** Makes a layer that may use another's weights. The other one need not be there: of a graph, only what outputs need is planned. */
+function shared(g: Copy, { name, params }: Node, make: (name: string, share: string) => Ref): Ref {
+  const owner = params[0]?.name.replace(/\.weight$/, '') ?? name;
+  if (!g.params.some((p) => p.name === `${owner}.weight`) && owner !== name) make(owner, owner);
+  return make(name, owner);
 }
 
 const paddings: readonly Padding[] = ['same', 'causal', 'none'];

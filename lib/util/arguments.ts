@@ -18,13 +18,13 @@ export function checkNumber(name: string, value: unknown, least = -LARGEST, most
 
 /** Index of the first value from `first` on that is NaN or infinite; -1 for none. A callback for every value would cost as
  * much as a front end. */
-export function notFiniteAt(values: Float32Array, first = 0): number {
+export function notFiniteAt(values: Float32Array | Float64Array, first = 0): number {
   for (let i = first; i < values.length; i++) if (!Number.isFinite(values[i])) return i;
   return -1;
 }
 
 /** Throws `ERR_ARGUMENT`, which names the place, for a value from `first` on that is NaN or infinite. */
-export function checkFinite(name: string, values: Float32Array, first = 0): void {
+export function checkFinite(name: string, values: Float32Array | Float64Array, first = 0): void {
   const bad = notFiniteAt(values, first);
   if (bad >= 0) throw argumentError(`${name}[${bad}]`, 'finite', values[bad]);
 }
@@ -46,6 +46,8 @@ export function checkObject(name: string, value: unknown): void {
 /** Options must be an object of members that are known, so that none is misspelt and then ignored. */
 export function checkOptions<T extends object>(name: string, value: T, known: readonly (keyof T & string)[]): void {
   checkObject(name, value);
+  if (Symbol.iterator in value || value instanceof Date)
+    throw argumentError(name, 'an object with options by name', value);
   const other = Object.keys(value).find((key) => !(known as readonly string[]).includes(key));
   if (other !== undefined) throw argumentError(name, `an object of ${known.join(', ')}`, other);
 }

@@ -68,8 +68,8 @@ export function argumentError(name: string, expected: string, got: unknown): Aud
   return new Audio2VecError('ERR_ARGUMENT', `${name} must be ${expected}, got ${shown(got)}.`);
 }
 
-/** `-1`, `"x"`, `undefined`, `an Int16Array`, `a Blob`. Never runs code of the value. */
-function shown(value: unknown): string {
+/** A value in a message: `-1`, `"x"`, `undefined`, `an Int16Array`, `a Blob`. Never runs code of the value. */
+export function shown(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value.length > 100 ? `${value.slice(0, 100)}…` : value);
   if (typeof value === 'function') return 'a function';
   if (typeof value !== 'object' || value === null) return String(value);

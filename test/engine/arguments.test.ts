@@ -158,6 +158,17 @@ describe('Graph', () => {
     expect(worked).toBeGreaterThan(2);
   });
 
+  test('options are objects with names, a range is of whole numbers, a scalar has a name', () => {
+    const g = new Graph();
+    const x = g.input('x', [4]);
+    for (const wrong of [[], new Map(), new Date(0), new Float32Array(1)] as Any[]) {
+      expect(() => g.dense('d', x, 1, true, wrong)).toThrow(/^options of d must be an object with options by name/);
+    }
+    const strange = Object.create(null);
+    expect(() => g.channels('c', x, strange, 1)).toThrow(Audio2VecError);
+    expect(() => g.scalar('', 1)).toThrow(/^scalar must be a name/);
+  });
+
   test('says which node and which argument', () => {
     const g = new Graph();
     const x = g.input('x', [4, 4, 1]);
@@ -252,6 +263,9 @@ describe('Network', () => {
     { requiredKeys: ['learningRate'] },
   );
   const arrays = mostly(fc.constant(initialParameters(graph(), 2)));
+  const squares = mostly(
+    fc.constant(new Map([...initialParameters(graph(), 2)].map(([name, w]) => [name, w.map((x) => x * x)]))),
+  );
   const calls: Record<string, fc.Arbitrary<unknown>[]> = {
     step: [batches, fc.oneof(optimisers, momenta)],
     lossAndGradients: [batches, mostly(fc.array(oneOf('x', 'y'), { maxLength: 2 })), options({ statistics: junk })],
@@ -261,7 +275,7 @@ describe('Network', () => {
     bindForward: [batches, node, mostly(fc.constant(values(2))), number],
     evaluate: [batches],
     setParameters: [arrays],
-    setState: [mostly(fc.record({ params: arrays, m: arrays, v: arrays, steps: number }))],
+    setState: [mostly(fc.record({ params: arrays, m: arrays, v: squares, steps: number }))],
   };
 
   test.each(Object.keys(calls))('%s', { timeout: 60_000 }, async (method) => {
@@ -319,6 +333,56 @@ describe('Network', () => {
     expect(await moved({ learningRate: 0.1, beta1: undefined, epsilon: undefined, rule: undefined })).toEqual(usual);
     const sgd = await moved({ rule: 'sgd', learningRate: 0.1 });
     expect(await moved({ rule: 'sgd', learningRate: 0.1, momentum: undefined, weightDecay: undefined })).toEqual(sgd);
+  });
+
+  test('outputs have memory of their own', async () => {
+    const g = new Graph();
+    const x = g.input('x', [4]);
+    for (const name of ['a', 'b']) g.dense(name, x, 1);
+    const out = new Float32Array(3);
+    const shared = { a: out.subarray(0, 2), b: out.subarray(1, 3) };
+    using two = new Network(g, { maxExamples: 2, threads: 1 });
+    const message = { code: 'ERR_ARGUMENT', message: expect.stringContaining('must not share memory') };
+    const fed = { examples: 2, inputs: { x: { values: values(8) } } };
+    await expect(two.outputs(fed, ['a', 'b'], shared)).rejects.toMatchObject(message);
+    expect(() => two.bindForward(fed, ['a', 'b'], Object.values(shared))).toThrow(expect.objectContaining(message));
+    await two.outputs(fed, ['a', 'b'], { ...shared, b: new Float32Array(2) });
+  });
+
+  test('takes no gradient, moment or statistic that would spoil it', async () => {
+    const g = new Graph();
+    g.loss('l', 'mse', [g.dense('d', g.batchNorm('n', g.input('x', [2]), false), 1), g.input('y', [1])]);
+    using made = new Network(g, { maxExamples: 2, threads: 1 });
+    made.setParameters(initialParameters(g, 1));
+    const fed = { examples: 2, inputs: { x: { values: values(4) }, y: { values: values(2) } } };
+    const { gradients } = await made.lossAndGradients(fed);
+    const before = made.getState();
+    const update = (more: [string, Float32Array][]) =>
+      made.update({ learningRate: 0.1 }, new Map<string, Float32Array | Float64Array>([...gradients, ...more]));
+    await expect(update([['e.weight', new Float32Array(2)]])).rejects.toThrow(/gradients .* got "e.weight"/);
+    await expect(update([['n.running_var', new Float32Array(2)]])).rejects.toThrow(/got "n.running_var"/);
+    await expect(update([['d.bias', Float32Array.of(Number.NaN)]])).rejects.toMatchObject({
+      code: 'ERR_DIVERGED',
+      message: expect.stringContaining('d.bias'),
+    });
+    const v = new Map([...before.v, ['d.bias', Float32Array.of(-1)] as const]);
+    expect(() => made.setState({ ...before, v })).toThrow(/state\.v\[\d+\] must be finite and not negative/);
+    const statistics = made.getStatistics(); // means, then variances
+    expect(statistics).toHaveLength(4);
+    for (const [at, value] of [
+      [0, Number.NaN],
+      [2, -1],
+      [3, Number.NaN],
+    ] as const) {
+      const wrong = statistics.slice();
+      wrong[at] = value;
+      expect(() => made.setStatistics(wrong)).toThrow(/^n\.running_(mean|var)\[[01]\] must be finite/);
+    }
+    for (const wrong of [null, [], 'x', new Float64Array(3)] as Any[]) {
+      expect(() => made.setStatistics(wrong)).toThrow(/^statistics must be/);
+    }
+    expect(made.getState()).toEqual(before);
+    await update([]);
   });
 
   test('does not crash after close', async () => {

@@ -299,8 +299,8 @@ const losses: Record<string, (d: Drawing, x: Ref, weight: number) => boolean> = 
   contrastiveIndex(d, x, weight) {
     if (!isMap(x)) return false;
     const [t, f] = x.shape;
-    const candidates = d.input([t, f, 3], x.rows, (r) => r.int(t * f + 1) - (r.int(4) ? 0 : 1));
-    d.fill.set(candidates.name, (r) => r.int(t * f));
+    // Negative ones leave a candidate or, the first, a position out.
+    const candidates = d.input([t, f, 3], x.rows, (r) => (r.int(4) ? r.int(t * f) : -1));
     return loss(d, 'contrastive-index', [x, d.partner(x), candidates], weight, 0.8);
   },
   diversity(d, x, weight) {
