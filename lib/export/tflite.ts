@@ -44,7 +44,7 @@ export async function buildTflite(model: EncoderModel, options: TfliteOptions = 
 export async function buildModelTflite(
   deployed: DeployedModel,
   options: ModelTfliteOptions = {},
-  floatLayers: readonly string[] = [],
+  floatLayers: readonly string[] = deployed.floatLayers ?? [],
 ): Promise<TfliteBuilder> {
   const { input: kind = 'features', batch = 1, quantize, signal } = options;
   if (!(Number.isInteger(batch) && batch > 0)) throw argumentError('batch', 'a positive integer', batch);
@@ -56,7 +56,7 @@ export async function buildModelTflite(
     const { calibration, method = 'min-max' } = quantize;
     const measured = await calibrate(model, [...ranged.values()], calibration, method, signal);
     ranges = new Map([...ranged].map(([name, inFile]) => [name, measured.get(inFile)!]));
-    for (const name of floatLayers) ranges.delete(name);
+    for (const name of ranges.keys()) if (floatLayers.some((f) => name.startsWith(f))) ranges.delete(name);
   }
   const metadata = Object.entries(deployed.metadata).map(([key, text]) => [`audio2vec.${key}`, text]);
   const b = new TfliteBuilder(`audio2vec ${deployed.kind}`, Object.fromEntries(metadata));

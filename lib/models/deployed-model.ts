@@ -15,6 +15,8 @@ export interface DeployedModel {
   /** Names of outputs in the file, and the nodes that give them. A vector `[C]` becomes `[N, C]`, a sequence `[T, 1, C]`
    * becomes `[N, T, C]`, a map `[N, T, F, C]`; with several rows an example `[N, rows, …]`. */
   outputs: readonly { name: string; node: string }[];
+  /** Layers to be computed in float in files of integers, too, by the beginning of their names. */
+  floatLayers?: readonly string[];
   /** Strings for the file's metadata, without the prefix `audio2vec.`. */
   metadata: Readonly<Record<string, string>>;
 }

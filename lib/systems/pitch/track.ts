@@ -1,9 +1,9 @@
 // Answers of the network → pitch over time, frame by frame, the same for whole recordings and streams.
 import { argumentError } from '../../util/errors.js';
 import { hzOf, midiOf } from './calibration.js';
-import { DB_MEAN, DB_STD } from './front-end.js';
 import type { PitchModel } from './model.js';
-import { harmonicBins, refined } from './refine.js';
+import { HarmonicPeaks } from './refine.js';
+import { isSilent } from './silence.js';
 import { peakBin, peakOffset, type Smoothing, smoothings, ViterbiPath } from './smoothing.js';
 import { Voicing } from './voicing.js';
 
@@ -27,14 +27,6 @@ export interface PitchFrame {
   /** 0 to 1. */
   confidence: number;
   voiced: boolean;
-}
-
-/** A frame whose loudest bin is under this level is digital silence. */
-const SILENCE = (-85 - DB_MEAN) / DB_STD;
-
-function isSilent(picture: Float32Array): boolean {
-  for (let j = 0; j < picture.length; j++) if (picture[j]! > SILENCE) return false;
-  return true;
 }
 
 /** Frames that smoothing looks ahead. */
@@ -69,7 +61,7 @@ export class PitchTracker {
   readonly #midi: Float64Array;
   readonly #confidence: Float64Array;
   readonly #pictures: Float32Array[];
-  readonly #harmonics: Float64Array;
+  readonly #peaks: HarmonicPeaks;
   /** MIDI number of bin 0. */
   readonly #lowest: number;
   readonly #sorted: Float64Array;
@@ -88,7 +80,7 @@ export class PitchTracker {
     this.#voicing = new Voicing(this.#confidence, options.threshold, this.#lag);
     const { bins, binsPerOctave, lowestHz } = model.frontEnd;
     this.#pictures = Array.from({ length: kept }, () => new Float32Array(bins));
-    this.#harmonics = harmonicBins(binsPerOctave);
+    this.#peaks = new HarmonicPeaks(binsPerOctave);
     this.#lowest = midiOf(lowestHz);
     this.#sorted = new Float64Array(2 * MEDIAN_REACH + 1);
     this.#seconds = model.frontEnd.hop / model.frontEnd.sampleRate;
@@ -103,8 +95,10 @@ export class PitchTracker {
     const scores = this.#scores[at]!;
     scores.set(answer);
     this.#pictures[at]!.set(picture);
-    this.#confidence[at] = 1 / (1 + Math.exp(-logit));
-    this.#midi[at] = this.#midiOf(scores, answer.length > 1 ? peakBin(scores) : 0);
+    const midi = this.#midiOf(scores, answer.length > 1 ? peakBin(scores) : 0);
+    this.#midi[at] = midi;
+    this.#read(midi, picture);
+    this.#confidence[at] = this.#peaks.seen / (1 + Math.exp(-logit));
     const bin = this.#path?.push(scores) ?? 0;
     this.#taken++;
     if (this.#taken - 1 - this.#given < this.#lag) return false;
@@ -142,7 +136,7 @@ export class PitchTracker {
     const picture = this.#pictures[at]!;
     const silent = isSilent(picture);
     out.time = this.#given * this.#seconds;
-    out.hz = silent ? 0 : hzOf(this.#options.refine ? this.#refined(midi, picture) : midi);
+    out.hz = silent ? 0 : hzOf(this.#options.refine ? this.#read(midi, picture) : midi);
     const voiced = this.#voicing.decide(this.#given, this.#taken - 1);
     out.confidence = silent ? 0 : this.#voicing.confidence(this.#given, this.#taken - 1);
     out.voiced = voiced && out.hz > 0;
@@ -154,9 +148,12 @@ export class PitchTracker {
     return offset + slope * (scores.length === 1 ? scores[0]! : bin + peakOffset(scores, bin));
   }
 
-  #refined(midi: number, picture: Float32Array): number {
+  /** Looks for the harmonics of a pitch.
+   * @returns the pitch as they say */
+  #read(midi: number, picture: Float32Array): number {
     const semitones = 12 / this.#model.frontEnd.binsPerOctave;
-    return this.#lowest + semitones * refined(picture, (midi - this.#lowest) / semitones, this.#harmonics);
+    this.#peaks.read(picture, (midi - this.#lowest) / semitones);
+    return this.#lowest + semitones * this.#peaks.position;
   }
 
   /** Of the frame to be given and those around it, as far as there are any. */
