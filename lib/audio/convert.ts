@@ -80,107 +80,43 @@ export function inputRange(from: number, to: number, rate: number, target = SAMP
 export async function convert(
   pcm: Pcm,
   rate: number,
-  [from, to]: [from: number, to: number],
+  [from, to]: Range,
   { name, signal, sampleRate = SAMPLE_RATE }: ConvertOptions,
 ): Promise<Float32Array<ArrayBuffer>> {
   signal?.throwIfAborted();
   const output = new Float32Array(to - from);
-  const layout = {
-    bigEndian: false,
-    expanded: NO_TABLE,
-    blockBytes: 0,
-    ...pcm,
-    encoding: encodings.indexOf(pcm.encoding),
-  };
+  const layout = nativeLayout(pcm);
   const badFrame = await withCancel(signal, (cancel) => native.toMono(layout, rate, output, cancel, from, sampleRate));
-  if (badFrame >= 0) {
-    throw new Audio2VecError(
-      'ERR_AUDIO_FORMAT',
-      `${name}: sample ${badFrame} (at ${(badFrame / rate).toFixed(3)} s) is NaN or infinite. Repair or drop the file.`,
-    );
-  }
+  if (badFrame >= 0) throw notFinite(badFrame, rate, name);
   return output;
 }
 
-/** Mono pieces at any rate → pieces at `sampleRate`; where the rate changes, another recording begins. */
-export async function* convertPieces(
-  pieces: AsyncIterable<{ samples: Float32Array; rate: number }>,
-  options: ConvertOptions,
-): AsyncGenerator<Float32Array<ArrayBuffer>, void, undefined> {
-  let converter: PieceConverter | undefined;
-  for await (const { samples, rate } of pieces) {
-    if (converter && rate !== converter.rate) {
-      yield* some(await converter.rest());
-      converter = undefined;
-    }
-    converter ??= new PieceConverter({ encoding: 'f32', channels: 1 }, rate, options);
-    yield* some(await converter.next(bytesOf(samples)));
-  }
-  if (converter) yield* some(await converter.rest());
+/** {@link convert} on the calling thread, for the small chunks of a stream. */
+export function convertSync(
+  pcm: Pcm,
+  rate: number,
+  [from, to]: Range,
+  { name, sampleRate = SAMPLE_RATE }: Omit<ConvertOptions, 'signal'>,
+): Float32Array<ArrayBuffer> {
+  const output = new Float32Array(to - from);
+  const badFrame = native.toMonoSync(nativeLayout(pcm), rate, output, neverCancelled, from, sampleRate);
+  if (badFrame >= 0) throw notFinite(badFrame, rate, name);
+  return output;
 }
 
-const some = (piece: Float32Array<ArrayBuffer>) => (piece.length > 0 ? [piece] : []);
+/** Outputs, from the first to before the last. */
+export type Range = [from: number, to: number];
 
-/** A recording in pieces → mono at `sampleRate`, the same bits as {@link convert} of the whole. Keeps of the input what the next
- * outputs depend on. */
-export class PieceConverter {
-  #held = new Uint8Array(0);
-  /** The frame that `#held` begins with, */
-  #first = 0;
-  /** and how many outputs there were. */
-  #outputs = 0;
-  readonly #reach: number;
-  readonly #target: number;
-  readonly #frameBytes: number;
+const neverCancelled = new Int32Array(1);
 
-  /** @param layout with frames of a fixed size: not `imaAdpcm` */
-  constructor(
-    readonly layout: PcmLayout,
-    readonly rate: number,
-    private readonly options: ConvertOptions,
-  ) {
-    checkRate(rate, options.name);
-    this.#target = options.sampleRate ?? SAMPLE_RATE;
-    this.#reach = native.resampleReach(rate, this.#target);
-    this.#frameBytes = sampleBytes[layout.encoding] * layout.channels;
-  }
-
-  /** What the bytes so far decide, often nothing. They are copied and may end within a frame. */
-  next(bytes: Uint8Array): Promise<Float32Array<ArrayBuffer>> {
-    const held = new Uint8Array(this.#held.length + bytes.length);
-    held.set(this.#held);
-    held.set(bytes, this.#held.length);
-    this.#held = held;
-    return this.#upTo(Math.floor(((this.#end - this.#reach - 1) * this.#target) / this.rate));
-  }
-
-  /** Ends the recording: the outputs that are left. */
-  rest(): Promise<Float32Array<ArrayBuffer>> {
-    return this.#upTo(outputLength(this.#end, this.rate, this.#target));
-  }
-
-  get #heldFrames(): number {
-    return Math.floor(this.#held.length / this.#frameBytes);
-  }
-  get #end(): number {
-    return this.#first + this.#heldFrames;
-  }
-
-  #upTo(end: number): Promise<Float32Array<ArrayBuffer>> {
-    if (end <= this.#outputs) return Promise.resolve(new Float32Array(0));
-    const pcm = { ...this.layout, bytes: this.#held, first: this.#first, frames: this.#heldFrames };
-    const output = convert(pcm, this.rate, [this.#outputs, end], this.options);
-    this.#outputs = end;
-    const [needed] = inputRange(end, end + 1, this.rate, this.#target);
-    const drop = Math.min(Math.max(0, needed - this.#first), this.#heldFrames);
-    this.#held = this.#held.slice(drop * this.#frameBytes);
-    this.#first += drop;
-    return output;
-  }
+function nativeLayout(pcm: Pcm): object {
+  return { bigEndian: false, expanded: NO_TABLE, blockBytes: 0, ...pcm, encoding: encodings.indexOf(pcm.encoding) };
 }
 
-/** Bytes of a sample; IMA ADPCM has blocks instead. */
-const sampleBytes = { u8: 1, s16: 2, s24: 3, s32: 4, f32: 4, f64: 8, companded: 1, imaAdpcm: Number.NaN } as const;
+function notFinite(frame: number, rate: number, name: string): Audio2VecError {
+  const where = `sample ${frame} (at ${(frame / rate).toFixed(3)} s)`;
+  return new Audio2VecError('ERR_AUDIO_FORMAT', `${name}: ${where} is NaN or infinite. Repair or drop the file.`);
+}
 
 /**
  * Resamples mono float32 audio from `rate` to 16 kHz (or `sampleRate`): `max(1, round(length · 16000 / rate))` samples; see

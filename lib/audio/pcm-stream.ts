@@ -1,7 +1,9 @@
 // Live audio in: PCM in chunks of any size → mono at 16 kHz, as it comes.
 import { endianness } from 'node:os';
+import { checkOptions } from '../util/arguments.js';
 import { Audio2VecError, argumentError } from '../util/errors.js';
-import { bytesOf, MAX_RATE, MIN_RATE, type PcmLayout, PieceConverter, SAMPLE_RATE } from './convert.js';
+import { bytesOf, MAX_RATE, MIN_RATE, type PcmLayout, SAMPLE_RATE } from './convert.js';
+import { PieceConverter } from './pieces.js';
 import { memorySource } from './source.js';
 import { parseWav } from './wav.js';
 
@@ -25,6 +27,9 @@ export interface PcmOptions {
   signal?: AbortSignal;
 }
 
+/** Their names. */
+export const pcmOptions = ['rate', 'channels', 'format', 'name', 'signal'] as const satisfies (keyof PcmOptions)[];
+
 /** From this size on, what a WAV header says of its samples means "until the end": recorders that write to a pipe do not
  * know better. */
 const ENDLESS = 0x7fff0000;
@@ -46,6 +51,7 @@ export class PcmStream {
 
   /** @throws `ERR_ARGUMENT` */
   constructor(options: PcmOptions = {}) {
+    checkOptions('options', options, pcmOptions);
     const { rate = SAMPLE_RATE, channels = 1, format = 's16', name = 'audio' } = options;
     if (!Number.isInteger(rate) || rate < MIN_RATE || rate > MAX_RATE) {
       throw argumentError('rate', `a whole number of Hz, ${MIN_RATE} to ${MAX_RATE}`, rate);

@@ -1,9 +1,10 @@
 // Audio in: a file or its bytes → mono float32 at 16 kHz.
 import { Audio2VecError, argumentError } from '../util/errors.js';
-import { checkTarget, convertPieces, outputLength, SAMPLE_RATE } from './convert.js';
+import { checkTarget, outputLength, SAMPLE_RATE } from './convert.js';
 import { type DecodedPiece, decode } from './decode.js';
 import { estimateLength } from './estimate.js';
 import { recognise } from './format.js';
+import { convertPieces } from './pieces.js';
 import { fileSource, memorySource, type Source } from './source.js';
 import { parseWav, wavPieces } from './wav.js';
 
@@ -85,6 +86,24 @@ export async function recordedRate(
   try {
     const found = await recognise(opened);
     return found.format === 'wav' ? (await parseWav(opened, found.start)).rate : undefined;
+  } finally {
+    await opened.close();
+  }
+}
+
+/** How long a recording is, in seconds, as far as its header or its size says so; of a compressed one it may be a guess.
+ * `undefined` where nothing tells.
+ * @throws as {@link readAudio} */
+export async function recordedSeconds(
+  source: string | Uint8Array,
+  options: ReadAudioOptions = {},
+): Promise<number | undefined> {
+  const opened = await open(source, options);
+  try {
+    const found = await recognise(opened);
+    if (found.format !== 'wav') return (await estimateLength(opened, found, SAMPLE_RATE)) / SAMPLE_RATE || undefined;
+    const { frames, rate } = await parseWav(opened, found.start);
+    return frames / rate;
   } finally {
     await opened.close();
   }

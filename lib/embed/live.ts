@@ -1,6 +1,8 @@
 // Embeddings of live audio in the form it comes: PCM → mono at 16 kHz → slices → embeddings to keep.
 import { Transform, type TransformCallback } from 'node:stream';
 import { type PcmChunk, type PcmOptions, PcmStream, SAMPLE_RATE, streamPcm } from '../audio/index.js';
+import { pcmOptions } from '../audio/pcm-stream.js';
+import { checkOptions } from '../util/arguments.js';
 import { Audio2VecError } from '../util/errors.js';
 import type { DueEmbeddings, EmbeddingStream, StreamOptions } from './streaming.js';
 
@@ -13,6 +15,9 @@ interface Streams {
 
 /** What the sound is like ({@link PcmOptions}), and the time from slice to slice. */
 export interface LiveOptions extends PcmOptions, Pick<StreamOptions, 'hopSeconds'> {}
+
+/** Their names. */
+export const liveOptions = [...pcmOptions, 'hopSeconds'] as const satisfies (keyof LiveOptions)[];
 
 /** One slice of the sound. */
 export interface LiveEmbedding {
@@ -28,8 +33,8 @@ export async function* embedLive(
   source: AsyncIterable<PcmChunk> | Iterable<PcmChunk>,
   options: LiveOptions,
 ): AsyncGenerator<LiveEmbedding, void, undefined> {
-  const stream = openStream(encoder, options);
-  for await (const samples of streamPcm(source, options)) yield* copies(stream.push(samples), encoder.dimension);
+  const { stream, pcm } = opened(encoder, options);
+  for await (const samples of streamPcm(source, pcm)) yield* copies(stream.push(samples), encoder.dimension);
   yield* copies(stream.flush(), encoder.dimension);
 }
 
@@ -42,9 +47,10 @@ export class EmbeddingTransform extends Transform {
 
   /** @internal Use `Encoder.transform`. */
   constructor(encoder: Streams, options: LiveOptions) {
-    super({ writableObjectMode: true, readableObjectMode: true, signal: options.signal });
-    this.#pcm = new PcmStream(options);
-    this.#stream = openStream(encoder, options);
+    const { stream, pcm } = opened(encoder, options);
+    super({ writableObjectMode: true, readableObjectMode: true, signal: pcm.signal });
+    this.#pcm = new PcmStream(pcm);
+    this.#stream = stream;
     this.#dimension = encoder.dimension;
   }
 
@@ -68,7 +74,9 @@ export class EmbeddingTransform extends Transform {
   }
 }
 
-function openStream(encoder: Streams, { hopSeconds }: LiveOptions): EmbeddingStream {
+function opened(encoder: Streams, options: LiveOptions): { stream: EmbeddingStream; pcm: PcmOptions } {
+  checkOptions('options', options, liveOptions);
+  const { hopSeconds, ...pcm } = options;
   const { sampleRate } = encoder.frontEnd;
   if (sampleRate !== SAMPLE_RATE) {
     throw new Audio2VecError(
@@ -76,7 +84,7 @@ function openStream(encoder: Streams, { hopSeconds }: LiveOptions): EmbeddingStr
       `The encoder takes audio at ${sampleRate} Hz, but live audio becomes ${SAMPLE_RATE} Hz. Push samples of your own into stream().`,
     );
   }
-  return encoder.stream({ hopSeconds });
+  return { stream: encoder.stream({ hopSeconds }), pcm };
 }
 
 /** What a stream returned, in arrays that it will not overwrite. */

@@ -192,6 +192,15 @@ export interface Native {
     firstOutput: number,
     target: number,
   ): Promise<number>;
+  /** {@link toMono} on the calling thread. */
+  toMonoSync(
+    layout: object,
+    rate: number,
+    output: Float32Array,
+    cancel: Int32Array,
+    firstOutput: number,
+    target: number,
+  ): number;
   /** Input frames to either side of an output that it depends on. */
   resampleReach(rate: number, target: number): number;
   /** Distorts rows `[count]` of `samples`, one request `[kind, level, seed, in, other or -1, out]` after the other, see

@@ -1,23 +1,22 @@
-// The JavaScript face of audio/: toMono and resampleReach.
+// The JavaScript face of audio/: toMono, toMonoSync and resampleReach.
 #include "addon/audio_addon.h"
+
+#include <new>
 
 #include "audio/convert.h"
 
 namespace audio2vec {
 namespace {
 
-// Converts on a thread of libuv's pool. All memory it touches belongs to JavaScript arrays that the references keep
-// alive; lib/audio/convert.ts sees to it that nobody else writes to them meanwhile.
-class ConvertWorker : public Napi::AsyncWorker {
- public:
-  explicit ConvertWorker(const Napi::CallbackInfo& info)
-      : Napi::AsyncWorker(info.Env()), deferred_(Napi::Promise::Deferred::New(info.Env())) {
+// What toMono and toMonoSync are asked for. All memory it touches belongs to the arrays.
+struct Conversion {
+  explicit Conversion(const Napi::CallbackInfo& info) {
     auto layout = info[0].As<Napi::Object>();
     auto bytes = layout.Get("bytes").As<Napi::Uint8Array>();
     auto expanded = layout.Get("expanded").As<Napi::Float32Array>();
-    auto output = info[2].As<Napi::Float32Array>();
-    auto cancel = info[3].As<Napi::Int32Array>();
-    Pcm& pcm = part_.pcm;
+    auto samples = info[2].As<Napi::Float32Array>();
+    auto flag = info[3].As<Napi::Int32Array>();
+    Pcm& pcm = part.pcm;
     pcm.bytes = bytes.Data();
     pcm.encoding = static_cast<Encoding>(layout.Get("encoding").As<Napi::Number>().Int32Value());
     pcm.big_endian = layout.Get("bigEndian").As<Napi::Boolean>();
@@ -25,35 +24,49 @@ class ConvertWorker : public Napi::AsyncWorker {
     pcm.frames = layout.Get("frames").As<Napi::Number>().Int64Value();
     pcm.expanded = expanded.Data();
     pcm.block_bytes = layout.Get("blockBytes").As<Napi::Number>();
-    rate_ = info[1].As<Napi::Number>();
-    target_ = info[5].As<Napi::Number>();
-    output_ = output.Data();
-    part_.first = layout.Get("first").As<Napi::Number>().Int64Value();
-    first_output_ = info[4].As<Napi::Number>().Int64Value();
-    outputs_ = static_cast<long long>(output.ElementLength());
-    cancel_ = cancel.Data();
-    auto kept = Napi::Array::New(info.Env());
+    part.first = layout.Get("first").As<Napi::Number>().Int64Value();
+    rate = info[1].As<Napi::Number>();
+    output = samples.Data();
+    outputs = static_cast<long long>(samples.ElementLength());
+    cancel = flag.Data();
+    first_output = info[4].As<Napi::Number>().Int64Value();
+    target = info[5].As<Napi::Number>();
+    arrays = Napi::Array::New(info.Env());
     uint32_t n = 0;
-    for (Napi::Value value : {Napi::Value(bytes), Napi::Value(expanded), Napi::Value(output), Napi::Value(cancel)})
-      kept.Set(n++, value);
-    kept_ = Napi::Persistent(kept.As<Napi::Object>());
+    for (Napi::Value value : {Napi::Value(bytes), Napi::Value(expanded), Napi::Value(samples), Napi::Value(flag)})
+      arrays.Set(n++, value);
   }
+
+  long long run() const { return convert(part, rate, target, output, first_output, outputs, cancel); }
+
+  Part part;
+  int rate, target;
+  float* output;
+  long long first_output, outputs;
+  const int32_t* cancel;
+  Napi::Array arrays;  // while the call that made it lasts
+};
+
+// Converts on a thread of libuv's pool. The reference keeps the arrays alive; lib/audio/convert.ts sees to it that
+// nobody else writes to them meanwhile.
+class ConvertWorker : public Napi::AsyncWorker {
+ public:
+  explicit ConvertWorker(const Napi::CallbackInfo& info)
+      : Napi::AsyncWorker(info.Env()),
+        deferred_(Napi::Promise::Deferred::New(info.Env())),
+        conversion_(info),
+        kept_(Napi::Persistent(conversion_.arrays.As<Napi::Object>())) {}
 
   Napi::Promise promise() const { return deferred_.Promise(); }
 
-  void Execute() override { result_ = convert(part_, rate_, target_, output_, first_output_, outputs_, cancel_); }
+  void Execute() override { result_ = conversion_.run(); }
   void OnOK() override { deferred_.Resolve(Napi::Number::New(Env(), static_cast<double>(result_))); }
   void OnError(const Napi::Error& error) override { deferred_.Reject(error.Value()); }
 
  private:
   Napi::Promise::Deferred deferred_;
+  Conversion conversion_;
   Napi::ObjectReference kept_;
-  Part part_;
-  int rate_, target_;
-  float* output_;
-  long long first_output_;
-  long long outputs_;
-  const int32_t* cancel_;
   long long result_ = 0;
 };
 
@@ -65,6 +78,15 @@ Napi::Value to_mono(const Napi::CallbackInfo& info) {
   return promise;
 }
 
+// The same on the calling thread, for the small chunks of a stream.
+Napi::Value to_mono_sync(const Napi::CallbackInfo& info) {
+  try {
+    return Napi::Number::New(info.Env(), static_cast<double>(Conversion(info).run()));
+  } catch (const std::bad_alloc& error) {
+    throw Napi::Error::New(info.Env(), error.what());
+  }
+}
+
 // resampleReach(rate, target) → input frames to either side of an output that it depends on.
 Napi::Value resample_reach(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), reach(info[0].As<Napi::Number>(), info[1].As<Napi::Number>()));
@@ -74,6 +96,7 @@ Napi::Value resample_reach(const Napi::CallbackInfo& info) {
 
 void register_audio(Napi::Env env, Napi::Object exports) {
   exports.Set("toMono", Napi::Function::New(env, to_mono));
+  exports.Set("toMonoSync", Napi::Function::New(env, to_mono_sync));
   exports.Set("resampleReach", Napi::Function::New(env, resample_reach));
 }
 

@@ -40,7 +40,8 @@ long long convert(const Part& part, int rate, int target, float* output, long lo
 
   auto filter = resample_filter(rate, target);
   const ResampleFilter& f = *filter;
-  int block = std::max(1, static_cast<int>(static_cast<long long>(kBlockFrames) * f.up / f.down));
+  long long most = std::min(outputs, static_cast<long long>(kBlockFrames) * f.up / f.down);
+  int block = std::max(1, static_cast<int>(most));
   std::vector<float> input(static_cast<size_t>(static_cast<long long>(block) * f.down / f.up) + f.taps + 1);
   for (long long done = 0; done < outputs; done += block) {
     if (cancelled(cancel)) return kCancelled;
