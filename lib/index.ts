@@ -159,7 +159,7 @@ export {
   type PitchTrack,
 } from './systems/pitch/estimator.js';
 export { loadPitchModel, type PitchModel, savePitchModel } from './systems/pitch/model.js';
-export type { PitchStream } from './systems/pitch/pitch-stream.js';
+export type { PitchStream, PitchStreamOptions } from './systems/pitch/pitch-stream.js';
 export type { PitchFrame, TrackOptions } from './systems/pitch/track.js';
 export { deployedCodes } from './systems/wav2vec-c/deployed.js';
 export {

@@ -70,6 +70,15 @@ describe('encode', () => {
   test('wrong samples and options are told, an abort ends it', async () => {
     await expect(speech.encode(new Float32Array(0))).rejects.toMatchObject({ code: 'ERR_ARGUMENT' });
     await expect(speech.encode(Float32Array.of(0, Number.NaN))).rejects.toThrow('samples[1]');
+    // Wherever it is: in a window in the middle, in the last samples, which no code is made of.
+    for (const at of [0, 4_000, 69_000, 69_999]) {
+      const bad = sound(70_000);
+      bad[at] = Number.POSITIVE_INFINITY;
+      await expect(speech.encode(bad)).rejects.toMatchObject({
+        code: 'ERR_ARGUMENT',
+        message: expect.stringContaining(`samples[${at}]`),
+      });
+    }
     await expect(speech.encode(sound(800), { vectors: 'all' as never })).rejects.toThrow('vectors');
     await expect(speech.encode(sound(800), { signal: AbortSignal.abort(new Error('enough')) })).rejects.toThrow(
       'enough',

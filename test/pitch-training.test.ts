@@ -225,7 +225,11 @@ it('options that are wrong are named', () => {
     [{ channels: 0 }, /channels/],
     [{ calibration: 1 }, /calibration/],
     [{ tones: -1 }, /tones/],
-    [{ error: 'l3' as 'l1' }, /error/],
+    [{ objective: 'spice', error: 'l3' as 'l1' }, /error must be huber/],
+    [{ reconstruction: 5 }, /reconstruction must be left out with the objective pesto: it belongs to spice/],
+    [{ error: 'huber' }, /error must be left out/],
+    [{ objective: 'spice', tones: 0 }, /tones must be left out with the objective spice: it belongs to pesto/],
+    [{ objective: 'spice', without: 'shift' }, /without must be left out/],
     [{ clean: 1 as unknown as boolean }, /clean/],
     [{ frontEnd: { bins: 5000 } }, /bins/],
   ];

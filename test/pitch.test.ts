@@ -93,6 +93,20 @@ describe('pitch of a recording', () => {
     expect(Math.abs(cents(track.hz[middle(track)]!, 180))).toBeLessThan(20);
   });
 
+  it('says unvoiced of tones above its highest pitch', async () => {
+    for (const smoothing of ['viterbi', 'none'] as const) {
+      for (const hz of [3500, 3800, 3900]) {
+        const track = await estimator.estimate(tone(hz, 0.5), { smoothing });
+        expect(Math.abs(cents(track.hz[12]!, hz)), `${hz} Hz`).toBeLessThan(5);
+        expect(track.voiced[12], `${hz} Hz`).toBe(1);
+      }
+      for (let hz = 3990; hz < 8000; hz *= 1.005) {
+        const { voiced } = await estimator.estimate(tone(hz, 0.3), { smoothing });
+        expect(voiced.subarray(4, -4).includes(1), `${hz} Hz`).toBe(false);
+      }
+    }
+  });
+
   it('takes other sample rates', async () => {
     for (const rate of [8000, 44_100, 48_000]) {
       const track = await estimator.estimate(tone(261.6, 0.7, rate), { sampleRate: rate });
@@ -143,6 +157,18 @@ describe('pitch of a recording', () => {
     await expect(refused(new Float32Array(0))).rejects.toMatchObject({ code: 'ERR_ARGUMENT', message: /samples/ });
     await expect(refused([0] as unknown as Float32Array)).rejects.toMatchObject({ code: 'ERR_ARGUMENT' });
     await expect(refused(Float32Array.of(0, Number.NaN))).rejects.toMatchObject({ message: /samples\[1\]/ });
+    // Wherever it is, at any rate.
+    for (const [length, at, sampleRate] of [
+      [1000, 999, RATE],
+      [50 * RATE, 33 * RATE, RATE],
+      [50 * RATE, 50 * RATE - 1, RATE],
+      [90_000, 70_123, 48_000],
+    ] as const) {
+      const bad = tone(200, length / RATE);
+      bad[at] = Number.NEGATIVE_INFINITY;
+      const named = { code: 'ERR_ARGUMENT', message: expect.stringContaining(`samples[${at}]`) };
+      await expect(refused(bad, { sampleRate })).rejects.toMatchObject(named);
+    }
     const ok = new Float32Array(1000);
     await expect(refused(ok, { threshold: 2 })).rejects.toMatchObject({ message: /threshold/ });
     await expect(refused(ok, { smoothing: 'much' })).rejects.toMatchObject({ message: /smoothing/ });
@@ -171,6 +197,43 @@ describe('a stream of pitch', () => {
       expect(Float32Array.from(frames, (f) => f.confidence)).toEqual(whole.confidence);
       expect(Uint8Array.from(frames, (f) => (f.voiced ? 1 : 0))).toEqual(whole.voiced);
     }
+  });
+
+  it('takes other sample rates, with the bits of the whole recording', async () => {
+    const random = new Random('rates');
+    for (const sampleRate of [8000, 44_100, 48_000, 192_000]) {
+      const samples = melody({ sampleRate, seconds: 2, lowHz: 80, highHz: 800 }, new Random(sampleRate)).samples;
+      const whole = await estimator.estimate(samples, { sampleRate });
+      const stream = estimator.stream({ sampleRate });
+      for (let round = 0; round < 2; round++) {
+        const frames: PitchFrame[] = [];
+        for (let at = 0; at < samples.length; ) {
+          const end = at + 1 + random.int(random.uniform() < 0.1 ? 30_000 : 500);
+          frames.push(...stream.push(samples.subarray(at, end)));
+          at = end;
+        }
+        frames.push(...stream.flush());
+        expect(Float32Array.from(frames, (f) => f.hz)).toEqual(whole.hz);
+        expect(Float32Array.from(frames, (f) => f.confidence)).toEqual(whole.confidence);
+        // What was pushed before an error or a reset is forgotten.
+        stream.push(samples.subarray(0, 3000));
+        expect(() => stream.push(Float32Array.of(0, Number.NaN))).toThrow(/chunk\[1\]/);
+      }
+      const late = estimator.latency({ sampleRate, smoothing: 'none' }) / 1000;
+      const live = estimator.stream({ sampleRate, smoothing: 'none' });
+      expect(live.push(samples.subarray(0, Math.floor(late * sampleRate))).length).toBe(0);
+      expect(live.push(samples.subarray(0, Math.ceil(0.002 * sampleRate))).length).toBe(1);
+    }
+    for (const sampleRate of [0, 999, 16_000.5, '48000' as unknown as number]) {
+      expect(() => estimator.stream({ sampleRate })).toThrow(/sampleRate must be an integer/);
+    }
+  });
+
+  it('names the place of a sample that is not finite in a long chunk', () => {
+    const stream = estimator.stream();
+    const chunk = tone(200, 2);
+    chunk[20_000] = Number.NaN;
+    expect(() => stream.push(chunk)).toThrow(/chunk\[20000\]/);
   });
 
   it('begins anew after flush, reset and errors, and is as late as it says', () => {

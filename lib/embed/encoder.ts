@@ -6,12 +6,12 @@ import type { PcmChunk } from '../audio/index.js';
 import { Network } from '../engine/network.js';
 import { features } from '../features/compute.js';
 import { type FrontEndConfig, frameCount, frontEndOf } from '../features/front-ends.js';
-import { type HopOptions, hopFrames, samplesOf, sliceMiddle, sliceStarts } from '../features/slices.js';
+import { type HopOptions, hopFrames, hopOptions, samplesOf, sliceMiddle, sliceStarts } from '../features/slices.js';
 import { sizeOf } from '../graph/graph.js';
 import type { EncoderConfig } from '../models/blocks.js';
 import { checkEncoderModel, type EncoderModel, encoderGraph, loadEncoderModel } from '../models/encoder-model.js';
 import type { ReadOut } from '../models/read-out.js';
-import { checkFinite } from '../util/arguments.js';
+import { checkFinite, checkOptions, notFiniteOr } from '../util/arguments.js';
 import { copied } from '../util/copied.js';
 import { Audio2VecError, argumentError } from '../util/errors.js';
 import { EmbeddingTransform, embedLive, type LiveEmbedding, type LiveOptions } from './live.js';
@@ -93,7 +93,9 @@ export class Encoder {
   /** Values in an embedding: all that is read, see {@link ReadOut}. */
   readonly dimension: number;
 
-  private constructor(given: EncoderModel, { threads = availableParallelism(), isa, readOut }: EncoderOptions) {
+  private constructor(given: EncoderModel, options: EncoderOptions) {
+    checkOptions('options', options, ['threads', 'isa', 'readOut']);
+    const { threads = availableParallelism(), isa, readOut } = options;
     const model = readOut === undefined ? given : { ...given, readOut };
     checkEncoderModel(model);
     const { input, output } = encoderGraph(model.config, model.readOut);
@@ -154,6 +156,7 @@ export class Encoder {
   /** The same from log-mel `[frames, bands]` of this encoder's front end, not normalised. Less than a slice is filled up
    * with the log-mel of silence, ln(logOffset). */
   async embedLogMel(logMel: Float32Array, options: EmbedOptions = {}): Promise<TimestampEmbeddings> {
+    checkOptions('options', options, [...hopOptions, 'signal']);
     const { frames: slice, bands } = this.config;
     const hop = hopFrames(options, slice, this.frontEnd);
     if (!(logMel instanceof Float32Array) || logMel.length === 0 || logMel.length % bands) {
@@ -189,6 +192,7 @@ export class Encoder {
   /** Embeddings of samples at the front end's rate, pushed as they come; {@link live} is simpler. What it returns is
    * overwritten by the next push: copy what is to be kept. Any number of streams share this encoder's weights. */
   stream(options: StreamOptions = {}): EmbeddingStream {
+    checkOptions('options', options, hopOptions);
     this.#checkOpen();
     this.#streamNetwork ??= this.#makeNetwork(1, 1);
     const nodes = { input: this.#input, output: this.#output, dimension: this.dimension };
@@ -265,6 +269,7 @@ export class Encoder {
   }
 
   async #embedAll(clips: readonly Clip[], options: EmbedOptions) {
+    checkOptions('options', options, [...hopOptions, 'signal']);
     const { signal } = options;
     signal?.throwIfAborted();
     const { frames: slice, bands } = this.config;
@@ -370,10 +375,9 @@ function checkSamples({ name, samples }: Clip, tail: number): void {
 }
 
 /** The front end refused a part of the clip: says where in the clip. */
-function notAudio({ name, samples }: Clip, cause: Error): Audio2VecError {
-  const at = samples.findIndex((x) => !Number.isFinite(x));
-  if (at >= 0) return argumentError(`${name}[${at}]`, 'finite', samples[at]);
-  return new Audio2VecError('ERR_ARGUMENT', cause.message.replace(/^samples/, name), { cause });
+function notAudio({ name, samples }: Clip, cause: Error): unknown {
+  const named = new Audio2VecError('ERR_ARGUMENT', cause.message.replace(/^samples/, name), { cause });
+  return notFiniteOr(name, samples, named);
 }
 
 /** Followed by silence up to `length`. */

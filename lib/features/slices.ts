@@ -33,6 +33,9 @@ export interface HopOptions {
   hop?: number;
 }
 
+/** Their names. */
+export const hopOptions = ['hopSeconds', 'hop'] as const satisfies (keyof HopOptions)[];
+
 /** Frames from slice to slice, of one who asked in either unit. */
 export function hopFrames({ hopSeconds, hop }: HopOptions, slice: number, frontEnd: FrontEndConfig): number {
   if (hopSeconds === undefined) return checkHop(hop, slice);

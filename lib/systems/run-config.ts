@@ -1,5 +1,6 @@
 // What every training run is told: how long, how fast, from which seed.
 import { availableParallelism } from 'node:os';
+import { checkOptions } from '../util/arguments.js';
 import { argumentError } from '../util/errors.js';
 import { checkSchedule, type Schedule } from './learning-rate.js';
 
@@ -45,8 +46,15 @@ export interface RunConfig {
 /** What a system has other defaults for. */
 export type RunDefaults = Pick<RunOptions, 'batchSize' | 'steps' | 'learningRate' | 'warmUp' | 'weightDecay'>;
 
-/** Fills in defaults and checks; `ERR_ARGUMENT` names the option that is wrong. */
-export function runConfig(o: RunOptions, defaults: RunDefaults = {}): RunConfig {
+const runOptions: readonly (keyof RunOptions)[] = [
+  ...(['batchSize', 'steps', 'minutes', 'learningRate', 'warmUp', 'decay', 'floor'] as const),
+  ...(['weightDecay', 'seed', 'threads', 'evaluateEvery'] as const),
+];
+
+/** Fills in defaults and checks; `ERR_ARGUMENT` names the option that is wrong.
+ * @param own names of the options that a system has besides; given, others that are none of a run are refused */
+export function runConfig(o: RunOptions, defaults: RunDefaults = {}, own?: readonly string[]): RunConfig {
+  if (own) checkOptions('options', o, [...runOptions, ...own] as (keyof RunOptions)[]);
   if (o.steps !== undefined && o.minutes !== undefined) {
     throw argumentError('minutes', 'absent when steps is given', o.minutes);
   }

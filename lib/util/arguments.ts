@@ -29,6 +29,13 @@ export function checkFinite(name: string, values: Float32Array | Float64Array, f
   if (bad >= 0) throw argumentError(`${name}[${bad}]`, 'finite', values[bad]);
 }
 
+/** What to throw where a part of `values` was refused for `cause`: an `ERR_ARGUMENT` that names the place of the first value
+ * that is not finite, if there is one. So nobody need look at all of a long recording beforehand. */
+export function notFiniteOr(name: string, values: Float32Array, cause: unknown): unknown {
+  const bad = notFiniteAt(values);
+  return bad < 0 ? cause : argumentError(`${name}[${bad}]`, 'finite', values[bad]);
+}
+
 export function checkBoolean(name: string, value: unknown): void {
   if (typeof value !== 'boolean') throw argumentError(name, 'true or false', value);
 }

@@ -3,6 +3,7 @@ import type { CqtConfig } from '../../features/cqt-config.js';
 import { argumentError } from '../../util/errors.js';
 import { type RunConfig, type RunOptions, runConfig } from '../run-config.js';
 import { errorKinds, type ObjectiveName, objectives, pestoLosses, pitchRunDefaults } from './choices.js';
+import { pitchDescription } from './description.js';
 import { checkCqt, pitchCqt, spicePitchCqt } from './front-end.js';
 
 export interface PitchOptions extends RunOptions {
@@ -46,10 +47,23 @@ export interface PitchConfig extends RunConfig {
   frontEnd: CqtConfig;
 }
 
+/** Options that only one objective has. */
+const objectiveOptions = {
+  pesto: ['tones', 'without'],
+  spice: ['reconstruction', 'error'],
+} as const satisfies Record<ObjectiveName, readonly (keyof PitchOptions)[]>;
+
 export function pitchConfig(options: PitchOptions): PitchConfig {
   const { objective = 'pesto', channels = 16, tones = 1, clean = false, fixedOctave = false } = options;
   const { reconstruction = 10, error = 'huber', calibration = 5, backgrounds, without } = options;
+  const run = runConfig(options, pitchRunDefaults, [...Object.keys(pitchDescription.options), 'frontEnd']);
   if (!objectives.includes(objective)) throw argumentError('objective', objectives.join(' or '), objective);
+  for (const other of objectives.filter((name) => name !== objective)) {
+    for (const name of objectiveOptions[other]) {
+      const wanted = `left out with the objective ${objective}: it belongs to ${other}`;
+      if (options[name] !== undefined) throw argumentError(name, wanted, options[name]);
+    }
+  }
   if (without !== undefined && !pestoLosses.includes(without)) {
     throw argumentError('without', pestoLosses.join(', '), without);
   }
@@ -70,7 +84,6 @@ export function pitchConfig(options: PitchOptions): PitchConfig {
     throw argumentError('backgrounds', 'a folder', backgrounds);
   }
   const frontEnd = checkCqt({ ...(objective === 'spice' ? spicePitchCqt : pitchCqt), ...options.frontEnd });
-  const run = runConfig(options, pitchRunDefaults);
   return {
     ...run,
     objective,

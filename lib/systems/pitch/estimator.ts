@@ -2,19 +2,27 @@
 
 import { fileURLToPath } from 'node:url';
 import { MAX_RATE, MIN_RATE, resample, SAMPLE_RATE } from '../../audio/index.js';
+import { StreamResampler } from '../../audio/pieces.js';
 import { features } from '../../features/compute.js';
 import { cqtFrontEnd } from '../../features/cqt.js';
 import type { CqtConfig } from '../../features/cqt-config.js';
 import type { DeployedModel } from '../../models/deployed-model.js';
-import { checkFinite } from '../../util/arguments.js';
+import { checkOptions, notFiniteOr } from '../../util/arguments.js';
 import { partOf } from '../../util/copied.js';
 import { Audio2VecError, argumentError } from '../../util/errors.js';
 import { deployedPitch } from './deployed.js';
 import { FrameReader } from './frame-reader.js';
 import { marginFrames } from './front-end.js';
 import { checkPitchModel, loadPitchModel, objectiveOf, type PitchModel } from './model.js';
-import { PitchStream } from './pitch-stream.js';
-import { checkTrackOptions, lookahead, type PitchFrame, PitchTracker, type TrackOptions } from './track.js';
+import { PitchStream, type PitchStreamOptions } from './pitch-stream.js';
+import {
+  checkTrackOptions,
+  lookahead,
+  type PitchFrame,
+  PitchTracker,
+  type TrackOptions,
+  trackOptions,
+} from './track.js';
 
 /** Pitch of a recording, an entry for each frame. */
 export interface PitchTrack {
@@ -61,10 +69,11 @@ export class PitchEstimator {
   /** A network that no call is using: making one takes as long as some seconds of sound. */
   #idle: Readers | undefined;
 
-  private constructor(model: PitchModel, { isa }: EstimatorOptions) {
+  private constructor(model: PitchModel, options: EstimatorOptions) {
+    checkOptions('options', options, ['isa']);
     checkPitchModel(model);
     this.model = model;
-    this.#isa = isa;
+    this.#isa = options.isa;
     this.#idle = this.#readers(); // which complains of an instruction set that is not there
   }
 
@@ -95,14 +104,66 @@ export class PitchEstimator {
 
   /** @throws `ERR_ARGUMENT` for samples that are empty or not finite; the signal's reason */
   async estimate(samples: Float32Array, options: EstimateOptions = {}): Promise<PitchTrack> {
+    checkOptions('options', options, [...trackOptions, 'sampleRate', 'signal', 'onProgress']);
     const { signal, onProgress, sampleRate = this.frontEnd.sampleRate } = options;
     signal?.throwIfAborted();
     const settings = checkTrackOptions(options, this.model);
     if (!(samples instanceof Float32Array)) throw argumentError('samples', 'a Float32Array', samples);
     if (samples.length === 0) throw new Audio2VecError('ERR_ARGUMENT', 'samples must not be empty.');
     checkRate(sampleRate, this.frontEnd);
-    checkFinite('samples', samples);
-    const mono = sampleRate === this.frontEnd.sampleRate ? samples : await resample(samples, sampleRate, { signal });
+    try {
+      const mono = sampleRate === this.frontEnd.sampleRate ? samples : await resample(samples, sampleRate, { signal });
+      return await this.#track(mono, settings, { signal, onProgress });
+    } catch (error) {
+      const isAudio = error instanceof Audio2VecError && ['ERR_ARGUMENT', 'ERR_AUDIO_FORMAT'].includes(error.code);
+      throw isAudio ? notFiniteOr('samples', samples, error) : error;
+    }
+  }
+
+  /** Pitch of sound as it comes in: bit-equal to {@link estimate} of all of it. */
+  stream(options: PitchStreamOptions = {}): PitchStream {
+    const { settings, sampleRate } = this.#streamOptions(options);
+    return new PitchStream(this.model, settings, sampleRate, this.#isa);
+  }
+
+  /** Milliseconds from a sound to its estimate in a stream. */
+  latency(options: PitchStreamOptions = {}): number {
+    const { settings, sampleRate } = this.#streamOptions(options);
+    const { hop, sampleRate: own } = this.frontEnd;
+    const { context } = objectiveOf(this.model.objective);
+    const resampling = sampleRate === own ? 0 : new StreamResampler(sampleRate, own).latency;
+    const frames = context + lookahead(settings.smoothing);
+    return 1000 * (resampling + (cqtFrontEnd.latency(this.frontEnd) + frames * hop) / own);
+  }
+
+  /** What runs on a phone: a waveform or decibels in, Hz and confidence of so many frames out (default: 50, a second),
+   * without smoothing. The exports read nothing else. */
+  deployed(frames?: number): DeployedModel {
+    return deployedPitch(this.model, frames);
+  }
+
+  /** Gives the memory back at once; a later call takes it anew. */
+  close(): void {
+    for (const reader of this.#idle ?? []) reader.close();
+    this.#idle = undefined;
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  #streamOptions(options: PitchStreamOptions) {
+    checkOptions('options', options, [...trackOptions, 'sampleRate']);
+    const { sampleRate = this.frontEnd.sampleRate } = options;
+    checkRate(sampleRate, this.frontEnd);
+    return { settings: checkTrackOptions(options, this.model), sampleRate };
+  }
+
+  async #track(
+    mono: Float32Array,
+    settings: Required<TrackOptions>,
+    { signal, onProgress }: Pick<EstimateOptions, 'signal' | 'onProgress'>,
+  ): Promise<PitchTrack> {
     const { length } = mono;
     const frames = cqtFrontEnd.frameCount(length, this.frontEnd);
     const track = emptyTrack(frames);
@@ -141,35 +202,6 @@ export class PitchEstimator {
     }
     while (tracker.flush(frame)) keep();
     return track;
-  }
-
-  /** Pitch of sound as it comes in, at the model's sample rate (16 kHz): bit-equal to {@link estimate} of all of it. */
-  stream(options: TrackOptions = {}): PitchStream {
-    return new PitchStream(this.model, checkTrackOptions(options, this.model), this.#isa);
-  }
-
-  /** Milliseconds from a sound to its estimate in a stream. */
-  latency(options: TrackOptions = {}): number {
-    const { smoothing } = checkTrackOptions(options, this.model);
-    const { sampleRate, hop } = this.frontEnd;
-    const { context } = objectiveOf(this.model.objective);
-    return (1000 * (cqtFrontEnd.latency(this.frontEnd) + (context + lookahead(smoothing)) * hop)) / sampleRate;
-  }
-
-  /** What runs on a phone: a waveform or decibels in, Hz and confidence of so many frames out (default: 50, a second),
-   * without smoothing. The exports read nothing else. */
-  deployed(frames?: number): DeployedModel {
-    return deployedPitch(this.model, frames);
-  }
-
-  /** Gives the memory back at once; a later call takes it anew. */
-  close(): void {
-    for (const reader of this.#idle ?? []) reader.close();
-    this.#idle = undefined;
-  }
-
-  [Symbol.dispose](): void {
-    this.close();
   }
 
   /** Decibels of frames first - context … first + count + context, those beyond the recording being its first and last. */

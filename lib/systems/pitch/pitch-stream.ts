@@ -1,5 +1,6 @@
 // Pitch of sound as it comes in.
 
+import { StreamResampler } from '../../audio/pieces.js';
 import { cqtFrontEnd } from '../../features/cqt.js';
 import type { CqtStream } from '../../features/cqt-stream.js';
 import { notFiniteAt } from '../../util/arguments.js';
@@ -8,16 +9,23 @@ import { FrameReader } from './frame-reader.js';
 import type { PitchModel } from './model.js';
 import { type PitchFrame, PitchTracker, type TrackOptions } from './track.js';
 
+export interface PitchStreamOptions extends TrackOptions {
+  /** Of the chunks; default: the model's (16 kHz). Others are resampled. */
+  sampleRate?: number;
+}
+
 /** Samples that are taken at once from a larger chunk, so that memory does not depend on its size. */
 const PIECE = 4096;
 
 /** Push samples in chunks of any size, get the frames that became due: bit-equal to `PitchEstimator.estimate` of all samples
- * together. Works on the calling thread and, once it runs, allocates no
- * arrays, only the frames that it returns. */
+ * together. Works on the calling thread and, once it runs, allocates no arrays, only the frames that it returns; at another
+ * sample rate than the model's also what it resamples. */
 export class PitchStream {
   readonly #cqt: CqtStream;
   readonly #reader: FrameReader;
   readonly #tracker: PitchTracker;
+  /** Unless chunks have the model's rate. */
+  readonly #resampler: StreamResampler | undefined;
   /** The reader's frame in the middle. */
   readonly #picture: Float32Array;
   /** Frames of the front end from one piece. */
@@ -28,7 +36,9 @@ export class PitchStream {
   readonly #frame: PitchFrame = { time: 0, hz: 0, confidence: 0, voiced: false };
 
   /** @internal Use `PitchEstimator.stream`. */
-  constructor(model: PitchModel, options: Required<TrackOptions>, isa?: string) {
+  constructor(model: PitchModel, options: Required<TrackOptions>, sampleRate: number, isa?: string) {
+    const { sampleRate: own } = model.frontEnd;
+    if (sampleRate !== own) this.#resampler = new StreamResampler(sampleRate, own);
     this.#cqt = cqtFrontEnd.stream(model.frontEnd, isa);
     this.#reader = new FrameReader(model, 1, isa);
     this.#picture = this.#reader.picture(0);
@@ -37,27 +47,19 @@ export class PitchStream {
     this.#last = new Float32Array(model.frontEnd.bins);
   }
 
-  /** Takes samples (mono, at the model's rate, normally in ±1).
+  /** Takes samples (mono, normally in ±1).
    * @throws `ERR_ARGUMENT` for a sample that is not finite; the stream is then as if just {@link reset} */
   push(chunk: Float32Array): PitchFrame[] {
     if (!(chunk instanceof Float32Array)) throw argumentError('chunk', 'a Float32Array', chunk);
-    const bad = notFiniteAt(chunk);
-    if (bad >= 0) {
-      this.reset();
-      throw argumentError(`chunk[${bad}]`, 'finite', chunk[bad]);
-    }
     const due: PitchFrame[] = [];
     for (let at = 0; at < chunk.length; at += PIECE) {
       const piece = chunk.subarray(at, at + PIECE);
-      this.#room(this.#cqt.framesAfter(piece.length));
-      let frames: number;
-      try {
-        frames = this.#cqt.pushInto(piece, this.#db);
-      } catch (error) {
+      const bad = notFiniteAt(piece);
+      if (bad >= 0) {
         this.reset();
-        throw error;
+        throw argumentError(`chunk[${at + bad}]`, 'finite', piece[bad]);
       }
-      for (let t = 0; t < frames; t++) this.#take(this.#db, t * this.#last.length, due);
+      this.#hear(this.#resampler ? this.#resampler.push(piece) : piece, due);
     }
     return due;
   }
@@ -65,6 +67,7 @@ export class PitchStream {
   /** Ends the recording: the frames that wait. The next sample starts another. */
   flush(): PitchFrame[] {
     const due: PitchFrame[] = [];
+    if (this.#resampler) this.#hear(this.#resampler.flush(), due);
     this.#room(this.#cqt.framesLeft);
     const frames = this.#cqt.flushInto(this.#db);
     for (let t = 0; t < frames; t++) this.#take(this.#db, t * this.#last.length, due);
@@ -76,6 +79,7 @@ export class PitchStream {
 
   /** Forgets everything: the next sample starts a new recording. */
   reset(): void {
+    this.#resampler?.reset();
     this.#cqt.reset();
     this.#tracker.reset();
     this.#frames = 0;
@@ -88,6 +92,19 @@ export class PitchStream {
 
   [Symbol.dispose](): void {
     this.close();
+  }
+
+  /** Samples at the model's rate. */
+  #hear(samples: Float32Array, due: PitchFrame[]): void {
+    this.#room(this.#cqt.framesAfter(samples.length));
+    let frames: number;
+    try {
+      frames = this.#cqt.pushInto(samples, this.#db);
+    } catch (error) {
+      this.reset();
+      throw error;
+    }
+    for (let t = 0; t < frames; t++) this.#take(this.#db, t * this.#last.length, due);
   }
 
   #room(frames: number): void {

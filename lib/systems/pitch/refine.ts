@@ -38,12 +38,14 @@ export class HarmonicPeaks {
   /** @param frame normalised decibels of its bins
    * @param position where the pitch is thought to be, in bins */
   read(frame: Float32Array, position: number): void {
-    let [moment, weights] = [0, 0];
+    let moment = 0;
+    let weights = 0;
     for (const above of this.#harmonics) {
       const nearest = Math.round(position + above);
       const last = Math.min(frame.length - 2, nearest + REACH + 1);
       for (let bin = Math.max(1, nearest - REACH - 1); bin <= last; bin++) {
-        const [rise, fall] = [frame[bin]! - frame[bin - 1]!, frame[bin]! - frame[bin + 1]!];
+        const rise = frame[bin]! - frame[bin - 1]!;
+        const fall = frame[bin]! - frame[bin + 1]!;
         const peak = Math.min(1, 0.5 + PEAK_STEEPNESS * Math.min(rise, fall));
         if (peak <= 0) continue;
         const top = bin + (0.5 * (rise - fall)) / Math.max(rise + fall, LEAST_CURVATURE);

@@ -17,6 +17,9 @@ export interface TrackOptions {
   refine?: boolean;
 }
 
+/** Their names. */
+export const trackOptions = ['threshold', 'smoothing', 'refine'] as const satisfies (keyof TrackOptions)[];
+
 /** Pitch at one time. */
 export interface PitchFrame {
   /** Seconds from the start: the frame's centre. */

@@ -6,7 +6,7 @@ import { Network } from '../../engine/network.js';
 import { features } from '../../features/compute.js';
 import { type FrontEndConfig, frameCount, frameTime } from '../../features/front-ends.js';
 import { samplesOf } from '../../features/slices.js';
-import { checkFinite } from '../../util/arguments.js';
+import { checkFinite, checkOptions, notFiniteOr } from '../../util/arguments.js';
 import { partOf } from '../../util/copied.js';
 import { Audio2VecError, argumentError } from '../../util/errors.js';
 import { CodesStream, type CodesStreamOptions } from './codes-stream.js';
@@ -69,7 +69,9 @@ export class SpeechCodes {
   #decoder?: Network;
   #queue: Promise<unknown> = Promise.resolve();
 
-  private constructor(model: CodesModel, { threads = availableParallelism(), isa }: SpeechCodesOptions) {
+  private constructor(model: CodesModel, options: SpeechCodesOptions) {
+    checkOptions('options', options, ['threads', 'isa']);
+    const { threads = availableParallelism(), isa } = options;
     checkCodesModel(model);
     this.model = model;
     this.#threads = threads;
@@ -120,12 +122,16 @@ export class SpeechCodes {
 
   /** Codes of a recording.
    * @throws `ERR_ARGUMENT` for samples that are empty or not finite; the signal's reason */
-  async encode(samples: Float32Array, { vectors, signal }: EncodeOptions = {}): Promise<CodedSpeech> {
+  async encode(samples: Float32Array, options: EncodeOptions = {}): Promise<CodedSpeech> {
+    checkOptions('options', options, ['vectors', 'signal']);
+    const { vectors, signal } = options;
     signal?.throwIfAborted();
     checkVectors(vectors);
     const padded = checkedSamples(samples, samplesOf(framesPerCode, this.frontEnd));
     const { length } = padded;
     const count = Math.floor(frameCount(length, this.frontEnd) / framesPerCode);
+    // What no frame reads; the front end notices all else.
+    checkFinite('samples', padded, samplesOf(count * framesPerCode, this.frontEnd));
     const codes = new Uint16Array(count * this.books);
     const { latents: width, context: contextWidth } = this.widths;
     const latents = vectors === 'latents' ? new Float32Array(count * width) : undefined;
@@ -146,7 +152,9 @@ export class SpeechCodes {
 
   /** Codes `[frames, books]` back to the log-mel that they stand for, `[3 · frames, bands]`.
    * @throws `ERR_ARGUMENT` for codes that are none; the signal's reason */
-  async decode(given: ArrayLike<number>, { signal }: { signal?: AbortSignal } = {}): Promise<Float32Array> {
+  async decode(given: ArrayLike<number>, options: { signal?: AbortSignal } = {}): Promise<Float32Array> {
+    checkOptions('options', options, ['signal']);
+    const { signal } = options;
     const { books, codes: size } = this;
     const { bands, width: _, ...shape } = this.model.shape;
     const codes = Array.from(given ?? []); // the caller may do what he likes with his
@@ -188,6 +196,7 @@ export class SpeechCodes {
 
   /** Codes of audio as it comes in. Any number of streams share this model's weights. */
   stream(options: CodesStreamOptions = {}): CodesStream {
+    checkOptions('options', options, ['vectors']);
     checkVectors(options.vectors);
     const network = (kind: WindowKind) => {
       const found = this.#streamNetworks.get(kind) ?? windowNetwork(this.model, kind, this.#streamOptions());
@@ -251,7 +260,9 @@ export class SpeechCodes {
       const examples = Math.min(BATCH, windows - first);
       const begin = (first * block - reach) * framesPerCode;
       const part = (from: number, to: number) => partOf(samples, length, from, to);
-      await this.#logMel(logMel, begin, count * framesPerCode, part, signal);
+      await this.#logMel(logMel, begin, count * framesPerCode, part, signal).catch((error) => {
+        throw error.code === 'ERR_ARGUMENT' ? notFiniteOr('samples', samples, error) : error;
+      });
       const store = { frames: logMel.length / bands, native: logMel };
       const frames = Float64Array.from({ length: examples }, (_, i) => i * block * framesPerCode);
       const batch = { examples, inputs: { [nodes.input]: { frames, store } } };
@@ -283,9 +294,7 @@ export class SpeechCodes {
     const from = begin * hop;
     const samples = part(from, from + samplesOf(last - begin, this.frontEnd));
     const target = out.subarray((begin - first) * bands, (last - first) * bands);
-    await features(samples, { frontEnd: this.frontEnd, isa: this.#isa, out: target, signal }).catch((error) => {
-      throw error.code === 'ERR_ARGUMENT' ? notAudio(samples, error) : error;
-    });
+    await features(samples, { frontEnd: this.frontEnd, isa: this.#isa, out: target, signal });
   }
 
   /** A network computes one batch at a time: whoever comes waits for those before. */
@@ -308,14 +317,8 @@ function checkVectors(vectors: unknown): void {
 function checkedSamples(samples: Float32Array, least: number): Float32Array {
   if (!(samples instanceof Float32Array)) throw argumentError('samples', 'a Float32Array', samples);
   if (samples.length === 0) throw new Audio2VecError('ERR_ARGUMENT', 'samples must not be empty.');
-  checkFinite('samples', samples);
   if (samples.length >= least) return samples;
   const padded = new Float32Array(least);
   padded.set(samples);
   return padded;
-}
-
-function notAudio(samples: Float32Array, cause: Error): Error {
-  const at = samples.findIndex((x) => !Number.isFinite(x));
-  return at >= 0 ? argumentError(`samples[${at}]`, 'finite', samples[at]) : cause;
 }
