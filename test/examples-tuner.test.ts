@@ -60,10 +60,12 @@ describe.runIf(executablePath)('the tuner page', () => {
     expect(await page.textContent('#note')).toBe('A4');
     const shown = (await page.textContent('#detail'))!;
     const [, hz, cents] = /^([\d.]+) Hz, \+(\d+) cents$/.exec(shown)!.map(Number);
-    expect(Math.abs(hz! - HZ)).toBeLessThan(2);
-    expect(Math.abs(cents! - 20)).toBeLessThan(8);
+    expect(Math.abs(hz! - HZ)).toBeLessThan(0.2);
+    expect(cents).toBe(20);
     await page.click('#microphone');
     await page.waitForFunction("document.getElementById('status').textContent === 'Stopped.'");
+    expect([await page.textContent('#note'), (await page.textContent('#detail'))!.trim()]).toEqual(['', '']);
+    expect(await page.isHidden('#needle')).toBe(true);
     const heard = (await page.evaluate('window.heard')) as { seconds: number; hz: number; confidence: number }[];
     heard.forEach((f, i) => {
       expect(f.seconds).toBeCloseTo(0.02 * i, 6);

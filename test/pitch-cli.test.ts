@@ -6,6 +6,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { writeWav } from '../lib/audio/index.js';
 import { pitch } from '../lib/cli/operations/pitch.js';
 import { exitCodes } from '../lib/cli/run-command-line.js';
+import type { Progress } from '../lib/cli/session.js';
 import { PitchEstimator } from '../lib/systems/pitch/estimator.js';
 import { readNpy } from '../lib/util/npy.js';
 import { command } from './helpers/command.js';
@@ -77,6 +78,11 @@ it('writes folders, arrays, lines and a picture', async () => {
   expect(html).toContain('<polyline');
   expect(html).toContain('data:image/png;base64,');
   expect(html).not.toMatch(/src="http|href="http/);
+  // Endings in capitals are the same.
+  const capitals = [join(home, 'B.NPY'), join(home, 'B.HTML')] as const;
+  expect((await cli('pitch', join(clips, 'a.wav'), '-o', capitals[0], '--plot', capitals[1])).code).toBe(exitCodes.ok);
+  expect((await readNpy(capitals[0])).shape).toEqual([51, 4]);
+  expect(await readFile(capitals[1], 'utf8')).toContain('<polyline');
   const lines = join(home, 'all.jsonl');
   const { code, stdout } = await cli('pitch', clips, '-o', lines, '--json');
   expect(code).toBe(exitCodes.ok);
@@ -89,7 +95,9 @@ it('writes rows while it reads: a long recording is never held', async () => {
   const samples = new Float32Array(60 * RATE);
   for (let at = 0; at < samples.length; at += tone.length) samples.set(tone, at);
   await writeWav(long, samples, RATE);
-  const during = { signal: new AbortController().signal, progress() {}, note() {}, warn() {}, silence() {} };
+  const told: Progress[] = [];
+  const progress = (p: Progress) => void told.push(p);
+  const during = { signal: new AbortController().signal, progress, note() {}, warn() {}, silence() {} };
   const lengths: number[] = [];
   for await (const piece of pitch({ inputs: [long], picture: false, seed: 1 }, during)) {
     expect(piece.error).toBeUndefined();
@@ -97,6 +105,12 @@ it('writes rows while it reads: a long recording is never held', async () => {
   }
   expect(lengths.reduce((a, b) => a + b)).toBe(3001);
   expect(Math.max(...lengths)).toBeLessThan(500);
+  // Progress within the recording, too.
+  const shares = told.map(({ done, share = 0 }) => done + share);
+  expect(shares.length).toBeGreaterThan(5);
+  expect(shares).toEqual(shares.toSorted((a, b) => a - b));
+  expect(shares.at(-1)).toBe(1);
+  expect(told[0]!.details!.at).toMatch(/^0:\d\d of 1:00$/);
   // The same numbers wherever they go.
   const [array, table] = [join(home, 'long.npy'), join(home, 'long.csv')];
   expect((await cli('pitch', long, '-o', array)).code).toBe(exitCodes.ok);

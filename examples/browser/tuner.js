@@ -12,12 +12,15 @@ const [microphone, note, needle, detail, status] = ['microphone', 'note', 'needl
 );
 let reader;
 let listening;
+/** Whether what is heard is shown. */
+let on = false;
 let last = [];
 /** Chunks are read one after the other, in the order they came. */
 let work = Promise.resolve();
 
 function take(samples) {
   work = work.then(async () => {
+    if (!on) return; // what came before the button was pressed
     for await (const frame of reader.push(samples)) {
       last = [...last, frame].slice(-SHOWN);
       document.dispatchEvent(new CustomEvent('pitch', { detail: frame }));
@@ -28,7 +31,8 @@ function take(samples) {
 }
 
 function show() {
-  const voiced = last.filter(({ confidence }) => confidence >= VOICED).map(({ hz }) => hz);
+  const shown = on ? last : [];
+  const voiced = shown.filter(({ confidence }) => confidence >= VOICED).map(({ hz }) => hz);
   needle.hidden = voiced.length <= SHOWN / 2;
   if (needle.hidden) {
     [note.textContent, detail.textContent] = ['', '\u00a0'];
@@ -50,12 +54,15 @@ microphone.onclick = async () => {
   microphone.disabled = true; // while the browser asks for the permission
   try {
     if (listening) {
+      on = false;
+      show();
       await listening();
       listening = undefined;
     } else {
       work = work.then(() => {
         reader.reset();
         last = [];
+        on = true;
       });
       listening = await listen(SAMPLE_RATE, (samples) => take(samples).catch(failed));
     }

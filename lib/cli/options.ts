@@ -64,18 +64,21 @@ export type Runner<M> = (
   action: (session: Session, operations: M) => Promise<void>,
 ) => Promise<void>;
 
-/** Adds the options all commands share, the examples that `--help` shows, and the action. */
+/** Adds the options all commands share, the examples that `--help` shows, and the action.
+ * @param threads false for a command that works on one thread */
 export function finish<F extends object, M>(
   command: Command,
   run: Runner<M>,
   examples: string[],
   action: Action<F, M>,
+  { threads = true }: { threads?: boolean } = {},
 ): void {
   command
     .option('--json', 'print the result as JSON')
     .option('--quiet', 'no progress and no notes on stderr; warnings and errors stay')
-    .option('--seed <number>', 'decides all that is random: same seed, same result', integer(0), 1)
-    .option('--threads <number>', 'worker threads (default: all cores)', integer(1, 256))
+    .option('--seed <number>', 'decides all that is random: same seed, same result', integer(0), 1);
+  if (threads) command.option('--threads <number>', 'worker threads (default: all cores)', integer(1, 256));
+  command
     .addHelpText('after', `\nExamples:\n${examples.map((line) => `  $ audio2vec ${line}`).join('\n')}`)
     .action((...all: unknown[]) => {
       // Commander passes the positional arguments one by one, a list for a variadic one, then options and command.

@@ -39,7 +39,7 @@ export class PitchOutput {
 
   async take(piece: PitchPiece | PitchFailure): Promise<void> {
     const { output, notes, plot } = this.options;
-    const lines = output === undefined ? piece.total > 1 || this.session.json : output.endsWith('.jsonl');
+    const lines = output === undefined ? piece.total > 1 || this.session.json : /\.jsonl$/i.test(output);
     if (piece.error) {
       await this.#file?.discard();
       [this.#file, this.#held] = [undefined, undefined];
@@ -108,7 +108,7 @@ interface TrackFile {
 /** A .csv or .npy `[frames, 4]` of one recording; folders are made. */
 async function openTrack(file: string, notes: boolean): Promise<TrackFile> {
   await mkdir(dirname(file), { recursive: true });
-  if (file.endsWith('.npy')) {
+  if (/\.npy$/i.test(file)) {
     const rows = await NpyRows.open(file, 4);
     const values = (frames: readonly PitchFrame[]) =>
       Float32Array.from(frames.flatMap((f) => [f.time, f.hz, f.confidence, f.voiced ? 1 : 0]));

@@ -27,6 +27,8 @@ export interface Common {
 /** How far something is. `total` may become known, or change, on the way. */
 export interface Progress {
   done: number;
+  /** Of the one at hand, 0 to 1. */
+  share?: number;
   total?: number;
   /** What is counted, e.g. `step` or `file`. */
   unit: string;
@@ -124,6 +126,7 @@ export class Session {
   private drawBar(p: Progress): void {
     const total = p.total ?? Math.max(1, p.done);
     const payload = { text: describe(p) };
+    const done = p.done + (p.share ?? 0);
     if (!this.bar) {
       this.bar = new SingleBar({
         format: '{bar} {percentage}%  {text}',
@@ -136,10 +139,10 @@ export class Session {
         gracefulExit: false,
         stream: this.io.stderr as NodeJS.WriteStream,
       });
-      this.bar.start(total, p.done, payload);
+      this.bar.start(total, done, payload);
     }
     this.bar.setTotal(total);
-    this.bar.update(p.done, payload);
+    this.bar.update(done, payload);
     if (p.done === p.total) this.clearBar();
   }
 

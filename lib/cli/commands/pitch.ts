@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { Option } from 'commander';
 import { counted } from '../../util/counted.js';
 import type * as operations from '../operations/pitch.js';
-import { finish, nonNegative, type Runner } from '../options.js';
+import { type Action, finish, nonNegative, type Runner } from '../options.js';
 import { PitchOutput } from '../pitch-output.js';
 
 interface Flags {
@@ -49,18 +49,18 @@ export function addPitch(program: Command, run: Runner<typeof operations>): void
     'pitch song.wav --notes --plot song.html -o song.csv',
     'pitch speech.flac --threshold 0.7 --smoothing none --model run',
   ];
-  finish(command, run, examples, async (session, { pitch, plotPitch }, inputs, flags: Flags) => {
+  const action: Action<Flags, typeof operations> = async (session, { pitch, plotPitch }, inputs, flags) => {
     const { output, plot, notes = false, model, threshold, smoothing, format } = flags;
-    if (plot !== undefined && !/\.html?$/.test(plot)) {
+    if (plot !== undefined && !/\.html?$/i.test(plot)) {
       program.error(`error: --plot must end in .html, got ${JSON.stringify(plot)}`);
     }
-    const folder = output !== undefined && !/\.(csv|jsonl|npy)$/.test(output);
+    const folder = output !== undefined && !/\.(csv|jsonl|npy)$/i.test(output);
     if (format && !folder) program.error('error: --format needs --output to name a folder');
     const request = { ...session.common, inputs, model, threshold, smoothing, picture: plot !== undefined };
     const out = new PitchOutput(session, { output, folder, format, notes, plot: plot !== undefined });
     try {
       for await (const piece of pitch(request, session)) {
-        if (output !== undefined && piece.total > 1 && /\.(csv|npy)$/.test(output)) {
+        if (output !== undefined && piece.total > 1 && /\.(csv|npy)$/i.test(output)) {
           program.error(
             `error: --output must be a folder or .jsonl for ${piece.total} recordings, got ${JSON.stringify(output)}`,
           );
@@ -78,5 +78,6 @@ export function addPitch(program: Command, run: Runner<typeof operations>): void
       { output, plot, files: good, bad },
       `${output}: ${counted(good, 'recording')}${bad ? `; ${bad} could not be read` : ''}`,
     );
-  });
+  };
+  finish(command, run, examples, action, { threads: false });
 }

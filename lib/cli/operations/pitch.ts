@@ -1,11 +1,11 @@
-import { streamAudio } from '../../audio/index.js';
+import { recordedSeconds, SAMPLE_RATE, streamAudio } from '../../audio/index.js';
 import { CqtPainter, type CqtPicture } from '../../report/cqt-picture.js';
 import { type PitchPlot, pitchPage } from '../../report/pitch-plot.js';
 import { PitchEstimator } from '../../systems/pitch/estimator.js';
 import type { PitchFrame, TrackOptions } from '../../systems/pitch/track.js';
 import { writeFileAtomic } from '../../util/atomic-write.js';
 import { Audio2VecError } from '../../util/errors.js';
-import type { Common, During } from '../session.js';
+import { type Common, clock, type During, type Progress } from '../session.js';
 import { modelFile } from './shared/models.js';
 import { type FailedFile, findRecordings, noneGood } from './shared/recordings.js';
 
@@ -46,15 +46,26 @@ export async function* pitch(request: PitchRequest, during: During): AsyncIterab
   const total = files.length;
   const started = performance.now();
   let good = 0;
+  const progress = (done: number, at?: { heard: number; seconds?: number }): Progress => {
+    const share = at?.seconds ? at.heard / at.seconds : 0;
+    const spent = (performance.now() - started) / 1000;
+    const secondsLeft = done + share > 0 ? (spent / (done + share)) * (total - done - share) : undefined;
+    const place = at && `${clock(at.heard)}${at.seconds ? ` of ${clock(at.seconds)}` : ''}`;
+    return { done, share, total, unit: 'file', secondsLeft, ...(place && { details: { at: place } }) };
+  };
   for (const [done, { path: file, name }] of files.entries()) {
     const about = { file, name, total };
     try {
       const picture = request.picture ? new CqtPainter(estimator.frontEnd) : undefined;
+      const seconds = await recordedSeconds(file, { signal });
+      let heard = 0;
       for await (const samples of streamAudio(file, { signal })) {
         signal.throwIfAborted();
         picture?.push(samples);
         const frames = stream.push(samples);
         if (frames.length > 0) yield { ...about, frames, end: false };
+        heard += samples.length / SAMPLE_RATE;
+        if (seconds === undefined || heard < seconds) during.progress(progress(done, { heard, seconds }));
       }
       good++;
       yield { ...about, frames: stream.flush(), end: true, ...(picture && { picture: picture.end() }) };
@@ -64,8 +75,7 @@ export async function* pitch(request: PitchRequest, during: During): AsyncIterab
       during.warn(error.message);
       yield { ...about, error };
     }
-    const secondsLeft = ((performance.now() - started) / 1000 / (done + 1)) * (total - done - 1);
-    during.progress({ done: done + 1, total, unit: 'file', secondsLeft });
+    during.progress(progress(done + 1));
   }
   if (good === 0) throw noneGood(total);
 }
