@@ -2,7 +2,8 @@
 import { Duplex } from 'node:stream';
 import type { PcmChunk } from '../audio/index.js';
 import { Encoder, type EncoderOptions } from '../embed/encoder.js';
-import type { LiveOptions } from '../embed/live.js';
+import { type LiveOptions, liveOptions } from '../embed/live.js';
+import { checkOptions } from '../util/arguments.js';
 import { argumentError } from '../util/errors.js';
 import { type ClassifierModel, loadClassifier, saveClassifier } from './classifier-file.js';
 import { type Listening, Smoother, Trigger } from './detector.js';
@@ -90,6 +91,7 @@ export class Classifier {
     recordings: readonly Float32Array[],
     options: { signal?: AbortSignal } = {},
   ): Promise<Classified[]> {
+    checkOptions('options', options, ['signal']);
     const scenes = await this.encoder.sceneEmbeddings(recordings, options);
     const dim = this.encoder.dimension;
     return recordings.map((_, i) => this.#classified(scenes.subarray(i * dim, (i + 1) * dim), this.model.threshold));
@@ -101,10 +103,10 @@ export class Classifier {
     source: AsyncIterable<PcmChunk> | Iterable<PcmChunk>,
     options: ListenOptions = {},
   ): AsyncGenerator<Heard, void, undefined> {
-    const rule = this.#listening(options);
+    const { rule, live } = this.#listening(options);
     const smoother = new Smoother(rule);
     const trigger = new Trigger(rule);
-    for await (const { seconds, embedding } of this.encoder.live(source, { ...options, hopSeconds: rule.hopSeconds })) {
+    for await (const { seconds, embedding } of this.encoder.live(source, live)) {
       const heard = this.#classified(smoother.push(embedding), rule.threshold);
       const label = heard.label === undefined ? -1 : this.labels.indexOf(heard.label);
       yield { seconds, begins: trigger.push({ label, score: heard.score }, seconds), ...heard };
@@ -117,7 +119,8 @@ export class Classifier {
     return Duplex.from((source: AsyncIterable<PcmChunk>) => this.live(source, options));
   }
 
-  #listening(options: ListenOptions): Listening {
+  #listening(options: ListenOptions): { rule: Listening; live: LiveOptions } {
+    checkOptions('options', options, [...liveOptions, 'smoothSeconds', 'refractorySeconds', 'threshold']);
     const given = Object.entries(options).filter(
       ([name, value]) => name in this.model.listening && value !== undefined,
     );
@@ -126,7 +129,8 @@ export class Classifier {
       if (!(rule[name] >= 0 && rule[name] <= 3600)) throw argumentError(name, 'from 0 to 3600', rule[name]);
     }
     if (!(rule.threshold >= 0 && rule.threshold <= 1)) throw argumentError('threshold', 'from 0 to 1', rule.threshold);
-    return rule;
+    const { smoothSeconds: _, refractorySeconds: __, threshold: ___, ...live } = options;
+    return { rule, live: { ...live, hopSeconds: rule.hopSeconds } };
   }
 
   #classified(embedding: ArrayLike<number>, threshold: number): Classified {

@@ -16,7 +16,7 @@ import { Random } from '../util/random.js';
 import { Classifier } from './classifier.js';
 import {
   backgroundItems,
-  checkOptions,
+  checkFitOptions,
   checkReadable,
   type FitOptions,
   type Fitted,
@@ -61,7 +61,7 @@ export async function* fineTuneFolder(
   options: FineTuneFolderOptions = {},
 ): AsyncGenerator<Step, FineTunedFolder, undefined> {
   const { seed = 1, signal, from, threads } = options;
-  checkOptions(options);
+  checkFitOptions(options);
   const data = await readLabelledFolder(folder, { seed, signal });
   const none = noneOf(data.labels, options.none);
   const random = new Random(seed);

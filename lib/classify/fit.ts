@@ -5,6 +5,7 @@ import type { Encoder } from '../embed/encoder.js';
 import { type LabelledFolder, readLabelledFolder } from '../evaluate/labelled-folder.js';
 import { fitLinearProbe, type LinearProbe } from '../evaluate/linear-probe.js';
 import { stratifiedFolds } from '../evaluate/splits.js';
+import { checkOptions } from '../util/arguments.js';
 import { Audio2VecError, argumentError } from '../util/errors.js';
 import { Random } from '../util/random.js';
 import type { ClassifierModel } from './classifier-file.js';
@@ -44,7 +45,11 @@ const FOLDS = 5;
 /** See `Classifier.fit`. */
 export async function fitFolder(folder: string, encoder: Encoder, options: FitOptions): Promise<Fitted> {
   const { seed = 1, signal } = options;
-  checkOptions(options);
+  checkOptions('options', options, [
+    ...(['seed', 'none', 'keep', 'background', 'falseAlarmsPerHour'] as const),
+    ...(['refractorySeconds', 'signal', 'onProgress'] as const),
+  ]);
+  checkFitOptions(options);
   const data = await readLabelledFolder(folder, { seed, signal });
   const random = new Random(seed);
   const folds = stratifiedFolds(data.train.labels, Math.min(FOLDS, data.train.labels.length), random.fork('folds'));
@@ -107,7 +112,7 @@ export function item(folder: string, file: string, label: number, part: number):
   return { file: resolve(folder, file), label, part };
 }
 
-export function checkOptions({ keep, falseAlarmsPerHour: rate, refractorySeconds: wait }: FitOptions): void {
+export function checkFitOptions({ keep, falseAlarmsPerHour: rate, refractorySeconds: wait }: FitOptions): void {
   if (keep !== undefined && !(keep > 0 && keep <= 1)) throw argumentError('keep', 'above 0, at most 1', keep);
   if (rate !== undefined && !(rate >= 0)) throw argumentError('falseAlarmsPerHour', 'a number of at least 0', rate);
   if (wait !== undefined && !(wait >= 0 && wait <= 3600))

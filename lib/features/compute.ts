@@ -1,7 +1,7 @@
 // Samples → features by any front end: at once, on the calling thread, and as a stream.
 import { availableParallelism } from 'node:os';
 import { capabilities } from '../native/addon.js';
-import { lengthOf } from '../util/arguments.js';
+import { checkOptions, lengthOf } from '../util/arguments.js';
 import { withCancel } from '../util/cancel.js';
 import { copied, giveBack, partOf } from '../util/copied.js';
 import { Audio2VecError, argumentError } from '../util/errors.js';
@@ -16,6 +16,8 @@ export interface FeatureSyncOptions {
   /** Instruction set by name; default: the one in use. `float64` computes in double precision. */
   isa?: string;
 }
+
+type StreamOptions = Pick<FeatureSyncOptions, 'frontEnd' | 'isa'>;
 
 export interface FeatureOptions extends FeatureSyncOptions {
   signal?: AbortSignal;
@@ -117,7 +119,8 @@ export function featuresGradientSync(
 }
 
 /** Features of a stream: push samples in chunks of any size, get the frames that became complete. */
-export function featureStream(options: { frontEnd?: PartialFrontEnd; isa?: string } = {}): FrontEndStream {
+export function featureStream(options: StreamOptions = {}): FrontEndStream {
+  checkOptions('options', options, ['frontEnd', 'isa']);
   const config = checkFrontEnd(options.frontEnd);
   return frontEndOf(config).stream?.(config, options.isa) ?? new FeatureStream(options);
 }
@@ -231,7 +234,8 @@ export class FeatureStream implements FrontEndStream {
   /** Samples still to be dropped before the next frame starts (hop longer than a frame). */
   #skip = 0;
 
-  constructor(options: { frontEnd?: PartialFrontEnd; isa?: string } = {}) {
+  constructor(options: StreamOptions = {}) {
+    checkOptions('options', options, ['frontEnd', 'isa']);
     this.frontEnd = checkFrontEnd(options.frontEnd);
     this.#kernel = kernelFor(this.frontEnd, options.isa);
   }

@@ -51,6 +51,12 @@ export interface Surroundings {
   ranks?: Ranks;
 }
 
+/** Their names. */
+export const surroundings: readonly (keyof Surroundings)[] = [
+  ...(['corpus', 'out', 'onFile', 'onCorpus', 'signal', 'checkpointSeconds', 'tensorboard'] as const),
+  ...(['createNetwork', 'ranks'] as const),
+];
+
 /** What a checkpoint remembers of its run. */
 export interface StoredRun {
   /** Absent: `audio2vec`. */

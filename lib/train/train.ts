@@ -2,9 +2,10 @@
 import type { RunOptions } from '../systems/run-config.js';
 import type { System } from '../systems/system.js';
 import { systems } from '../systems/systems.js';
+import { checkOptions } from '../util/arguments.js';
 import { Audio2VecError, argumentError } from '../util/errors.js';
 import type { Step } from './loop.js';
-import { resumeRun, type Surroundings, startRun } from './run.js';
+import { resumeRun, type Surroundings, startRun, surroundings } from './run.js';
 import type { RunLength } from './run-length.js';
 
 export interface TrainOptions<O extends RunOptions = RunOptions> extends Surroundings {
@@ -26,6 +27,7 @@ export interface ResumeTrainingOptions extends Surroundings, RunLength {
  * the loss stops being finite, and an `AbortError` that says how to go on when `signal` aborts. Leaving the loop early
  * saves too. */
 export async function* train<O extends RunOptions>(options: TrainOptions<O>): AsyncGenerator<Step, void> {
+  checkOptions('options', options, [...surroundings, 'system', 'options']);
   const system: System = typeof options.system === 'string' ? await loadSystem(options.system) : options.system;
   yield* startRun(system, system.configure(options.options ?? {}), options, resumeHint(options.out));
 }
@@ -34,6 +36,7 @@ export async function* train<O extends RunOptions>(options: TrainOptions<O>): As
  * Throws as {@link train} does; also `ERR_FILE` if there is no checkpoint and `ERR_DATASET` if the corpus is not the one
  * the run began with. */
 export async function* resumeTraining(options: ResumeTrainingOptions): AsyncGenerator<Step, void> {
+  checkOptions('options', options, [...surroundings, 'system', 'steps', 'minutes', 'threads']);
   const systemOf: Parameters<typeof resumeRun>[0] = async ({ system: name }, file) => {
     if (name === undefined) {
       const how = 'continue it with resumePretraining, or `audio2vec pretrain --resume`';

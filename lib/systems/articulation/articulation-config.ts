@@ -76,7 +76,7 @@ export function configureArticulation(o: ArticulationOptions, own?: string): Art
     throw argumentError('process', `one of ${Object.keys(forwardProcesses).join(', ')}`, process);
   }
   return {
-    ...runConfig(o, articulationDescription.runDefaults),
+    ...runConfig(o, articulationDescription.runDefaults, Object.keys(articulationDescription.options)),
     process,
     roundSteps: number('roundSteps', 250, 1, 1e6, true),
     samples: number('samples', 1024, 8, 65536, true),

@@ -22,6 +22,9 @@ export interface SynthesisOptions {
   threads?: number;
 }
 
+/** Their names. */
+export const synthesisOptions = ['signal', 'threads'] as const satisfies (keyof SynthesisOptions)[];
+
 /** A physical (or any other) process with named parameters. Implementations must be pure: the same controls give the same
  * samples, whatever was made before or beside them. */
 export interface ForwardProcess {

@@ -6,7 +6,7 @@ import { Network } from '../../engine/network.js';
 import { features } from '../../features/compute.js';
 import { frontEndOf } from '../../features/front-ends.js';
 import type { DeployedModel } from '../../models/deployed-model.js';
-import { checkFinite } from '../../util/arguments.js';
+import { checkFinite, checkOptions } from '../../util/arguments.js';
 import { Audio2VecError, argumentError } from '../../util/errors.js';
 import type { Controls, ForwardProcess, Utterance } from './forward-process.js';
 import { corrected, extended } from './inverse.js';
@@ -19,7 +19,7 @@ import {
   loadInversionModel,
 } from './inversion-model.js';
 import { InversionStream, type InversionStreamOptions } from './inversion-stream.js';
-import { freshModel, type LearnOptions, learnFrom, learningFrontEnd } from './learning.js';
+import { freshModel, type LearnOptions, learnFrom, learningFrontEnd, learnOptions } from './learning.js';
 import { bringToLevel, loudness, shiftLevel } from './level.js';
 import { Listener } from './listening.js';
 import { decodeRows, encodeRows, parameterNamed } from './parameters.js';
@@ -82,6 +82,7 @@ export class ArticulatoryInversion {
   #queue: Promise<unknown> = Promise.resolve();
 
   private constructor(model: InversionModel, options: InversionOptions) {
+    checkOptions('options', options, ['process', 'threads', 'isa']);
     checkInversionModel(model);
     this.model = model;
     this.process = options.process ?? processOf(model);
@@ -120,6 +121,7 @@ export class ArticulatoryInversion {
   /** What is heard in a recording (mono, at {@link sampleRate}, any level).
    * @throws `ERR_ARGUMENT` for samples that are empty or not finite; the signal's reason */
   async invert(samples: Float32Array, options: InvertOptions = {}): Promise<Inversion> {
+    checkOptions('options', options, ['corrections', 'search', 'utterance', 'loudness', 'signal']);
     const { corrections = 1, search: rounds = 0, signal } = options;
     if (!Number.isInteger(corrections) || corrections < 0 || corrections > 100) {
       throw argumentError('corrections', 'an integer from 0 to 100', corrections);
@@ -157,6 +159,7 @@ export class ArticulatoryInversion {
 
   /** The sound of what was heard, as loud as the recording was. */
   async synthesize(inversion: Inversion, options: { signal?: AbortSignal } = {}): Promise<Float32Array> {
+    checkOptions('options', options, ['signal']);
     const { signal } = options;
     const controls: Controls = {
       frames: inversion.frames,
@@ -174,6 +177,7 @@ export class ArticulatoryInversion {
 
   /** Sound as it comes in, on the calling thread. */
   stream(options: InversionStreamOptions = {}): InversionStream {
+    checkOptions('options', options, ['loudness', 'utterance']);
     return new InversionStream(this.model, this.process, this.#given(options.utterance), {
       ...options,
       isa: this.#options.isa,
@@ -184,6 +188,7 @@ export class ArticulatoryInversion {
    * and training. This inversion stays as it is.
    * @throws `ERR_ARGUMENT`, `ERR_DATASET` if nothing is heard in them; the signal's reason */
   async adapt(recordings: readonly Float32Array[], options: LearnOptions = {}): Promise<ArticulatoryInversion> {
+    checkOptions('options', options, learnOptions);
     return this.#learn(recordings, true, options);
   }
 
@@ -196,6 +201,7 @@ export class ArticulatoryInversion {
     recordings: readonly Float32Array[],
     options: LearnOptions & InversionOptions & { channels?: number } = {},
   ): Promise<ArticulatoryInversion> {
+    checkOptions('options', options, [...learnOptions, 'process', 'threads', 'isa', 'channels']);
     const { seed = 1, channels = 64, threads, isa } = options;
     const frontEnd = { ...learningFrontEnd, sampleRate: process.sampleRate, hop: process.hop };
     const fresh = await freshModel(new HeardProcess(process, frontEnd), seed, channels);

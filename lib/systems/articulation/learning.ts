@@ -24,6 +24,15 @@ export interface LearnOptions {
   onProgress?: (progress: { done: number; total: number; loss: number }) => void;
 }
 
+/** Their names. */
+export const learnOptions = [
+  'steps',
+  'learningRate',
+  'seed',
+  'signal',
+  'onProgress',
+] as const satisfies (keyof LearnOptions)[];
+
 /** How it is computed, which changes no more than the last bits. */
 interface Computing {
   threads?: number;

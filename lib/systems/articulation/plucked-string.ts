@@ -1,10 +1,18 @@
 // A plucked string as a second forward process: Karplus and Strong, "Digital synthesis of plucked-string and drum timbres",
 // Computer Music Journal 7(2), 1983, with the extensions of Jaffe and Smith in the same issue (exact tuning by a
 // fractional delay, place of the pluck, decay by a gain). One delay line, a low-pass, a gain.
+
+import { checkOptions } from '../../util/arguments.js';
 import { runCooperatively, type Steps } from '../../util/cooperative.js';
 import { argumentError } from '../../util/errors.js';
 import { Random } from '../../util/random.js';
-import { type Controls, checkControls, type ForwardProcess, type SynthesisOptions } from './forward-process.js';
+import {
+  type Controls,
+  checkControls,
+  type ForwardProcess,
+  type SynthesisOptions,
+  synthesisOptions,
+} from './forward-process.js';
 import type { Parameter } from './parameters.js';
 
 const ratio = { unit: '', scale: 'linear' } as const;
@@ -42,7 +50,9 @@ export class PluckedString implements ForwardProcess {
   readonly frameParameters = frameParameters;
   readonly utteranceParameters = utteranceParameters;
 
-  constructor({ sampleRate = 16_000, hop = 160 }: PluckedStringOptions = {}) {
+  constructor(options: PluckedStringOptions = {}) {
+    checkOptions('options', options, ['sampleRate', 'hop']);
+    const { sampleRate = 16_000, hop = 160 } = options;
     if (!Number.isInteger(sampleRate) || sampleRate < 8000 || sampleRate > 192_000) {
       throw argumentError('sampleRate', 'an integer from 8000 to 192000 (Hz)', sampleRate);
     }
@@ -54,10 +64,11 @@ export class PluckedString implements ForwardProcess {
   }
 
   /** On this thread, in turns with the event loop; `threads` changes nothing. */
-  async synthesize(batch: readonly Controls[], { signal }: SynthesisOptions = {}): Promise<Float32Array[]> {
+  async synthesize(batch: readonly Controls[], options: SynthesisOptions = {}): Promise<Float32Array[]> {
+    checkOptions('options', options, synthesisOptions);
     const checked = checkControls(this, batch);
     const sounds: Float32Array[] = [];
-    for (const controls of checked) sounds.push(await runCooperatively(pluck(this, controls), signal));
+    for (const controls of checked) sounds.push(await runCooperatively(pluck(this, controls), options.signal));
     return sounds;
   }
 }

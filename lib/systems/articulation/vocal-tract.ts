@@ -3,6 +3,7 @@
 import { capabilities, native } from '../../native/addon.js';
 import { TUBE_SECTIONS, tractControls } from '../../native/constants.js';
 import type { NativeTracts } from '../../native/types.js';
+import { checkOptions } from '../../util/arguments.js';
 import { withCancel } from '../../util/cancel.js';
 import { Audio2VecError, argumentError } from '../../util/errors.js';
 import type { Random } from '../../util/random.js';
@@ -12,6 +13,7 @@ import {
   checkControls,
   type ForwardProcess,
   type SynthesisOptions,
+  synthesisOptions,
   type Utterance,
 } from './forward-process.js';
 import { type Parameter, parameterNamed } from './parameters.js';
@@ -91,6 +93,7 @@ export class VocalTract implements ForwardProcess {
 
   /** @throws `ERR_ARGUMENT` for a hop or a parameter name that does not exist, `ERR_ISA`. */
   constructor(options: VocalTractOptions = {}) {
+    checkOptions('options', options, ['hop', 'frameParameters', 'utteranceParameters', 'isa']);
     const { hop = 160, isa = capabilities().isa } = options;
     if (!Number.isInteger(hop) || hop < 1 || hop > SAMPLE_RATE) {
       throw argumentError('hop', `an integer from 1 to ${SAMPLE_RATE} (samples)`, hop);
@@ -114,6 +117,7 @@ export class VocalTract implements ForwardProcess {
    * copied before this returns.
    * @throws `ERR_ARGUMENT` naming utterance, frame and parameter; the signal's reason when aborted. */
   async synthesize(batch: readonly TractControls[], options: SynthesisOptions = {}): Promise<Float32Array[]> {
+    checkOptions('options', options, synthesisOptions);
     const { threads = 1, signal } = options;
     if (!Number.isInteger(threads) || threads < 1 || threads > 256) {
       throw argumentError('threads', 'an integer from 1 to 256', threads);

@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { SAMPLE_RATE } from '../../audio/convert.js';
 import { Network } from '../../engine/network.js';
 import type { DeployedModel } from '../../models/deployed-model.js';
+import { checkOptions } from '../../util/arguments.js';
 import { argumentError } from '../../util/errors.js';
 import { type Alignment, type AlignOptions, align, asksFor } from './alignment.js';
 import { deployedMetric } from './deployed.js';
@@ -87,7 +88,9 @@ export class PerceptualMetric {
   readonly #networks = new Map<string, Network>();
   #queue: Promise<unknown> = Promise.resolve();
 
-  private constructor(model: MetricModel, { threads = availableParallelism(), isa }: MetricOptions) {
+  private constructor(model: MetricModel, options: MetricOptions) {
+    checkOptions('options', options, ['threads', 'isa']);
+    const { threads = availableParallelism(), isa } = options;
     checkMetricModel(model);
     this.model = model;
     this.#options = { threads, isa };
@@ -136,6 +139,8 @@ export class PerceptualMetric {
   /** {@link distance} with the probability that it is heard, and its course over time.
    * @throws as {@link distance} */
   async compare(reference: Sound, test: Sound, options: CompareOptions = {}): Promise<SoundDifference> {
+    checkOptions('options', options, ['sampleRate', 'align', 'signal']);
+    if (options.align) checkOptions('align', options.align, ['delay', 'level']);
     const { run, alignment } = await this.#prepare(reference, test, options);
     const raw = await this.#curve(run, options.signal);
     const { half } = this.model.calibration;
@@ -154,8 +159,9 @@ export class PerceptualMetric {
     test: Float32Array,
     options: Omit<CompareOptions, 'align'> = {},
   ): Promise<DistanceGradient> {
+    checkOptions('options', options, ['sampleRate', 'signal']);
     if (!(test instanceof Float32Array)) throw argumentError('test', 'a Float32Array of one channel', test);
-    const { run } = await this.#prepare(reference, test, { ...options, align: undefined });
+    const { run } = await this.#prepare(reference, test, options);
     const { width, frames, features } = run;
     const raw = await this.#curve(run, options.signal);
     const { value, slope } = pooled(raw);
@@ -192,10 +198,9 @@ export class PerceptualMetric {
 
   /** What a recording sounds like and what is in it, apart: the mean over its slices.
    * @throws as {@link distance} */
-  async embed(
-    sound: Sound,
-    { sampleRate = SAMPLE_RATE, signal }: { sampleRate?: number; signal?: AbortSignal } = {},
-  ): Promise<SoundEmbedding> {
+  async embed(sound: Sound, options: { sampleRate?: number; signal?: AbortSignal } = {}): Promise<SoundEmbedding> {
+    checkOptions('options', options, ['sampleRate', 'signal']);
+    const { sampleRate = SAMPLE_RATE, signal } = options;
     const heard = await hear('sound', mono('sound', sound), sampleRate, { signal });
     const frames = framesOf(heard);
     const features = await featuresOf(heard, frames, heard.width, signal);

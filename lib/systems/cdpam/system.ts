@@ -45,7 +45,7 @@ export const metricSystem: System<MetricTrainingOptions, MetricTrainingConfig> =
     if (!(contrastiveShare >= 0 && contrastiveShare < 1)) {
       throw argumentError('contrastiveShare', 'from 0 to below 1', contrastiveShare);
     }
-    const config = runConfig(options, description.runDefaults);
+    const config = runConfig(options, description.runDefaults, Object.keys(description.options));
     if (config.batchSize < 2) throw argumentError('batchSize', 'at least 2: sounds are told apart', config.batchSize);
     return { ...config, contrastiveShare, families: familyNames(options.families), network: defaultConfig };
   },

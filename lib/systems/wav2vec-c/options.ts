@@ -76,7 +76,7 @@ const ranges: Readonly<Record<Exclude<keyof typeof defaults, 'quantiser'>, reado
 
 /** Fills in defaults and checks; `ERR_ARGUMENT` names the option that is wrong. */
 export function codesConfig(options: CodesOptions): CodesConfig {
-  const config: CodesConfig = { ...runConfig(options, runDefaults), ...defaults };
+  const config: CodesConfig = { ...runConfig(options, runDefaults, Object.keys(defaults)), ...defaults };
   for (const key of Object.keys(defaults) as (keyof typeof defaults)[]) {
     if (options[key] !== undefined) Object.assign(config, { [key]: options[key] });
   }
