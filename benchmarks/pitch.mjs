@@ -2,6 +2,7 @@
 //   node benchmarks/pitch.mjs score LABELLED [--model FILE] [--smoothing none]
 //   node benchmarks/pitch.mjs ablations CORPUS LABELLED [--steps 400] [--objective spice|pesto] [--backgrounds FOLDER]
 //     [--batch-size 32] [--variants PARTS/OF/NAMES]
+//   node benchmarks/pitch.mjs range [--model FILE] [--smoothing none]
 // LABELLED holds labels.jsonl: {"file", "subset", "t0", "hop", "f0": [Hz, 0 without pitch, null if unknown]} a line.
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -191,8 +192,37 @@ async function ablations(corpus, folder) {
   }
 }
 
+/** From where to where steady tones of half a second are called voiced and are within half a semitone: sines, and tones whose
+ * harmonics fall by 6 dB an octave. */
+async function range() {
+  const estimator = await load(flags.model);
+  const smoothing = flags.smoothing ? { smoothing: flags.smoothing } : {};
+  console.log('| | from, Hz | to, Hz | voiced, but wrong |\n|---|---:|---:|---|');
+  for (const [title, most] of [
+    ['sines', 1],
+    ['with harmonics', 40],
+  ]) {
+    const right = [];
+    const wrong = [];
+    for (let hz = 25; hz < 8000; hz *= 2 ** (1 / 96)) {
+      const count = Math.min(most, Math.ceil(8000 / hz) - 1);
+      const samples = Float32Array.from({ length: 8000 }, (_, n) => {
+        let sum = 0;
+        for (let h = 1; h <= count; h++) sum += (0.2 / h) * Math.sin((2 * Math.PI * h * hz * n) / 16_000);
+        return sum;
+      });
+      const track = await estimator.estimate(samples, smoothing);
+      const middle = track.hz.length >> 1;
+      if (!track.voiced[middle]) continue;
+      (Math.abs(1200 * Math.log2(track.hz[middle] / hz)) <= 50 ? right : wrong).push(hz.toFixed(0));
+    }
+    console.log(`| ${title} | ${right[0]} | ${right.at(-1)} | ${wrong.join(', ') || '–'} |`);
+  }
+}
+
 const [what, ...folders] = positionals;
 if (what === 'score' && folders.length === 1) await printScores(folders[0]);
+else if (what === 'range' && folders.length === 0) await range();
 else if (what === 'ablations' && folders.length === 2) await ablations(...folders);
 else {
   console.error('usage: see the head of benchmarks/pitch.mjs');

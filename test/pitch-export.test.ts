@@ -1,5 +1,9 @@
 // The pitch network in other runtimes: a waveform in, Hz and confidence out.
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { expect, it } from 'vitest';
+import { exportModel } from '../lib/export/export-model.js';
 import { liteRt } from '../lib/export/litert-runtime.js';
 import { buildModelOnnx } from '../lib/export/onnx.js';
 import { onnxBytes } from '../lib/export/onnx-builder.js';
@@ -72,4 +76,14 @@ it('LiteRT: waveform in, Hz and confidence out', async () => {
   tensor.delete();
   for (const output of outputs) output.delete();
   model.delete();
+});
+
+it('int8: the network in integers, cents in float', async () => {
+  const { estimator, samples } = await expected();
+  const folder = await mkdtemp(join(tmpdir(), 'audio2vec-pitch-int8-'));
+  const options = { input: 'waveform', precision: 'int8', clips: [samples] } as const;
+  const { parity } = await exportModel(join(folder, 'pitch.onnx'), estimator.deployed(FRAMES), options);
+  // Of 8-bit positions the root mean square error would be a hundredth.
+  expect(parity.outputs.hz!.relativeError).toBeLessThan(2e-3);
+  await rm(folder, { recursive: true });
 });
