@@ -41,7 +41,7 @@ const [steps, clients, threads] = [given.steps, given.clients, given.threads].ma
 const localSteps = 3;
 const rounds = Math.round(steps / (clients * localSteps));
 const training = { task: 'contrastive', batchSize: 64, threads, seed: 1, heldOut: 0.05 };
-const federated = { ...training, clients, rounds, localSteps };
+const federated = { training, clients, rounds, localSteps };
 const adam = { rule: 'fedadam' };
 
 const runs = {
@@ -53,7 +53,7 @@ const runs = {
   ...Object.fromEntries(
     [0.1, 0.3, 1, 3].map((noise) => [
       `clients by folder, updates of at most 2, noise ${noise}`,
-      { ...federated, split: 'folder', clipNorm: 2, noise, delta: 1e-3 },
+      { ...federated, split: 'folder', clipNorm: 2, privacy: { noise, delta: 1e-3 } },
     ]),
   ),
 };

@@ -2,18 +2,35 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import {
   ArticulatoryInversion,
+  buildFeatureStore,
   Classifier,
   Encoder,
+  evaluate,
+  exportEncoder,
+  exportModel,
   featureStream,
+  features,
+  featuresSync,
+  fineTuneFolder,
+  joinFederation,
   LogMelStream,
+  layerTable,
+  lossAndGradients,
   PcmStream,
   PerceptualMetric,
   PitchEstimator,
   PluckedString,
+  pretrain,
+  readAudio,
+  resumePretraining,
   resumeTraining,
   SpeechCodes,
+  serve,
+  simulate,
+  streamAudio,
   train,
   VocalTract,
+  weighFolder,
 } from '../lib/index.js';
 
 const samples = new Float32Array(16_000);
@@ -91,6 +108,26 @@ const calls: Record<string, Call> = {
   'new LogMelStream': (o) => new LogMelStream(o),
   featureStream: (o) => featureStream(o),
   train: (o) => train({ system: 'pitch', corpus: 'nowhere', out: 'nowhere', ...(o as object) }).next(),
+  pretrain: (o) => pretrain({ corpus: 'nowhere', out: 'nowhere', ...(o as object) }).next(),
+  'pretrain, encoder': (encoder) => pretrain({ corpus: 'nowhere', out: 'nowhere', encoder }).next(),
+  'pretrain, augmentation': (augmentation) => pretrain({ corpus: 'nowhere', out: 'nowhere', augmentation }).next(),
+  'pretrain, task': (o) =>
+    pretrain({ corpus: 'nowhere', out: 'nowhere', task: [{ task: 'cbow', ...(o as object) }] }).next(),
+  resumePretraining: (o) => resumePretraining({ corpus: 'nowhere', out: 'nowhere', ...(o as object) }).next(),
+  features: (o) => features(samples, o),
+  featuresSync: (o) => featuresSync(samples, o),
+  readAudio: (o) => readAudio('nowhere.wav', o),
+  streamAudio: (o) => streamAudio('nowhere.wav', o).next(),
+  buildFeatureStore: (o) => buildFeatureStore('nowhere', 'nowhere', o),
+  evaluate: (o) => evaluate('nowhere', encoder, o),
+  fineTuneFolder: (o) => fineTuneFolder('nowhere', o).next(),
+  weighFolder: (o) => weighFolder('nowhere', o),
+  exportEncoder: (o) => exportEncoder('nowhere.onnx', encoder.model, o),
+  exportModel: (o) => exportModel('nowhere.onnx', {} as never, o),
+  simulate: (o) => simulate({ corpus: 'nowhere', out: 'nowhere' }, { clients: 2, rounds: 1, ...(o as object) }).next(),
+  serve: (o) => serve({ out: 'nowhere', rounds: 1, ...(o as object) }),
+  joinFederation: (o) =>
+    joinFederation({ url: 'http://localhost:1', token: 'a', data: 'nowhere', out: 'nowhere', ...(o as object) }),
   resumeTraining: (o) => resumeTraining({ corpus: 'nowhere', out: 'nowhere', ...(o as object) }).next(),
   ...Object.fromEntries(
     ['pitch', 'codes', 'metric', 'articulation'].map((system): [string, Call] => [
@@ -99,6 +136,30 @@ const calls: Record<string, Call> = {
     ]),
   ),
 };
+
+/** With nothing, or with something that it cannot be. */
+const without: Record<string, () => unknown> = {
+  'pretrain()': () => pretrain(undefined as never).next(),
+  'pretrain, no corpus': () => pretrain({ out: 'nowhere' } as never).next(),
+  'pretrain, a number for a corpus': () => pretrain({ corpus: 5, out: 'nowhere' } as never).next(),
+  'pretrain, no folder': () => pretrain({ corpus: 'nowhere' } as never).next(),
+  'resumePretraining, no corpus': () => resumePretraining({ out: 'nowhere' } as never).next(),
+  'train, no corpus': () => train({ system: 'pitch', out: 'nowhere' } as never).next(),
+  'resumeTraining()': () => resumeTraining(undefined as never).next(),
+  'buildFeatureStore()': () => (buildFeatureStore as unknown as Call)(undefined as never),
+  'buildFeatureStore, no file': () => buildFeatureStore('nowhere', undefined as never),
+  'layerTable()': () => layerTable(undefined as never),
+  'simulate()': () => simulate({ corpus: 'nowhere', out: 'nowhere' }, undefined as never).next(),
+  'serve()': () => serve(undefined as never),
+  'joinFederation()': () => joinFederation(undefined as never),
+  'lossAndGradients()': () => (lossAndGradients as unknown as Call)(undefined as never),
+  'exportModel, inputs': () => exportModel('nowhere.onnx', {} as never, { inputs: {} } as never),
+};
+
+it.each(Object.keys(without))('%s says what is missing', async (name) => {
+  const called = async () => without[name]!();
+  await expect(called()).rejects.toMatchObject({ name: 'Audio2VecError', code: 'ERR_ARGUMENT' });
+});
 
 describe('an option that nobody knows', () => {
   it.each(Object.keys(calls))('is refused by %s', async (name) => {

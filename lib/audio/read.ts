@@ -1,4 +1,5 @@
 // Audio in: a file or its bytes → mono float32 at 16 kHz.
+import { checkOptions } from '../util/arguments.js';
 import { Audio2VecError, argumentError } from '../util/errors.js';
 import { checkTarget, outputLength, SAMPLE_RATE } from './convert.js';
 import { type DecodedPiece, decode } from './decode.js';
@@ -18,6 +19,8 @@ export interface ReadAudioOptions {
   /** Of the result, in Hz, from 8000 to 48000. Default 16000. */
   sampleRate?: number;
 }
+
+const readOptions = ['signal', 'name', 'maxSeconds', 'sampleRate'] as const;
 
 type Samples = Float32Array<ArrayBuffer>;
 
@@ -42,6 +45,7 @@ const MAX_SAMPLES = 2 ** 29;
  *   `ERR_MEMORY`, `ERR_ARGUMENT`.
  */
 export async function readAudio(source: string | Uint8Array, options: ReadAudioOptions = {}): Promise<Float32Array> {
+  checkOptions('options', options, readOptions);
   const opened = await open(source, options);
   try {
     const { pieces, length } = await start(opened, options);
@@ -68,6 +72,7 @@ export async function* streamAudio(
   source: string | Uint8Array,
   options: ReadAudioOptions = {},
 ): AsyncGenerator<Float32Array, void, undefined> {
+  checkOptions('options', options, readOptions);
   const opened = await open(source, options);
   try {
     yield* (await start(opened, options)).pieces;

@@ -1,4 +1,5 @@
 // Labelled recordings → a classifier whose encoder was trained with it.
+
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,8 +11,10 @@ import { defaultFrontEnd } from '../features/front-end-config.js';
 import { defaultEncoder, type EncoderConfig } from '../models/blocks.js';
 import type { EncoderModel } from '../models/encoder-model.js';
 import type { RunOptions } from '../systems/run-config.js';
+import { runOptions } from '../systems/run-config.js';
 import { type FineTuned, type FineTuneOptions, fineTune } from '../train/fine-tune.js';
 import type { Step } from '../train/loop.js';
+import { checkOptions } from '../util/arguments.js';
 import { Random } from '../util/random.js';
 import { Classifier } from './classifier.js';
 import {
@@ -20,6 +23,7 @@ import {
   checkReadable,
   type FitOptions,
   type Fitted,
+  fitOptions,
   item,
   listenHop,
   noneOf,
@@ -61,6 +65,7 @@ export async function* fineTuneFolder(
   options: FineTuneFolderOptions = {},
 ): AsyncGenerator<Step, FineTunedFolder, undefined> {
   const { seed = 1, signal, from, threads } = options;
+  checkOptions('options', options, [...runOptions, ...fitOptions, 'from', 'augmentation']);
   checkFitOptions(options);
   const data = await readLabelledFolder(folder, { seed, signal });
   const none = noneOf(data.labels, options.none);

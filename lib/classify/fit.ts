@@ -31,6 +31,12 @@ export interface FitOptions {
   onProgress?: (progress: { done: number; total: number }) => void;
 }
 
+/** Names of {@link FitOptions}. */
+export const fitOptions = [
+  ...(['seed', 'none', 'keep', 'background', 'falseAlarmsPerHour'] as const),
+  ...(['refractorySeconds', 'signal', 'onProgress'] as const),
+] as const satisfies (keyof FitOptions)[];
+
 export interface Fitted {
   model: ClassifierModel;
   split: LabelledFolder['split'];
@@ -45,10 +51,7 @@ const FOLDS = 5;
 /** See `Classifier.fit`. */
 export async function fitFolder(folder: string, encoder: Encoder, options: FitOptions): Promise<Fitted> {
   const { seed = 1, signal } = options;
-  checkOptions('options', options, [
-    ...(['seed', 'none', 'keep', 'background', 'falseAlarmsPerHour'] as const),
-    ...(['refractorySeconds', 'signal', 'onProgress'] as const),
-  ]);
+  checkOptions('options', options, fitOptions);
   checkFitOptions(options);
   const data = await readLabelledFolder(folder, { seed, signal });
   const random = new Random(seed);

@@ -1,6 +1,8 @@
 // How good an encoder is for the labels of a folder of recordings: files → features → probe and neighbours.
+
 import { readFolder } from '../audio/index.js';
 import type { Encoder } from '../embed/encoder.js';
+import { checkOptions } from '../util/arguments.js';
 import { Audio2VecError } from '../util/errors.js';
 import { type ClipFeatures, sceneFeatures, withBaselines } from './clip-features.js';
 import { type Comparison, compareFeatures, type EvaluateOptions, type FeatureSet } from './evaluate.js';
@@ -165,6 +167,8 @@ export async function evaluate(
   encoder: Encoder,
   options: EvaluateFolderOptions = {},
 ): Promise<FolderEvaluation> {
+  const ways = ['strengths', 'folds', 'seed', 'k', 'metric', 'onProgress', 'onClip'] as const;
+  checkOptions('options', options, ['name', 'baselines', 'threads', 'signal', ...ways]);
   const { name = 'encoder', baselines = true, seed = 1, threads, signal } = options;
   const data = await readLabelledFolder(folder, { seed, signal });
   const kinds = baselines ? await withBaselines(name, encoder, { seed, threads }) : [sceneFeatures(name, encoder)];

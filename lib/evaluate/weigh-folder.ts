@@ -1,7 +1,9 @@
 // Pretext labels for the classes of a folder: files → clips → weights.
+
 import { chooseCandidates } from '../systems/pretext-selection/candidates.js';
 import { type LabelledClips, readLabelledClips } from '../systems/pretext-selection/labelled-clips.js';
 import { type Selection, type WeighOptions, weighLabels } from '../systems/pretext-selection/weigh.js';
+import { checkOptions } from '../util/arguments.js';
 import { readLabelledFolder } from './labelled-folder.js';
 
 export interface WeighFolderOptions extends Omit<WeighOptions, 'onProgress'> {
@@ -24,6 +26,8 @@ export interface FolderSelection extends Selection {
  * @param folder `train/<label>/*` and `test/<label>/*`, or `<label>/*`, of which a quarter counts as test
  * @throws `ERR_FILE`, `ERR_DATASET`; `ERR_ARGUMENT` for candidates that are not functions of the signal; the signal's reason */
 export async function weighFolder(folder: string, options: WeighFolderOptions = {}): Promise<FolderSelection> {
+  const ways = ['candidates', 'kernel', 'blockSize', 'permutations', 'perClass'] as const;
+  checkOptions('options', options, [...ways, 'threads', 'seed', 'signal', 'onProgress']);
   const { perClass, threads, seed = 1, signal, onProgress } = options;
   chooseCandidates(options.candidates); // a wrong name is told before the reading
   const { labels, train } = await readLabelledFolder(folder, { seed, signal });

@@ -1,7 +1,9 @@
 // An encoder to the file of a phone's or browser's runtime, its parity checked on clips: what `audio2vec export` does.
+
 import { extname } from 'node:path';
 import { timesTransposed } from '../matrix/products.js';
 import type { EncoderModel } from '../models/encoder-model.js';
+import { checkOptions } from '../util/arguments.js';
 import { argumentError } from '../util/errors.js';
 import { softmaxRow } from '../util/softmax.js';
 import { checkClips, checkFile, checkPrecision, checkTflite, type Precision } from './checks.js';
@@ -45,6 +47,8 @@ export async function exportEncoder(
   model: EncoderModel,
   options: ExportEncoderOptions = {},
 ): Promise<Exported> {
+  const known = ['input', 'samples', 'hop', 'batch', 'precision', 'classifier', 'clips', 'threads', 'signal'] as const;
+  checkOptions('options', options, known);
   const { input = 'log-mel', samples, hop, batch, precision = 'float32', classifier, clips, threads, signal } = options;
   signal?.throwIfAborted();
   await checkFile(file, encoderEndings);

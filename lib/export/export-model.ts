@@ -1,6 +1,8 @@
 // Any deployed model to the file of a phone's or browser's runtime, the parity of every output checked.
+
 import { extname } from 'node:path';
 import type { DeployedModel } from '../models/deployed-model.js';
+import { checkOptions } from '../util/arguments.js';
 import { writeFileAtomic } from '../util/atomic-write.js';
 import { argumentError } from '../util/errors.js';
 import { checkClips, checkFile, checkPrecision, type Precision } from './checks.js';
@@ -73,6 +75,11 @@ export async function exportModel(
   deployed: DeployedModel,
   options: ExportModelOptions = {},
 ): Promise<ExportedModel> {
+  const ways = ['input', 'samples', 'hop', 'batch', 'precision'] as const;
+  checkOptions('options', options, [...ways, 'clips', 'inputs', 'limits', 'threads', 'signal', 'formats']);
+  if (options.inputs !== undefined && !Array.isArray(options.inputs)) {
+    throw argumentError('inputs', 'a list of examples', options.inputs);
+  }
   const { input = 'features', samples = 'slice', hop, batch, precision = 'float32', signal } = options;
   signal?.throwIfAborted();
   const format = formatOf(file, [...exportFormats, ...(options.formats ?? [])]);

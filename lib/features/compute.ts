@@ -28,9 +28,13 @@ export interface FeatureOptions extends FeatureSyncOptions {
   threads?: number;
 }
 
+const featureSyncOptions = ['frontEnd', 'out', 'isa'] as const;
+const featureOptions = [...featureSyncOptions, 'signal', 'inPlace', 'threads'] as const;
+
 /** Features `[frames, width]` of samples at `frontEnd.sampleRate`, normally in ±1, computed off the event loop.
  * @throws `ERR_ARGUMENT` for samples that are not finite or so large that a result is not; the signal's reason. */
 export async function features(samples: Float32Array, options: FeatureOptions = {}): Promise<Float32Array> {
+  checkOptions('options', options, featureOptions);
   const prepared = prepare(samples, options);
   const { kernel, entry, out } = prepared;
   const threads = checkThreads(options.threads);
@@ -77,6 +81,7 @@ async function inPieces(
 
 /** {@link features} on the calling thread, for the small chunks of a stream. */
 export function featuresSync(samples: Float32Array, options: FeatureSyncOptions = {}): Float32Array {
+  checkOptions('options', options, featureSyncOptions);
   const { kernel, out } = prepare(samples, options);
   const input = plain(samples);
   if (kernel.runSync(input, out) === NOT_FINITE) throw notFinite(input);
@@ -92,6 +97,7 @@ export async function featuresGradient(
   gradient: Float32Array,
   options: FeatureOptions = {},
 ): Promise<Float32Array> {
+  checkOptions('options', options, featureOptions);
   const { kernel, out } = prepareGradient(samples, gradient, options);
   const threads = checkThreads(options.threads);
   const result = options.inPlace || !options.out ? out : new Float32Array(out.length);
@@ -112,6 +118,7 @@ export function featuresGradientSync(
   gradient: Float32Array,
   options: FeatureSyncOptions = {},
 ): Float32Array {
+  checkOptions('options', options, featureSyncOptions);
   const { kernel, out } = prepareGradient(samples, gradient, options);
   const [input, given] = [plain(samples), plain(gradient)];
   if (kernel.gradientSync(input, given, out) === NOT_FINITE) throw notFinite(input, given);

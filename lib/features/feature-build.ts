@@ -1,8 +1,10 @@
 // Turns a corpus into a feature store: which files there are, which of them are as they were, and what the rest become.
+
 import { open, stat } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { listAudio, readAudio, SAMPLE_RATE } from '../audio/index.js';
+import { checkOptions } from '../util/arguments.js';
 import { Audio2VecError, argumentError } from '../util/errors.js';
 import { features } from './compute.js';
 import { type MappedFeatureStore, openFeatureStore } from './feature-store.js';
@@ -69,6 +71,11 @@ export async function buildFeatureStore(
   outFile: string,
   options: FeatureStoreOptions = {},
 ): Promise<BuiltFeatureStore> {
+  checkOptions('options', options, ['frontEnd', 'columns', 'signal', 'onProgress', 'concurrency', 'read']);
+  if (typeof source !== 'string' && !(Array.isArray(source) && source.every((file) => typeof file === 'string'))) {
+    throw argumentError('source', 'a folder, or a list of files', source);
+  }
+  if (typeof outFile !== 'string' || outFile === '') throw argumentError('outFile', 'a path', outFile);
   const frontEnd: FrontEndConfig = checkFrontEnd(options.frontEnd);
   if (frontEnd.sampleRate !== SAMPLE_RATE) {
     const expected = `${SAMPLE_RATE}, the rate that recordings are read at`;

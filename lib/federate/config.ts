@@ -49,6 +49,12 @@ export interface FederatedConfig {
   training: PretrainingConfig;
 }
 
+/** Names of {@link FederatedOptions}. */
+export const federatedOptions: readonly (keyof FederatedOptions)[] = [
+  ...(['rounds', 'localSteps', 'rule', 'serverRate', 'proximal', 'fraction', 'localHeads'] as const),
+  ...(['clipNorm', 'secure', 'privacy', 'training'] as const),
+];
+
 /** With secure aggregation a bound there must be; this one hardly any honest update reaches. */
 const usualClipNorm = 100;
 

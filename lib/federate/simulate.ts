@@ -10,14 +10,14 @@ import type { Results } from '../systems/results.js';
 import type { NetworkFactory } from '../systems/trainable-network.js';
 import { corpusFacts } from '../train/corpus.js';
 import { lockRun } from '../train/run-lock.js';
-import { checkNumber, checkOneOf } from '../util/arguments.js';
+import { checkNumber, checkOneOf, checkOptions } from '../util/arguments.js';
 import { Audio2VecError, argumentError } from '../util/errors.js';
 import { removeLeftovers } from '../util/leftovers.js';
 import { Random } from '../util/random.js';
 import { pathExists } from '../util/read-file.js';
 import { beginning, curriculum } from './beginning.js';
 import { type Curriculum, FederatedClient, type LocalRound } from './client.js';
-import { type FederatedConfig, type FederatedOptions, federatedConfig } from './config.js';
+import { type FederatedConfig, type FederatedOptions, federatedConfig, federatedOptions } from './config.js';
 import type { Layout } from './layout.js';
 import { type SharedCorpus, saveEncoder, writeLog } from './outcome.js';
 import { Accountant } from './privacy/accountant.js';
@@ -74,6 +74,7 @@ const stateFile = 'federated.safetensors';
 
 /** Fills in defaults and checks. */
 export function simulationConfig(o: SimulationOptions): SimulationConfig {
+  checkOptions('options', o, [...federatedOptions, 'clients', 'split', 'alpha', 'lost']);
   const { clients, split = 'folder', alpha = 1, lost = 0 } = o;
   if (!(Number.isInteger(clients) && clients >= 1 && clients <= 100_000)) {
     throw argumentError('clients', 'an integer from 1 to 100000', clients);

@@ -1,5 +1,6 @@
 // What a model is made of: its layers with output shapes, parameters and multiply-accumulates, read from the same graph
 // nodes that the engine runs and the export writes.
+import { argumentError } from '../util/errors.js';
 import { type Column, markdownTable, textTable } from '../util/text-table.js';
 import { type Node, sizeOf } from './graph.js';
 import { factsOf } from './operators/index.js';
@@ -29,6 +30,7 @@ export interface LayerTable {
 
 /** The layers of a graph, `by` node or `by` block (`encoder.blocks.0.*` on one line). Inputs and losses are left out. */
 export function layerTable(nodes: readonly Node[], by: 'node' | 'block' = 'block'): LayerTable {
+  if (!Array.isArray(nodes)) throw argumentError('nodes', 'the nodes of a graph', nodes);
   const rowsPerNode = nodes.filter((n) => n.op !== 'input' && n.op !== 'loss').map((n) => nodeRow(n, nodes));
   const layers = by === 'node' ? rowsPerNode : mergeBlocks(rowsPerNode);
   const sum = (key: 'weights' | 'parameters' | 'macs') => layers.reduce((total, row) => total + row[key], 0);

@@ -46,7 +46,8 @@ export interface RunConfig {
 /** What a system has other defaults for. */
 export type RunDefaults = Pick<RunOptions, 'batchSize' | 'steps' | 'learningRate' | 'warmUp' | 'weightDecay'>;
 
-const runOptions: readonly (keyof RunOptions)[] = [
+/** Names of {@link RunOptions}. */
+export const runOptions: readonly (keyof RunOptions)[] = [
   ...(['batchSize', 'steps', 'minutes', 'learningRate', 'warmUp', 'decay', 'floor'] as const),
   ...(['weightDecay', 'seed', 'threads', 'evaluateEvery'] as const),
 ];

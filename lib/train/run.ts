@@ -57,6 +57,15 @@ export const surroundings: readonly (keyof Surroundings)[] = [
   ...(['createNetwork', 'ranks'] as const),
 ];
 
+/** Throws `ERR_ARGUMENT` for a corpus or a folder that cannot be one. */
+export function checkSurroundings({ corpus, out }: Surroundings): void {
+  const isStore = typeof corpus === 'object' && corpus !== null && 'clipStarts' in corpus && 'mean' in corpus;
+  if (!isStore && (typeof corpus !== 'string' || corpus === '')) {
+    throw argumentError('corpus', 'a folder of recordings or a feature store', corpus);
+  }
+  if (typeof out !== 'string' || out === '') throw argumentError('out', 'a folder for the run', out);
+}
+
 /** What a checkpoint remembers of its run. */
 export interface StoredRun {
   /** Absent: `audio2vec`. */

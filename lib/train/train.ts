@@ -5,7 +5,7 @@ import { systems } from '../systems/systems.js';
 import { checkOptions } from '../util/arguments.js';
 import { Audio2VecError, argumentError } from '../util/errors.js';
 import type { Step } from './loop.js';
-import { resumeRun, type Surroundings, startRun, surroundings } from './run.js';
+import { checkSurroundings, resumeRun, type Surroundings, startRun, surroundings } from './run.js';
 import type { RunLength } from './run-length.js';
 
 export interface TrainOptions<O extends RunOptions = RunOptions> extends Surroundings {
@@ -28,6 +28,7 @@ export interface ResumeTrainingOptions extends Surroundings, RunLength {
  * saves too. */
 export async function* train<O extends RunOptions>(options: TrainOptions<O>): AsyncGenerator<Step, void> {
   checkOptions('options', options, [...surroundings, 'system', 'options']);
+  checkSurroundings(options);
   const system: System = typeof options.system === 'string' ? await loadSystem(options.system) : options.system;
   yield* startRun(system, system.configure(options.options ?? {}), options, resumeHint(options.out));
 }
@@ -37,6 +38,7 @@ export async function* train<O extends RunOptions>(options: TrainOptions<O>): As
  * the run began with. */
 export async function* resumeTraining(options: ResumeTrainingOptions): AsyncGenerator<Step, void> {
   checkOptions('options', options, [...surroundings, 'system', 'steps', 'minutes', 'threads']);
+  checkSurroundings(options);
   const systemOf: Parameters<typeof resumeRun>[0] = async ({ system: name }, file) => {
     if (name === undefined) {
       const how = 'continue it with resumePretraining, or `audio2vec pretrain --resume`';

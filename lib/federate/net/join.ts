@@ -7,6 +7,7 @@ import { buildFeatureStore } from '../../features/feature-build.js';
 import type { MappedFeatureStore } from '../../features/feature-store.js';
 import { audio2vec } from '../../systems/audio2vec/system.js';
 import { lockRun } from '../../train/run-lock.js';
+import { checkOptions } from '../../util/arguments.js';
 import { Audio2VecError, argumentError, type ErrorCode } from '../../util/errors.js';
 import { Random } from '../../util/random.js';
 import { pathExists } from '../../util/read-file.js';
@@ -54,6 +55,9 @@ export interface JoinOptions extends ConnectionOptions {
  * @returns rounds whose update the server took
  * @throws `ERR_NETWORK` if the server stays away, `ERR_TOKEN`, `ERR_PROTOCOL`, `ERR_DATASET`, the signal's reason */
 export async function joinFederation(options: JoinOptions): Promise<number> {
+  const connecting = ['url', 'token', 'ca', 'patience', 'signal'] as const;
+  const limits = ['maxSeconds', 'maxSteps', 'threads'] as const;
+  checkOptions('options', options, [...connecting, ...limits, 'data', 'out', 'onRound', 'onProblem']);
   const { data, out, signal, maxSteps = 10_000 } = options;
   await mkdir(out, { recursive: true });
   const unlock = await lockRun(out);

@@ -1,14 +1,17 @@
 // The server of a federated run: HTTP around the coordinator.
+
 import { appendFile, mkdir } from 'node:fs/promises';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { lockRun } from '../../train/run-lock.js';
+import { checkOptions } from '../../util/arguments.js';
 import { Audio2VecError, argumentError } from '../../util/errors.js';
 import { removeLeftovers } from '../../util/leftovers.js';
 import { readWholeFile } from '../../util/read-file.js';
 import type { FederatedOptions } from '../config.js';
+import { federatedOptions } from '../config.js';
 import type { RoundRecord } from '../round-history.js';
 import { type AuditEvent, Coordinator, type CoordinatorOptions } from './coordinator.js';
 import { joiningSchema, largestUpdate, parseMessage } from './protocol.js';
@@ -39,6 +42,9 @@ const patience = 60;
 /** Serves a run to its end. Throws `ERR_ARGUMENT`, `ERR_LOCKED`, `ERR_FILE`, and the signal's reason: the run goes on when it
  * is served again. */
 export async function serve(options: ServeOptions): Promise<void> {
+  const own = ['out', 'host', 'port', 'tokens', 'tls', 'signal', 'onListening', 'onRound', 'onEvent'] as const;
+  const rounds = ['stageSeconds', 'minClients', 'roundSeconds', 'minReports', 'maxExamples'] as const;
+  checkOptions('options', options, [...federatedOptions, ...own, ...rounds]);
   const { out, host = '127.0.0.1', port = 8787, tokens, tls, signal, onListening, onRound, onEvent, ...rest } = options;
   if (!tokens && !['127.0.0.1', '::1', 'localhost'].includes(host)) {
     throw argumentError('tokens', `given where others than this machine can reach the server (${host})`, undefined);

@@ -1,6 +1,8 @@
 // Everything that decides the result of a training run. Stored in its checkpoint as JSON, so that a run can be
 // continued from its folder alone.
+
 import { checkEncoder, defaultEncoder, type EncoderConfig } from '../../models/blocks.js';
+import { checkOptions } from '../../util/arguments.js';
 import { argumentError } from '../../util/errors.js';
 import { type RunConfig, type RunOptions, runConfig } from '../run-config.js';
 import { type AugmentationOptions, checkAugmentation, noAugmentation, recipeAugmentation } from './augment.js';
@@ -49,6 +51,7 @@ export interface PretrainingConfig extends TrainingConfig {
 
 /** Fills in defaults and checks; `ERR_ARGUMENT` names the option that is wrong. */
 export function trainingConfig(o: TrainingOptions): TrainingConfig {
+  checkParts(o);
   const encoder = { ...defaultEncoder, ...o.encoder };
   checkEncoder(encoder);
   const run = runConfig(o);
@@ -57,8 +60,14 @@ export function trainingConfig(o: TrainingOptions): TrainingConfig {
   return { encoder, ...run, augmentation };
 }
 
+function checkParts({ encoder = {}, augmentation = {} }: TrainingOptions): void {
+  checkOptions('encoder', encoder, Object.keys(defaultEncoder) as (keyof EncoderConfig)[]);
+  checkOptions('augmentation', augmentation, Object.keys(noAugmentation) as (keyof AugmentationOptions)[]);
+}
+
 /** {@link trainingConfig} for a pretext task. */
 export function pretrainingConfig(o: PretrainingOptions): PretrainingConfig {
+  checkParts(o);
   const from = o.from && storedStart(o.from, o.encoder);
   const encoder = o.from?.model.config ?? { ...defaultEncoder, ...o.encoder };
   checkEncoder(encoder);

@@ -1,10 +1,12 @@
 // What a training step computes, without taking it: for those who average gradients elsewhere, such as a federated
 // client, and for checking against other implementations.
+
 import { type Arrays, type Batch, type Losses, Network } from '../../engine/network.js';
 import type { FeatureStore } from '../../features/feature-store.js';
 import type { Parameter } from '../../graph/graph.js';
 import { checkEncoder, defaultEncoder, type EncoderConfig } from '../../models/blocks.js';
 import { initialParameters } from '../../models/initial-weights.js';
+import { checkObject } from '../../util/arguments.js';
 import { argumentError } from '../../util/errors.js';
 import { chooseTasks, formatTasks, type TaskChoice, type Tasks } from './tasks/index.js';
 import { trainingGraph } from './training-graph.js';
@@ -41,6 +43,7 @@ export async function lossAndGradients(
   batch: Batch,
   options: GradientOptions = {},
 ): Promise<LossAndGradients> {
+  checkObject('batch', batch);
   return exclusively(networkFor(task, batch.examples, options), (network) => {
     network.setParameters(new Map(weights));
     return network.lossAndGradients(batch);

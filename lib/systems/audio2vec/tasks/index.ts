@@ -1,5 +1,6 @@
 // The registry of pretext tasks, and how a choice of them is written: "cbow", "cbow+contrastive:0.5",
 // "temporal-gap(maxFrames=720)", "cbow+./my-task.mjs:0.5".
+import { checkOptions as checkNames } from '../../../util/arguments.js';
 import { argumentError } from '../../../util/errors.js';
 import { autoencoder } from './autoencoder.js';
 import { cbow } from './cbow.js';
@@ -49,7 +50,9 @@ export function findTask(name: string, own: readonly Task[] = []): Task {
 export function chooseTasks(given: Tasks, frames: number, own: readonly Task[] = []): TaskChoice[] {
   const list = specsOf(given);
   if (list.length === 0) throw argumentError('task', 'at least one task', '');
-  const choices = list.map(({ task: named, weight = 1, options: given = {} }) => {
+  const choices = list.map((spec) => {
+    checkNames('task', spec, ['task', 'weight', 'options']);
+    const { task: named, weight = 1, options: given = {} } = spec;
     const task = typeof named === 'string' ? findTask(named, own) : named;
     checkTask(task);
     const { name } = task;
