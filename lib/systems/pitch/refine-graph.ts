@@ -1,16 +1,7 @@
 // What refine.ts computes, as nodes of a graph: for all bins and harmonics at once, where it looks at the bins near by.
 import type { Ref } from '../../graph/graph.js';
 import type { FixedLayers } from './fixed-layers.js';
-import {
-  HARMONICS,
-  harmonicBins,
-  LEAST_CURVATURE,
-  LOG_AMPLITUDE,
-  NO_WEIGHT,
-  PEAK_STEEPNESS,
-  REACH,
-  SEEN,
-} from './refine.js';
+import { HARMONICS, harmonicBins, LEAST_CURVATURE, LOG_AMPLITUDE, PEAK_STEEPNESS, REACH, SEEN } from './refine.js';
 
 /** `HarmonicPeaks.read` of every frame.
  * @param frame normalised decibels `[frames, bins, 1]`
@@ -56,20 +47,19 @@ export function harmonicPeaks(
   const tops = g.add('tops from pitch', g.reshape('bins', toBins, [frames, inner, 1], 1), withinBin);
   const above = Array.from(harmonicBins(binsPerOctave), (harmonic) => -harmonic);
   const off = fixed.conv('tops from harmonics', tops, [1, 1], new Array(HARMONICS).fill([1]), above);
-  const near = g.relu('near tops', fixed.affine('nearness', g.pointwise('distance', 'abs', off), -1, REACH));
+  const near = g.relu('near tops', fixed.affine('nearness', g.pointwise('distance', 'abs', off), -1 / REACH, 1));
 
   const weights = g.gate('weights', near, amplitude);
   /** Over all bins and harmonics. */
-  const sum = (name: string, x: Ref, addend: number) => {
-    const mean = g.globalPool(`${name}, mean`, 'mean', x, 'bands');
-    return fixed.conv(name, mean, [1, 1], [new Array(HARMONICS).fill(inner)], [addend]);
-  };
-  const weight = sum('weight', weights, NO_WEIGHT);
-  const moved = g.div('moved', sum('moment', g.mul('moments', weights, off), 0), weight);
+  const sum = (name: string, x: Ref) =>
+    fixed.conv(name, g.globalPool(`${name}, mean`, 'mean', x, 'bands'), [1, 1], [new Array(HARMONICS).fill(inner)]);
+  const weight = sum('weight', weights);
+  const moment = sum('moment', g.mul('moments', weights, off));
   const loudest = g.scale('log loudest', g.globalPool('highest', 'max', frame, 'bands'), LOG_AMPLITUDE);
-  const share = g.div('share', weight, g.pointwise('loudest', 'exp', loudest));
+  const least = fixed.affine('least', g.pointwise('loudest', 'exp', loudest), SEEN, 0);
+  const total = g.add('total', least, g.relu('beyond least', g.sub('weight - least', weight, least)));
   return {
-    position: g.add('position of peaks', position, moved),
-    seen: fixed.atMost1('seen', fixed.affine('share seen', share, 1 / SEEN, 0)),
+    position: g.add('position of peaks', position, g.div('moved', moment, total)),
+    seen: g.div('seen', weight, total),
   };
 }
