@@ -1,17 +1,14 @@
-// Speech codes in use: recordings, streams, decoding, the model file, the command.
+// Speech codes in use: recordings, streams, decoding, the model file.
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { writeWav } from '../lib/audio/write-wav.js';
 import { Network } from '../lib/engine/network.js';
 import { features } from '../lib/features/compute.js';
 import { deployedCodes } from '../lib/systems/wav2vec-c/deployed.js';
 import { loadCodesModel, saveCodesModel } from '../lib/systems/wav2vec-c/model.js';
 import { SpeechCodes } from '../lib/systems/wav2vec-c/system.js';
-import { readNpy } from '../lib/util/npy.js';
 import { codesModel, sound } from './helpers/codes.js';
-import { command } from './helpers/command.js';
 
 let folder: string;
 beforeAll(async () => {
@@ -190,42 +187,5 @@ test('the deployed model gives the same codes and vectors as the library', async
   expect([...codes!.subarray(10 * 2, 120 * 2)]).toEqual([...whole.codes.subarray(10 * 2, 120 * 2)]);
   context!.subarray(40 * 16, 90 * 16).forEach((v, i) => {
     expect(v).toBeCloseTo(whole.vectors![40 * 16 + i]!, 4);
-  });
-});
-
-describe('audio2vec codes', () => {
-  const cli = (...args: string[]) => command(args);
-
-  test('JSON lines and arrays hold codes, vectors and times', async () => {
-    const file = join(folder, 'codes.safetensors');
-    await saveCodesModel(file, model);
-    await writeWav(join(folder, 'a.wav'), sound(16000), 16000);
-    const wav = join(folder, 'a.wav');
-    const lines = await cli('codes', wav, '--model', file, '--give', 'both', '--vectors', 'latents');
-    expect(lines.code).toBe(0);
-    const [line] = lines.stdout
-      .trim()
-      .split('\n')
-      .map((l) => JSON.parse(l));
-    expect([line.codes.length, line.codes[0].length, line.vectors[0].length]).toEqual([32, 2, 16]);
-    expect([line.start, line.hop, line.bitsPerSecond]).toEqual([0.0225, 0.03, 200]);
-    const output = join(folder, 'out.npy');
-    const arrays = await cli('codes', wav, '--model', file, '--give', 'both', '-o', output);
-    expect([arrays.code, arrays.stdout]).toEqual([0, expect.stringContaining('200 bits per second')]);
-    const { data, shape } = await readNpy(output);
-    expect([shape, [...data]]).toEqual([[32, 2], line.codes.flat()]);
-    expect((await readNpy(output.replace('.npy', '.vectors.npy'))).shape).toEqual([32, 30]);
-    const index = JSON.parse(await readFile(output.replace('.npy', '.json'), 'utf8'));
-    expect(index).toMatchObject({ start: 0.0225, hop: 0.03, files: [{ row: 0, rows: 32 }] });
-  });
-
-  test('a recording that cannot be read is told', async () => {
-    const { code, stderr } = await cli(
-      'codes',
-      join(folder, 'missing.wav'),
-      '--model',
-      join(folder, 'codes.safetensors'),
-    );
-    expect([code, stderr]).toEqual([1, expect.stringContaining('missing.wav')]);
   });
 });

@@ -9,6 +9,7 @@ import { Encoder } from '../lib/embed/encoder.js';
 import type { LiveEmbedding } from '../lib/embed/live.js';
 import { wavFile } from './audio-fixtures.js';
 import { command } from './helpers/command.js';
+import { cut } from './helpers/cut.js';
 import { randomModel } from './helpers/models.js';
 import { recording } from './helpers/recordings.js';
 
@@ -21,14 +22,6 @@ beforeAll(async () => {
 const bytesOf = (a: ArrayBufferView) => Buffer.from(a.buffer, a.byteOffset, a.byteLength);
 const int16 = (x: ArrayLike<number>) =>
   Int16Array.from(x, (v) => Math.max(-32768, Math.min(32767, Math.round(32768 * v))));
-
-function* cut<T extends { length: number; subarray(from: number, to: number): T }>(whole: T, sizes: readonly number[]) {
-  for (let at = 0, i = 0; at < whole.length; i++) {
-    const size = sizes[i % sizes.length]!;
-    yield whole.subarray(at, at + size);
-    at += size;
-  }
-}
 
 async function gathered(pieces: AsyncIterable<Float32Array>): Promise<Float32Array> {
   const all: number[] = [];
@@ -186,6 +179,10 @@ describe('embeddings of live audio', () => {
     expect(Float32Array.from(rows.flatMap((row) => row.slice(1).map(Number)))).toEqual(embeddings);
 
     expect((await command(['embed', '-', 'a.wav'], Readable.from([]))).code).toBe(exitCodes.usage);
+    expect(await command(['embed', 'a.wav', '--rate', '8000'])).toMatchObject({
+      code: exitCodes.usage,
+      stderr: expect.stringContaining('--rate says what standard input is like'),
+    });
     expect((await command(['embed', '-', '-o', 'x.npy'], Readable.from([]))).code).toBe(exitCodes.usage);
     expect((await command(['embed', '-', '--format', 'mp3'], Readable.from([]))).code).toBe(exitCodes.usage);
   });

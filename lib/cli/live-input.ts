@@ -29,10 +29,16 @@ export function addPcmOptions(command: Command): Command {
 }
 
 /** Whether the inputs are standard input, which is taken alone. */
-export function isLive(program: Command, inputs: readonly string[]): boolean {
-  if (!inputs.includes('-')) return false;
-  if (inputs.length > 1) program.error('error: the input "-" (standard input) stands alone');
-  return true;
+export function isLive(command: Command, inputs: readonly string[]): boolean {
+  if (inputs.includes('-')) {
+    if (inputs.length > 1) command.error('error: the input "-" (standard input) stands alone');
+    return true;
+  }
+  const flags: (keyof PcmFlags)[] = ['rate', 'channels', 'format'];
+  const given = flags.find((flag) => command.getOptionValueSource(flag) === 'cli');
+  if (given)
+    command.error(`error: --${given} says what standard input is like: leave it out, as files say it themselves`);
+  return false;
 }
 
 export function liveInput(session: Session, { rate, channels, format }: PcmFlags): LiveInput {

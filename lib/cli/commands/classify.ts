@@ -75,7 +75,7 @@ export function addClassify(program: Command, run: Runner<typeof operations>): v
       const { threshold, smooth: smoothSeconds, refractory: refractorySeconds } = flags;
       const rule: ListenRequest = { ...session.common, classifier, threshold, smoothSeconds, refractorySeconds };
       const print = new Printer(session, flags, inputs);
-      if (isLive(program, inputs)) {
+      if (isLive(command, inputs)) {
         for await (const heard of listen({ ...rule, input: liveInput(session, flags) }, session)) print.sound(heard);
       } else if (flags.events) {
         for await (const heard of listen({ ...rule, inputs }, session)) print.sound(heard);

@@ -2,15 +2,18 @@ import { type Command, Option } from 'commander';
 import { writeFileAtomic } from '../../util/atomic-write.js';
 import { counted } from '../../util/counted.js';
 import { writeNpy } from '../../util/npy.js';
+import { addPcmOptions, isLive, liveInput, type PcmFlags } from '../live-input.js';
 import type * as operations from '../operations/codes.js';
 import type { CodedFile, CodesResult } from '../operations/codes.js';
 import { finish, type Runner } from '../options.js';
 
-interface Flags {
+type Given = 'codes' | 'vectors' | 'both';
+
+interface Flags extends PcmFlags {
   output?: string;
   model?: string;
-  give: 'codes' | 'vectors' | 'both';
-  vectors: 'latents' | 'context';
+  give?: Given;
+  vectors?: 'latents' | 'context';
 }
 
 /** `audio2vec codes`: speech to discrete codes. */
@@ -21,29 +24,49 @@ export function addCodes(program: Command, run: Runner<typeof operations>): void
     .description(
       'A code of each codebook for every 30 ms of a recording, as JSON lines on stdout, in a .jsonl file, or as a .npy ' +
         'array with a .json index beside it (vectors beside codes: .vectors.npy). Frame i stands for the time ' +
-        'start + i · hop, in seconds. What cannot be read is told in a warning and in the output; the rest go on.',
+        'start + i · hop, in seconds. What cannot be read is told in a warning and in the output; the rest go on. The ' +
+        'input "-" is live sound on standard input: a line for each frame as soon as it is known.',
     )
-    .argument('<inputs...>', 'audio files, or folders of them')
+    .argument('<inputs...>', 'audio files, or folders of them; or - for PCM on standard input')
     .option('-o, --output <file>', 'a .npy (with an index in .json) or .jsonl file; default: JSON lines on stdout')
     .option('--model <file>', 'codes.safetensors, or a run; default: the pretrained codes of the package')
     .addOption(
-      new Option('--give <what>', 'codes, vectors or both').choices(['codes', 'vectors', 'both']).default('codes'),
+      new Option('--give <what>', 'codes, vectors or both (default: codes; with --vectors: both)').choices([
+        ...['codes', 'vectors', 'both'],
+      ]),
     )
     .addOption(
-      new Option('--vectors <kind>', 'latents, which codes are made of, or context, which know what is said around')
-        .choices(['latents', 'context'])
-        .default('context'),
+      new Option(
+        '--vectors <kind>',
+        'latents, which codes are made of, or context, which know what is said around (default: context)',
+      ).choices(['latents', 'context']),
     );
   const examples = [
     'codes speech.wav',
     'codes recordings/ -o codes.npy',
-    'codes speech.wav --give both --vectors context -o speech.jsonl',
+    'codes speech.wav --vectors latents -o speech.jsonl',
+    'codes - --rate 48000 --channels 2 --format f32 < sound.raw',
   ];
-  finish(command, run, examples, async (session, { codes }, inputs, { output, model, give, vectors }: Flags) => {
+  addPcmOptions(command);
+  finish(command, run, examples, async (session, { codes, codesLive }, inputs, flags: Flags) => {
+    const { output, model } = flags;
+    const give = flags.give ?? (flags.vectors ? 'both' : 'codes');
+    if (give === 'codes' && flags.vectors) program.error('error: --vectors gives vectors: leave out --give codes');
+    const vectors = give === 'codes' ? undefined : (flags.vectors ?? 'context');
     if (output !== undefined && !/\.(npy|jsonl)$/.test(output)) {
       program.error(`error: --output must end in .npy or .jsonl, got ${JSON.stringify(output)}`);
     }
-    const request = { ...session.common, inputs, model, vectors: give === 'codes' ? undefined : vectors };
+    if (isLive(command, inputs)) {
+      if (output !== undefined) program.error('error: what comes of standard input goes to stdout: leave out --output');
+      for await (const { codes, ...frame } of codesLive(
+        { model, vectors, input: liveInput(session, flags) },
+        session,
+      )) {
+        session.line(give === 'vectors' ? frame : { ...frame, codes });
+      }
+      return;
+    }
+    const request = { ...session.common, inputs, model, vectors };
     const files: CodesResult[] = [];
     for await (const file of codes(request, session)) {
       if (output === undefined) session.line(jsonLine(file, give));
@@ -69,7 +92,7 @@ function isCoded(file: CodesResult): file is CodedFile {
   return file.error === undefined;
 }
 
-function jsonLine(result: CodesResult, give: Flags['give']): object {
+function jsonLine(result: CodesResult, give: Given): object {
   if (!isCoded(result)) return { file: result.file, error: { code: result.error.code, message: result.error.message } };
   const { file, start, hop, codes, books, vectors, width, bitsPerSecond } = result;
   return {
@@ -84,7 +107,7 @@ function rowsOf(values: Uint16Array | Float32Array, width: number): number[][] {
 }
 
 /** All frames in one array; the index beside it says which are of which recording. */
-async function writeArrays(output: string, all: readonly CodesResult[], give: Flags['give']): Promise<void> {
+async function writeArrays(output: string, all: readonly CodesResult[], give: Given): Promise<void> {
   const files = all.filter(isCoded);
   const [{ books = 1, width = 1, start = 0, hop = 0, bitsPerSecond = 0 } = {}] = files;
   const total = files.reduce((sum, f) => sum + f.codes.length / f.books, 0);

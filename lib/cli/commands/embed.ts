@@ -52,7 +52,7 @@ export function addEmbed(program: Command, run: Runner<typeof operations>): void
     if (output !== undefined && !/\.(npy|jsonl|csv)$/.test(output)) {
       program.error(`error: --output must end in .npy, .jsonl or .csv, got ${JSON.stringify(output)}`);
     }
-    if (isLive(program, inputs)) {
+    if (isLive(command, inputs)) {
       if (output !== undefined) program.error('error: what comes of standard input goes to stdout: leave out --output');
       const live = embedLive({ model, readOut, hopSeconds, input: liveInput(session, flags) }, session);
       let titles = csv;

@@ -1,4 +1,6 @@
-import { pretrainedCodesFile, SpeechCodes } from '../../systems/wav2vec-c/system.js';
+import { streamPcm } from '../../audio/index.js';
+import { type DueCodes, SpeechCodes } from '../../systems/wav2vec-c/system.js';
+import type { LiveInput } from '../live-input.js';
 import type { Common, During } from '../session.js';
 import { modelFile } from './shared/models.js';
 import { checkRate, type FailedFile, findRecordings, noneGood, read } from './shared/recordings.js';
@@ -34,11 +36,7 @@ export async function* codes(request: CodesRequest, during: During): AsyncIterab
   const { signal } = during;
   const { threads, vectors } = request;
   const files = await findRecordings(request.inputs, signal);
-  const speech = await SpeechCodes.load(
-    request.model === undefined ? pretrainedCodesFile : await modelFile(request.model),
-    { threads },
-  );
-  checkRate(speech.frontEnd, request.model);
+  const speech = await chosenCodes(request.model, threads);
   const { books, widths, frameSeconds: hop, bitsPerSecond } = speech;
   const width = widths[vectors ?? 'latents'];
   let good = 0;
@@ -53,4 +51,50 @@ export async function* codes(request: CodesRequest, during: During): AsyncIterab
     yield { file, codes: found.codes, books, vectors: found.vectors, width, start: first! / 1000, hop, bitsPerSecond };
   }
   if (good === 0) throw noneGood(files.length);
+}
+
+export interface CodesLiveRequest extends Pick<CodesRequest, 'model' | 'vectors'> {
+  input: LiveInput;
+}
+
+/** A code frame of live sound. */
+export interface LiveCodes {
+  /** Its middle, from the start of the sound. */
+  seconds: number;
+  /** One of each book. */
+  codes: number[];
+  /** If they were asked for. */
+  vectors?: number[];
+}
+
+/** Every code frame of live sound as soon as it is known. */
+export async function* codesLive(
+  { model, vectors, input }: CodesLiveRequest,
+  { signal }: Pick<During, 'signal'>,
+): AsyncIterable<LiveCodes> {
+  const speech = await chosenCodes(model, 1); // streams work on one thread
+  const { books } = speech;
+  const width = vectors ? speech.widths[vectors] : 0;
+  const stream = speech.stream({ vectors });
+  const frames = ({ codes, timestamps, vectors: beside }: DueCodes) =>
+    Array.from(timestamps, (ms, i) => ({
+      seconds: ms / 1000,
+      codes: [...codes.subarray(i * books, (i + 1) * books)],
+      ...(beside && { vectors: [...beside.subarray(i * width, (i + 1) * width)] }),
+    }));
+  const { source, ...pcm } = input;
+  for await (const samples of streamPcm(source, { ...pcm, signal, name: 'standard input' })) {
+    yield* frames(stream.push(samples));
+  }
+  yield* frames(stream.flush());
+}
+
+/** The speech codes that a command was given. */
+async function chosenCodes(model: string | undefined, threads?: number): Promise<SpeechCodes> {
+  const options = { threads };
+  const speech = await (model === undefined
+    ? SpeechCodes.pretrained(options)
+    : SpeechCodes.load(await modelFile(model), options));
+  checkRate(speech.frontEnd, model ?? 'the pretrained model');
+  return speech;
 }

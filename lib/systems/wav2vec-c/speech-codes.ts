@@ -306,7 +306,7 @@ export class SpeechCodes {
 }
 
 /** The model that comes with the package. */
-export const pretrainedCodesFile = fileURLToPath(new URL('../../../models/codes.safetensors', import.meta.url));
+const pretrainedCodesFile = fileURLToPath(new URL('../../../models/codes.safetensors', import.meta.url));
 
 function checkVectors(vectors: unknown): void {
   if (vectors === undefined || vectors === 'latents' || vectors === 'context') return;

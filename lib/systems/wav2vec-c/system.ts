@@ -58,7 +58,6 @@ export type { CodesConfig, CodesOptions } from './options.js';
 export {
   type CodedSpeech,
   type EncodeOptions,
-  pretrainedCodesFile,
   SpeechCodes,
   type SpeechCodesOptions,
 } from './speech-codes.js';

@@ -1,0 +1,100 @@
+// `audio2vec codes`: recordings and live sound in, lines and arrays out.
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { writeWav } from '../lib/audio/write-wav.js';
+import { codesLive } from '../lib/cli/operations/codes.js';
+import { saveCodesModel } from '../lib/systems/wav2vec-c/model.js';
+import { SpeechCodes } from '../lib/systems/wav2vec-c/system.js';
+import { readNpy } from '../lib/util/npy.js';
+import { codesModel, sound } from './helpers/codes.js';
+import { command } from './helpers/command.js';
+import { cut } from './helpers/cut.js';
+
+const model = codesModel();
+const speech = SpeechCodes.fromModel(model, { threads: 1 });
+const cli = (...args: string[]) => command(args);
+
+let folder: string;
+let file: string;
+let wav: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'audio2vec-codes-cli-'));
+  [file, wav] = [join(folder, 'codes.safetensors'), join(folder, 'a.wav')];
+  await saveCodesModel(file, model);
+  await writeWav(wav, sound(16000), 16000);
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+test('JSON lines and arrays hold codes, vectors and times', async () => {
+  const lines = await cli('codes', wav, '--model', file, '--give', 'both', '--vectors', 'latents');
+  expect(lines.code).toBe(0);
+  const [line] = lines.stdout
+    .trim()
+    .split('\n')
+    .map((l) => JSON.parse(l));
+  expect([line.codes.length, line.codes[0].length, line.vectors[0].length]).toEqual([32, 2, 16]);
+  expect([line.start, line.hop, line.bitsPerSecond]).toEqual([0.0225, 0.03, 200]);
+  const output = join(folder, 'out.npy');
+  const arrays = await cli('codes', wav, '--model', file, '--give', 'both', '-o', output);
+  expect([arrays.code, arrays.stdout]).toEqual([0, expect.stringContaining('200 bits per second')]);
+  const { data, shape } = await readNpy(output);
+  expect([shape, [...data]]).toEqual([[32, 2], line.codes.flat()]);
+  expect((await readNpy(output.replace('.npy', '.vectors.npy'))).shape).toEqual([32, 30]);
+  const index = JSON.parse(await readFile(output.replace('.npy', '.json'), 'utf8'));
+  expect(index).toMatchObject({ start: 0.0225, hop: 0.03, files: [{ row: 0, rows: 32 }] });
+});
+
+test('live sound gives a line for each frame, the codes and vectors of the whole recording', async () => {
+  const data = Buffer.from(sound(20000).buffer);
+  const whole = await speech.encode(sound(20000), { vectors: 'latents' });
+  const live = (...flags: string[]) =>
+    command(
+      ['codes', '-', '--model', file, '--rate', '16000', '--format', 'f32', ...flags],
+      Readable.from(cut(data, [6001])),
+    );
+  const lines = async (...flags: string[]) => {
+    const { code, stdout, stderr } = await live(...flags);
+    expect([code, stderr]).toEqual([0, '']);
+    return stdout
+      .trim()
+      .split('\n')
+      .map((l) => JSON.parse(l));
+  };
+  const both = await lines('--vectors', 'latents');
+  expect(both.map((l) => 1000 * l.seconds)).toEqual([...whole.timestamps]);
+  expect(both.flatMap((l) => l.codes)).toEqual([...whole.codes]);
+  expect(Float32Array.from(both.flatMap((l) => l.vectors))).toEqual(whole.vectors);
+  const plain = both.map(({ seconds, codes }) => ({ seconds, codes }));
+  expect(await lines()).toEqual(plain);
+  const vectors = both.map(({ seconds, vectors }) => ({ seconds, vectors }));
+  expect(await lines('--give', 'vectors', '--vectors', 'latents')).toEqual(vectors);
+  expect(await live('-o', 'x.npy')).toMatchObject({ code: 2, stderr: expect.stringContaining('leave out --output') });
+});
+
+test('lines of live sound come before it ends', async () => {
+  const ended = { value: false };
+  const seen: boolean[] = [];
+  const during = { signal: new AbortController().signal };
+  async function* source() {
+    for (const chunk of cut(Buffer.from(sound(20000).buffer), [6400])) yield chunk;
+    ended.value = true;
+  }
+  const input = { source: source(), rate: 16000, channels: 1, format: 'f32' } as const;
+  for await (const _ of codesLive({ input }, during)) seen.push(ended.value);
+  expect(seen.slice(0, 20)).toEqual(Array(20).fill(false));
+});
+
+test('--vectors alone gives both; with --give codes it is refused', async () => {
+  const line = JSON.parse((await cli('codes', wav, '--model', file, '--vectors', 'latents')).stdout);
+  expect([line.codes.length, line.vectors.length, line.vectors[0].length]).toEqual([32, 32, 16]);
+  const refused = await cli('codes', wav, '--model', file, '--give', 'codes', '--vectors', 'latents');
+  expect(refused).toMatchObject({ code: 2, stderr: expect.stringContaining('leave out --give codes') });
+});
+
+test('a recording that cannot be read is told', async () => {
+  const { code, stderr } = await cli('codes', join(folder, 'missing.wav'), '--model', file);
+  expect([code, stderr]).toEqual([1, expect.stringContaining('missing.wav')]);
+});
