@@ -218,6 +218,10 @@ describe('training', () => {
     expect(training.getState!().get('pool.seeds')).toHaveLength(34);
     const measured = await training.measure!(network);
     expect(Object.keys(measured)).toEqual(['snr', 'corrected', 'ownR2']);
+    expect(Object.keys(training.captions!.measures!)).toEqual(Object.keys(measured));
+    expect(Object.keys(training.captions!.losses!)).toEqual(
+      training.graph.nodes.filter((node) => node.op === 'loss').map((node) => node.name),
+    );
     const finished = await training.finish(network, { out: folder, step: 9, provenance: { system: 'articulation' } });
     expect(finished.model).toBe('articulation.safetensors');
     const inversion = await ArticulatoryInversion.load(join(folder, finished.model), { threads: 1 });

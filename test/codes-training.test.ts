@@ -3,6 +3,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { runReport } from '../lib/report/run-report.js';
 import { drawCandidates, drawMask } from '../lib/systems/wav2vec-c/batches.js';
 import { moveCentroids, placeCentroids, restartScores, usage } from '../lib/systems/wav2vec-c/codebook.js';
 import { trainingGraph } from '../lib/systems/wav2vec-c/graph.js';
@@ -242,5 +243,22 @@ describe.each(['k-means', 'gumbel'] as const)('a run with %s', (quantiser) => {
     expect(Object.keys(log.heldOut.at(-1)!.measured!)).toEqual(
       expect.arrayContaining(['codebookUse', 'contrastiveTop1', 'reconstructionR2', 'positionShare']),
     );
+    const { charts, headline } = (await runReport(out)).results!;
+    expect(headline).toBe(log.results!.headline);
+    const found = charts!.find((c) => c.title.startsWith('Masked frames found'))!;
+    const { contrastiveTop1, contrastiveChance } = log.heldOut.at(-1)!.measured!;
+    expect(found.series.map((s) => [s.name, s.points.at(-1)![1]])).toEqual([
+      ['measured', 100 * contrastiveTop1!],
+      ['by chance', 100 * contrastiveChance!],
+    ]);
+  });
+
+  test('its report has no name of a figure or loss that only the program knows', async () => {
+    const out = join(folder, `${quantiser}-whole`);
+    const { losses, results } = await runReport(out);
+    const log = await readRunLog(out);
+    const names = [...Object.keys(log.losses), ...log.heldOut.flatMap((p) => Object.keys(p.measured ?? {}))];
+    const shown = [...losses!.map((c) => c.title), ...results!.charts!.flatMap((c) => [c.title, c.y])];
+    for (const text of shown) for (const name of names) expect(text).not.toMatch(new RegExp(`^${name}\\b`));
   });
 });

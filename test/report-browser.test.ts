@@ -142,6 +142,52 @@ describe.skipIf(!chromium)('report in Chromium', () => {
     }
   });
 
+  it('draws charts whose labels neither touch nor are cut off, wide or on a phone', async () => {
+    const spans = [
+      [0, 1],
+      [-0.4, 0.4],
+      [0.0652, 0.083],
+      [0.9991, 0.9994],
+      [7.5, 7.5],
+      [0, 123_456],
+      [1e-7, 3e-7],
+      [-2e9, 1e9],
+    ] as const;
+    const charts = spans.map(([low, high], i) => ({
+      ...{ title: `chart ${i}`, x: 'training step', y: 'a long name of an axis with its unit, per mille' },
+      series: [{ name: 's', points: steps.map((s): [number, number] => [10 * s, low + ((high - low) * s) / 200]) }],
+    }));
+    const texts = `[...document.querySelectorAll('.chart')].map((chart) => {
+      const box = (e) => { const { left, right, top, bottom } = e.getBoundingClientRect(); return { left, right, top, bottom }; };
+      return { chart: box(chart), texts: [...chart.querySelectorAll('text')].map((e) => ({ text: e.textContent, ...box(e) })) };
+    })`;
+    type Box = { left: number; right: number; top: number; bottom: number };
+    const browser = await playwright.launch({ executablePath: chromium, args: ['--no-sandbox'] });
+    try {
+      for (const width of [390, 1200]) {
+        const page = await browser.newPage({ viewport: { width, height: 800 } });
+        await page.setContent(renderReport({ title: 'x', results: { headline: 'h', charts } }));
+        const found = await page.evaluate<{ chart: Box; texts: (Box & { text: string })[] }[]>(texts);
+        expect(found.length).toBe(charts.length);
+        for (const { chart, texts } of found) {
+          expect(texts.length).toBeGreaterThan(6);
+          for (const [i, a] of texts.entries()) {
+            const inside =
+              a.left >= chart.left && a.right <= chart.right && a.top >= chart.top && a.bottom <= chart.bottom;
+            expect(inside, `"${a.text}" at ${width} px`).toBe(true);
+            for (const b of texts.slice(i + 1)) {
+              const apart = a.right <= b.left || b.right <= a.left || a.bottom <= b.top || b.bottom <= a.top;
+              expect(apart, `"${a.text}" and "${b.text}" at ${width} px`).toBe(true);
+            }
+          }
+        }
+        await page.close();
+      }
+    } finally {
+      await browser.close();
+    }
+  }, 60_000);
+
   it('can be read on a phone: no page is wider than 390 pixels, and no text smaller than 9', async () => {
     const long = `${'recordings/of/something-or-other/'.repeat(6)}clip.wav`;
     const score = { accuracy: 0.7, interval: { low: 0.6, high: 0.8 } };

@@ -9,7 +9,7 @@ import { heatColours, labelStyle } from '../lib/report/colours.js';
 import type { ReportData } from '../lib/report/data.js';
 import { escapeHtml, html, scriptJson, visible } from '../lib/report/html.js';
 import { lossPlot } from '../lib/report/loss-curves.js';
-import { short, ticks } from '../lib/report/numbers.js';
+import { short, tickLabels, ticks } from '../lib/report/numbers.js';
 import { pngDataUri } from '../lib/report/png.js';
 import { renderReport, writeReport } from '../lib/report/report.js';
 
@@ -240,6 +240,14 @@ describe('drawings', () => {
     expect([heldOut[0], heldOut.at(-1)]).toEqual([1, null]);
     expect(new Set(reference)).toEqual(new Set([0.5]));
     for (const column of plot.columns) expect(column).toHaveLength(x.length);
+  });
+
+  it('labels ticks with the decimals that they need', () => {
+    expect(tickLabels([10, 20, 30])).toEqual(['10', '20', '30']);
+    expect(tickLabels([0.065, 0.07, 0.075])).toEqual(['0.065', '0.070', '0.075']);
+    expect(tickLabels([-0.5, 0, 0.5])).toEqual(['-0.5', '0.0', '0.5']);
+    expect(tickLabels([2e6, 4e6])).toEqual(['2.0e+6', '4.0e+6']);
+    expect(tickLabels([1])).toEqual(['1']);
   });
 
   it('chooses round ticks', () => {

@@ -55,7 +55,16 @@ const squeeze: System<RunOptions & { width?: number }, Config> = {
       network: { store, mean, std },
       batch,
       heldOut: [],
-      measure: async (network) => ({ size: Math.hypot(...network.getState().params.get('narrow.bias')!) }),
+      measure: async (network) => ({
+        size: Math.hypot(...network.getState().params.get('narrow.bias')!),
+        ...{ found: 0.25, chance: 0.1 },
+      }),
+      captions: {
+        losses: { error: 'what is wrong with what was rebuilt' },
+        measures: {
+          found: { title: 'Frames found', axis: '% of frames', share: true, beside: { chance: 'by guessing' } },
+        },
+      },
       warnings: ({ size }, step) => (step > 5 ? [{ code: 'TOO_LATE', message: `size ${size}` }] : []),
       rounds: {
         steps: 5,
@@ -72,9 +81,11 @@ const squeeze: System<RunOptions & { width?: number }, Config> = {
       finish: async (network, { out, provenance }) => {
         const data = Float32Array.from(network.getState().params.get('narrow.weight')!);
         const shape = [width, bands];
-        await writeSafetensors(join(out, 'squeeze.safetensors'), new Map([['weight', { shape, data }]]), {
-          provenance: JSON.stringify(provenance),
-        });
+        const tensors = new Map([
+          ['weight', { shape, data }],
+          ['twice', { shape, data: data.map((v) => 2 * v) }],
+        ]);
+        await writeSafetensors(join(out, 'squeeze.safetensors'), tensors, { provenance: JSON.stringify(provenance) });
         return {
           model: 'squeeze.safetensors',
           results: {
@@ -98,7 +109,10 @@ const squeeze: System<RunOptions & { width?: number }, Config> = {
                 ],
               },
             ],
-            pictures: [{ title: 'weights', file: 'squeeze.safetensors', array: 'weight' }],
+            pictures: [
+              { title: 'weights', file: 'squeeze.safetensors', array: 'weight' },
+              { title: 'twice', file: 'squeeze.safetensors', array: 'twice', like: 'weight' },
+            ],
           },
         };
       },
@@ -135,7 +149,23 @@ test('its state, results and measurements are in the run folder, and its report 
   expect(log.heldOut.at(-1)!.measured!.size).toBeGreaterThan(0);
   const { metadata } = await readSafetensors(join(out, 'squeeze.safetensors'));
   expect(JSON.parse(metadata.provenance!)).toMatchObject({ system: 'squeeze', width: 3, steps: 12 });
-  const page = renderReport(await runReport(out));
+  const report = await runReport(out);
+  const [size, found, ...others] = report.results!.charts!;
+  expect(size).toMatchObject({ title: 'size, along the run', y: 'size', series: [{ name: 'size' }] });
+  expect(found).toMatchObject({
+    ...{ title: 'Frames found, along the run', x: 'training step', y: '% of frames' },
+    series: [{ name: 'measured' }, { name: 'by guessing', reference: true }],
+  });
+  expect(found!.series.map((s) => s.points.at(-1))).toEqual([
+    [12, 25],
+    [12, 10],
+  ]);
+  expect(others.map((c) => c.title)).toEqual(['nothing']);
+  expect(report.losses!.map((c) => c.title)).toEqual(['what is wrong with what was rebuilt']);
+  const [weights, twice] = report.pictures!;
+  expect(twice!.values).toEqual(weights!.values.map((v) => 2 * v));
+  expect(twice!.range).toEqual(weights!.range);
+  const page = renderReport(report);
   expect(page).toContain('It has &#60;3&#62; numbers in the middle.');
   for (const part of ['<figcaption>widths', 'size, along the run', 'class="picture"']) expect(page).toContain(part);
 });

@@ -10,8 +10,10 @@ import type { ConfusionMatrix, EmbeddingMap, Fact, LossChart, ProbeTable, Recons
 
 /** One chart for each pretext task of a run, in the task's own unit, whatever its weight; a joint run also gets one of the
  * weighted total. */
-export function lossCharts(log: Pick<RunLog, 'system' | 'losses' | 'heldOut' | 'tasks' | 'chance'>): LossChart[] {
-  const { system, losses, heldOut, tasks, chance = {} } = log;
+export function lossCharts(
+  log: Pick<RunLog, 'system' | 'losses' | 'heldOut' | 'tasks' | 'chance' | 'captions'>,
+): LossChart[] {
+  const { system, losses, heldOut, tasks, chance = {}, captions } = log;
   const names = Object.keys(losses).filter((name) => name !== 'loss');
   const charts = names.length === 1 ? names : ['loss', ...names];
   return charts.map((name) => {
@@ -23,7 +25,7 @@ export function lossCharts(log: Pick<RunLog, 'system' | 'losses' | 'heldOut' | '
     });
     const known = trivialPredictors(task);
     return {
-      title: name === 'loss' ? 'weighted total' : name,
+      title: name === 'loss' ? 'weighted total' : (captions?.losses?.[name] ?? name),
       unit: system === undefined ? unitOf(name) : 'loss, weighted',
       training: [curve('training', by(losses[name]!))],
       ...(points.length > 0 && { heldOut: [curve('held out', by(points))] }),

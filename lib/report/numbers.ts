@@ -18,6 +18,16 @@ export function short(value: number): string {
   return size >= 100 ? value.toFixed(0) : value.toPrecision(3);
 }
 
+/** Numbers on an axis, with as many decimals as their steps need: 0.065, 0.070, 0.075; 10, 20, 30. */
+export function tickLabels(ticks: readonly number[]): string[] {
+  const step = Math.abs((ticks[1] ?? ticks[0]!) - (ticks.length > 1 ? ticks[0]! : 0));
+  const largest = Math.max(...ticks.map(Math.abs));
+  if (largest >= 1e6 || (step > 0 && step < 1e-4)) return ticks.map(short);
+  let decimals = 0;
+  while (decimals < 6 && Math.abs(Math.round(step * 10 ** decimals) - step * 10 ** decimals) > 1e-6) decimals++;
+  return ticks.map((value) => value.toFixed(decimals));
+}
+
 /** At most `count` round values that span [low, high]: steps of 1, 2 or 5 times a power of ten. */
 export function ticks(low: number, high: number, count: number): number[] {
   if (!(high > low)) return [low];

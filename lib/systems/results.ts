@@ -22,8 +22,26 @@ export interface ResultChart {
   title: string;
   x: string;
   y: string;
-  series: { name: string; points: [number, number][] }[];
+  /** `reference`: what can be had without learning, such as chance. */
+  series: { name: string; points: [number, number][]; reference?: boolean }[];
   note?: string;
+}
+
+/** What is drawn along a run, in words: losses and measured figures by their names in the log. */
+export interface Captions {
+  /** Titles of losses. */
+  losses?: Readonly<Record<string, string>>;
+  measures?: Readonly<Record<string, MeasureCaption>>;
+}
+
+export interface MeasureCaption {
+  title: string;
+  /** What the vertical axis has, with its unit. */
+  axis: string;
+  /** Whether it is a share, which is drawn in percent. */
+  share?: boolean;
+  /** Other measured figures that are drawn with it instead of by themselves, such as chance: by name what they are. */
+  beside?: Readonly<Record<string, string>>;
 }
 
 /** Values as shades, such as a spectrogram: time to the right, the first value of a frame at the bottom. */
@@ -32,5 +50,7 @@ export interface ResultPicture {
   /** File in the run's folder (safetensors) and the array in it, `[frames, values]`. */
   file: string;
   array: string;
+  /** Another array of the file, in whose shades it is drawn, so that the two can be compared. */
+  like?: string;
   note?: string;
 }

@@ -6,7 +6,7 @@ import type { FeatureStore } from '../features/feature-store.js';
 import type { PartialFrontEnd } from '../features/front-ends.js';
 import type { ColumnSource } from '../features/store-columns.js';
 import type { Graph } from '../graph/graph.js';
-import type { Results } from './results.js';
+import type { Captions, Results } from './results.js';
 import type { RunConfig, RunDefaults, RunOptions } from './run-config.js';
 import type { TrainableNetwork } from './trainable-network.js';
 
@@ -74,6 +74,8 @@ export interface Training {
   step?(network: TrainableNetwork, batch: Batch, optimiser: Optimiser): Promise<Losses>;
   /** Figures beside the held-out losses, whenever those are measured: kept in the run's log and drawn in its report. */
   measure?(network: TrainableNetwork): Promise<Record<string, number>>;
+  /** What the report calls losses and measured figures; default: their names. */
+  captions?: Captions;
   /** What is wrong with a run that goes on, such as a codebook that collapsed; shown once for each code. */
   warnings?(measured: Readonly<Record<string, number>>, step: number): readonly Warning[];
   /** Every `steps` steps, and at the first, the step under way ends and `begin` is awaited before the next batch is drawn:

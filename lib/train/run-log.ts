@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { reasonOf } from '../models/model-file.js';
 import type { PretrainingConfig } from '../systems/audio2vec/config.js';
 import type { TaskReport } from '../systems/audio2vec/held-out.js';
-import type { Results } from '../systems/results.js';
+import type { Captions, Results } from '../systems/results.js';
 import type { RunConfig } from '../systems/run-config.js';
 import { runFiles } from '../systems/run-files.js';
 import { writeFileAtomic } from '../util/atomic-write.js';
@@ -31,6 +31,8 @@ export interface RunLog<C extends RunConfig = PretrainingConfig> {
   heldOut: HeldOutPoint[];
   /** By the names of losses that compare embeddings: what they are where all are alike. */
   chance?: Record<string, number>;
+  /** What losses and measured figures are called in words. */
+  captions?: Captions;
   /** Name of the model file, at the end. */
   model?: string;
   /** What came of it. */
@@ -42,6 +44,11 @@ export interface RunLog<C extends RunConfig = PretrainingConfig> {
 const finite = z.number();
 /** What JSON makes of a value that is not finite. */
 const measured = finite.nullable();
+const caption = z.looseObject({
+  title: z.string(),
+  axis: z.string(),
+  beside: z.record(z.string(), z.string()).optional(),
+});
 /** What readers rely on; systems and tasks have more of their own. */
 const schema = z.looseObject({
   status: z.enum(['running', 'interrupted', 'finished']),
@@ -60,6 +67,12 @@ const schema = z.looseObject({
       measured: z.record(z.string(), measured).optional(),
     }),
   ),
+  captions: z
+    .looseObject({
+      losses: z.record(z.string(), z.string()).optional(),
+      measures: z.record(z.string(), caption).optional(),
+    })
+    .optional(),
   model: z.string().optional(),
   results: z.looseObject({}).optional(),
   tasks: z.array(z.looseObject({})).optional(),

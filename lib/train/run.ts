@@ -303,6 +303,7 @@ async function* train(
       losses: Object.fromEntries(Object.entries(progress.history.losses).map(([name, l]) => [name, curve(l)])),
       heldOut: progress.history.heldOut,
       chance: chanceLosses(training.graph.nodes, examples),
+      captions: training.captions,
       ...more,
     });
 

@@ -2,6 +2,7 @@
 // what it hears in them are.
 import type { Batch } from '../../engine/network.js';
 import { Random } from '../../util/random.js';
+import type { Captions } from '../results.js';
 import type { TrainableNetwork } from '../trainable-network.js';
 import type { ArticulationConfig } from './articulation-config.js';
 import type { Utterance } from './forward-process.js';
@@ -15,6 +16,23 @@ import { drawUtterance } from './trajectories.js';
 
 /** Windows of recordings, and of own sounds, that are measured. */
 const COUNT = 96;
+
+/** What the report calls what is measured. */
+export const captions: Captions = {
+  losses: {
+    'frame-error': 'parameters of frames that are not heard right',
+    'utterance-error': 'parameters of utterances that are not heard right',
+  },
+  measures: {
+    snr: { title: 'Likeness of held-out recordings and their re-synthesis', axis: 'spectral SNR, dB' },
+    corrected: { title: 'Likeness after a correction by its own sound', axis: 'spectral SNR, dB' },
+    ownR2: {
+      title: 'Parameters heard in unseen own sounds',
+      axis: '% of their variance',
+      share: true,
+    },
+  },
+};
 
 export class Measurement {
   readonly #windows: Float32Array[];

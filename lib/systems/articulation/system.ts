@@ -15,7 +15,7 @@ import { articulationDescription } from './description.js';
 import type { ForwardProcess } from './forward-process.js';
 import { trainingGraph } from './inversion-graph.js';
 import { saveInversionModel } from './inversion-model.js';
-import { Measurement } from './measure.js';
+import { captions, Measurement } from './measure.js';
 import { invertedProcesses } from './processes.js';
 import { RealWindows } from './real-windows.js';
 import { Rounds } from './rounds.js';
@@ -55,6 +55,7 @@ async function prepare(config: ArticulationConfig, corpus: Corpus, own: ForwardP
     network: { mean, std },
     batch: (step) => rounds.batch(step),
     heldOut: [await measurement.heldOut()],
+    captions,
     measure: (network) => measurement.measure(network),
     step: (network, batch, optimiser) => rounds.step(network, batch, optimiser),
     rounds: { steps: config.roundSteps, begin: (network, round) => rounds.begin(network, round) },

@@ -2,6 +2,7 @@
 import type { Batch } from '../../engine/network.js';
 import { mean } from '../../util/mean.js';
 import { Random } from '../../util/random.js';
+import type { Captions } from '../results.js';
 import type { Warning } from '../system.js';
 import type { TrainableNetwork } from '../trainable-network.js';
 import { segmentStarts } from './batches.js';
@@ -25,6 +26,41 @@ export interface CodeMeasures extends Record<string, number> {
    * segments, as a share of the codes' entropy; of the worst book. */
   positionShare: number;
 }
+
+/** What the report calls them, and the losses. */
+export const codesCaptions: Captions = {
+  losses: {
+    contrastive: 'masked frames told from others (contrastive loss)',
+    consistency: 'log-mel rebuilt from the codes (consistency)',
+    prediction: 'log-mel around a frame from its context vector (prediction)',
+    latent_prediction: 'log-mel around a frame from its latents (prediction)',
+    commitment: 'distance of points from their centroids (commitment)',
+    diversity: 'codes used alike (diversity)',
+  },
+  measures: {
+    codebookUse: { title: 'How evenly codes are used', axis: 'perplexity, % of the size of a book', share: true },
+    topTwoShare: {
+      title: 'Frames with one of the two commonest codes of a book, the worst one',
+      axis: '% of frames',
+      share: true,
+    },
+    positionShare: {
+      title: 'What codes say of their place in the recording, the worst book',
+      axis: '% of what they say in all',
+      share: true,
+    },
+    contrastiveTop1: {
+      title: 'Masked frames found among others of the recording',
+      axis: '% of masked frames',
+      share: true,
+      beside: { contrastiveChance: 'by chance' },
+    },
+    reconstructionR2: {
+      title: 'Log-mel rebuilt from the codes',
+      axis: 'R² (1: exactly, 0: no better than the mean)',
+    },
+  },
+};
 
 /** Codes `[frames, books]` from one-hot frames `[frames, books * codes]`. */
 export function codesOf(oneHot: Float32Array, { books, codes }: Pick<CodesShape, 'books' | 'codes'>): Int32Array {

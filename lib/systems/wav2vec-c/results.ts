@@ -23,7 +23,7 @@ export async function codesResults(
   const batch = training.heldOut[0];
   if (!batch) return { headline: 'Trained; no recordings were held out to measure the codes on.' };
   const { codebookUse = 0, contrastiveTop1 = 0, contrastiveChance = 0, reconstructionR2 = 0 } = measured;
-  const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
+  const percent = (share: number) => `${(100 * share).toFixed(1)}\u00a0%`;
   const values = await network.outputs(batch, [nodes.chosen, nodes.rebuilt]);
   const around = (batch.inputs[trainingInputs.target] as { values: Float32Array }).values;
   const target = ownFrames(around, shape.bands);
@@ -65,18 +65,25 @@ export async function codesResults(
       {
         title: 'How often each code is used',
         x: 'code, most used first',
-        y: 'share of frames',
-        series: counts.map((book, b) => ({
-          name: `book ${b + 1}`,
-          points: Array.from(book)
-            .sort((a, c) => c - a)
-            .map((n, v): [number, number] => [v + 1, n / frames]),
-        })),
+        y: '% of frames',
+        series: [
+          ...counts.map((book, b) => ({
+            name: `book ${b + 1}`,
+            points: Array.from(book)
+              .sort((a, c) => c - a)
+              .map((n, v): [number, number] => [v + 1, (100 * n) / frames]),
+          })),
+          { name: 'all alike', points: [1, codes].map((v): [number, number] => [v, 100 / codes]), reference: true },
+        ],
       },
     ],
     pictures: Array.from({ length: count }, (_, i) => [
       { title: `Held-out speech ${i + 1}`, file: pictures, array: `input${i + 1}`, note: 'log-mel, normalised' },
-      { title: `Rebuilt from its codes ${i + 1}`, file: pictures, array: `rebuilt${i + 1}` },
+      {
+        title: `Rebuilt from the codes of ${i + 1}`,
+        ...{ file: pictures, array: `rebuilt${i + 1}`, like: `input${i + 1}` },
+        note: 'in the same shades',
+      },
     ]).flat(),
   };
 }

@@ -8,7 +8,7 @@ import { SegmentBatches } from './batches.js';
 import { moveCentroids, placeCentroids, restartScores } from './codebook.js';
 import { type CodesShape, nodes, trainingGraph, trainingInputs } from './graph.js';
 import { initialWeights } from './initial.js';
-import { codesOf, codeWarnings, measureCodes } from './measures.js';
+import { codesCaptions, codesOf, codeWarnings, measureCodes } from './measures.js';
 import { type CodesConfig, framesPerCode, segmentLength } from './options.js';
 
 /** Batches that held-out losses and measures are taken over. */
@@ -49,6 +49,7 @@ export async function prepareCodes(config: CodesConfig, { store }: Corpus): Prom
       if (quantiser === 'gumbel') batch.scalars = { inverseTemperature: 1 / temperature(config, step, steps) };
       return batch;
     },
+    captions: codesCaptions,
     measure: (network) => measureCodes(network, heldOut, shape, length),
     warnings: (measured, step) => [...tooShort, ...codeWarnings(measured, step, config)],
     rounds: {
