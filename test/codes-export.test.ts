@@ -1,6 +1,10 @@
 // Speech codes on phones: ONNX and LiteRT give the codes and vectors that the library gives.
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { expect, it } from 'vitest';
+import { prepareModel } from '../lib/export/deployed.js';
+import { exportModel } from '../lib/export/export-model.js';
 import { liteRt } from '../lib/export/litert-runtime.js';
 import { buildModelOnnx } from '../lib/export/onnx.js';
 import { onnxBytes } from '../lib/export/onnx-builder.js';
@@ -48,6 +52,25 @@ it.each(['features', 'waveform'] as const)('ONNX, from %s', async (input) => {
   const results = await session.run({ [session.inputNames[0]!]: x });
   await expectSame(async (name) => results[name]!.data as Float32Array);
   await session.release();
+});
+
+it.each([
+  ['onnx', 'int8', '"float32" or "float16" for codes'],
+  ['tflite', 'float16', '"float32" for codes as .tflite'],
+] as const)('an .%s of %s is refused before anything is read', async (ending, precision, possible) => {
+  await expect(exportModel(join(tmpdir(), `codes.${ending}`), deployed, { precision })).rejects.toMatchObject({
+    code: 'ERR_ARGUMENT',
+    message: expect.stringContaining(`precision must be ${possible}, got "${precision}"`),
+  });
+});
+
+it('is proved by how many codes agree, not by the difference of their numbers', () => {
+  const outputs = prepareModel(deployed, 'features').outputs.map(({ name, discrete }) => [name, discrete]);
+  expect(outputs).toEqual([
+    ['codes', true],
+    ['latents', false],
+    ['context', false],
+  ]);
 });
 
 it('LiteRT', async () => {

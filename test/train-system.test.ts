@@ -1,9 +1,10 @@
 // A system of one's own: everything around it (run folder, resume, rounds, warnings, results, report) comes from the
 // package.
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { writeWav } from '../lib/audio/write-wav.js';
 import type { Batch } from '../lib/engine/network.js';
 import { Graph } from '../lib/graph/graph.js';
 import { renderReport } from '../lib/report/report.js';
@@ -178,4 +179,24 @@ test('what is wrong is told by name', async () => {
   await expect(run({ system: squeeze, out: join(folder, 'whole') })).rejects.toThrow(/a folder without a run in it/);
   const resume = resumeTraining({ corpus, out: join(folder, 'whole') }).next();
   await expect(resume).rejects.toThrow(/system must be/);
+});
+
+test('stopped before its first step there is nothing to continue, and it can be begun anew', async () => {
+  const recordings = join(folder, 'recordings');
+  await mkdir(recordings);
+  const rng = new Random(1);
+  const noise = Float32Array.from({ length: 16_000 }, () => 0.1 * rng.normal());
+  for (const name of ['a.wav', 'b.wav']) await writeWav(join(recordings, name), noise, 16_000);
+  const stop = new AbortController();
+  const around = { corpus: recordings, out: join(folder, 'early') };
+  const begin = (more: object) => train({ system: squeeze, options: { threads: 1, steps: 3 }, ...around, ...more });
+  const stopped = begin({ signal: stop.signal, onFile: () => stop.abort(new Error('enough')) }).next();
+  await expect(stopped).rejects.toThrow('enough');
+  await expect(resumeTraining({ system: squeeze, ...around }).next()).rejects.toMatchObject({
+    code: 'ERR_FILE',
+    message: expect.stringContaining(`no run to continue in ${around.out}`),
+  });
+  const steps = [];
+  for await (const { step } of begin({})) steps.push(step);
+  expect(steps).toEqual([1, 2, 3]);
 });

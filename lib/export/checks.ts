@@ -2,12 +2,13 @@
 import { constants } from 'node:fs';
 import { access } from 'node:fs/promises';
 import { dirname, extname } from 'node:path';
+import type { Precision } from '../models/deployed-model.js';
 import { Audio2VecError, argumentError } from '../util/errors.js';
 
-/** How weights are stored; `int8` also computes in integers. */
-export type Precision = 'float32' | 'float16' | 'int8';
+export type { Precision };
 
 const precisions: readonly Precision[] = ['float32', 'float16', 'int8'];
+export const tflitePrecisions: readonly Precision[] = ['float32', 'int8'];
 const oneOf = (choices: readonly string[]) => choices.map((choice) => JSON.stringify(choice)).join(' or ');
 
 /** That there is a place to write to, and a format by the name's ending. */
@@ -32,13 +33,21 @@ export function checkTflite({
   batch?: unknown;
   samples?: string;
 }) {
-  if (precision === 'float16') throw argumentError('precision', '"float32" or "int8" for .tflite', precision);
+  checkPrecision(precision, { '.tflite': tflitePrecisions });
   if (batch === 'dynamic') throw argumentError('batch', 'a fixed number for .tflite', batch);
   if (samples === 'any') throw argumentError('samples', '"slice" for .tflite', samples);
 }
 
-export function checkPrecision(precision: Precision): void {
-  if (!precisions.includes(precision)) throw argumentError('precision', oneOf(precisions), precision);
+/** @param limited what does not have all precisions, such as a kind of model, by its name: those it has */
+export function checkPrecision(
+  precision: Precision,
+  limited: Readonly<Record<string, readonly Precision[] | undefined>> = {},
+): void {
+  const limits = Object.entries(limited).filter(([, some]) => some !== undefined);
+  const possible = precisions.filter((one) => limits.every(([, some]) => some!.includes(one)));
+  if (possible.includes(precision)) return;
+  const of = limits.length > 0 ? ` for ${limits.map(([name]) => name).join(' as ')}` : '';
+  throw argumentError('precision', `${oneOf(possible)}${of}`, precision);
 }
 
 export function checkClips(clips: readonly Float32Array[] | undefined, calibrate: boolean): void {

@@ -84,7 +84,7 @@ export async function exportModel(
   signal?.throwIfAborted();
   const format = formatOf(file, [...exportFormats, ...(options.formats ?? [])]);
   await checkFile(file, format.endings);
-  checkPrecision(precision);
+  checkPrecision(precision, { [deployed.kind]: deployed.precisions, [extname(file)]: format.precisions });
   format.check?.({ precision, batch, samples });
   if (!options.inputs) checkClips(options.clips, precision === 'int8');
   // Building is cheap: it refuses what makes no sense before the work of running both.

@@ -2,7 +2,7 @@
 import { extname } from 'node:path';
 import type { DeployedModel } from '../models/deployed-model.js';
 import { argumentError } from '../util/errors.js';
-import { checkTflite, type Precision } from './checks.js';
+import { checkTflite, type Precision, tflitePrecisions } from './checks.js';
 import { liteRt } from './litert-runtime.js';
 import { buildModelOnnx } from './onnx.js';
 import { onnxRuntime } from './onnx-runtime.js';
@@ -31,6 +31,8 @@ export interface ExportFormat {
   endings: readonly string[];
   /** It takes a fixed number of rows: 1, unless another is asked for. */
   fixedRows?: boolean;
+  /** Those that it has; default: all. */
+  precisions?: readonly Precision[];
   /** Throws `ERR_ARGUMENT` for what it has no form for. */
   check?(options: Pick<FileOptions, 'precision' | 'batch' | 'samples'>): void;
   /** Throws `ERR_PEER_MISSING`, with what to install, where its files cannot be run. */
@@ -52,6 +54,7 @@ const onnx: ExportFormat = {
 const tflite: ExportFormat = {
   endings: ['.tflite'],
   fixedRows: true,
+  precisions: tflitePrecisions,
   check: checkTflite,
   requireRuntime: liteRt,
   async write(model, { input, batch, calibration, signal }, measure) {

@@ -69,10 +69,10 @@ export function prepareModel(deployed: DeployedModel, input: ModelInput = 'featu
     throw argumentError('input', '"features" for a model without a front end', input);
   }
   const byName = new Map(graph.nodes.map((node) => [node.name, node]));
-  const outputs = deployed.outputs.map(({ name, node }) => {
+  const outputs = deployed.outputs.map(({ name, node, discrete = isChoice(byName, byName.get(node)!) }) => {
     const { shape, rows } = byName.get(node)!;
     const sizes = [...(rows > 1 ? [rows] : []), ...fileShape(shape)];
-    return { name, node, shape, rows, sizes, discrete: isChoice(byName, byName.get(node)!) };
+    return { name, node, shape, rows, sizes, discrete };
   });
   const names = [...inputs, ...outputs].map((value) => value.name);
   const twice = names.find((name, i) => names.indexOf(name) !== i);

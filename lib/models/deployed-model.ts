@@ -14,11 +14,24 @@ export interface DeployedModel {
   inputs: readonly DeployedInput[];
   /** Names of outputs in the file, and the nodes that give them. A vector `[C]` becomes `[N, C]`, a sequence `[T, 1, C]`
    * becomes `[N, T, C]`, a map `[N, T, F, C]`; with several rows an example `[N, rows, …]`. */
-  outputs: readonly { name: string; node: string }[];
+  outputs: readonly DeployedOutput[];
+  /** How its weights can be stored and be near enough to the engine; default: in every way there is. */
+  precisions?: readonly Precision[];
   /** Layers to be computed in float in files of integers, too, by the beginning of their names. */
   floatLayers?: readonly string[];
   /** Strings for the file's metadata, without the prefix `audio2vec.`. */
   metadata: Readonly<Record<string, string>>;
+}
+
+/** How weights are stored; `int8` also computes in integers. */
+export type Precision = 'float32' | 'float16' | 'int8';
+
+export interface DeployedOutput {
+  name: string;
+  node: string;
+  /** Its values are numbers of choices, such as codes: a share of them must agree, as their differences mean nothing. Default:
+   * whether the node chooses. */
+  discrete?: boolean;
 }
 
 /** An input node: `[T, F, C]` for T frames of F · C features, or a vector. In the file `[N, T, F · C]` or `[N, C]`

@@ -112,7 +112,7 @@ export async function* resumeRun(
   const file = join(around.out, runFiles.checkpoint);
   const { ranks = alone } = around;
   const load = async () => {
-    const progress = parseCheckpoint(await fromFirst(ranks, () => readWholeFile(file)), file);
+    const progress = parseCheckpoint(await fromFirst(ranks, () => readCheckpoint(around.out)), file);
     const stored = progress.run as unknown as StoredRun;
     if (!stored.config?.schedule || !stored.corpus) {
       throw new Audio2VecError('ERR_MODEL_FORMAT', `${file} is not the checkpoint of a training run.`);
@@ -161,6 +161,16 @@ function otherRanks(before: number, { size }: Ranks, { batchSize }: RunConfig): 
     `This run goes on with another number of processes: ${shares(size)} examples a step instead of ${shares(before)}. ` +
     'Batches are drawn anew from here on, and batch norms and comparisons within a batch see the examples of one process.';
   return { code: 'RANKS_CHANGED', message };
+}
+
+async function readCheckpoint(out: string): Promise<Buffer> {
+  const file = join(out, runFiles.checkpoint);
+  if (await pathExists(file)) return readWholeFile(file);
+  throw new Audio2VecError(
+    'ERR_FILE',
+    `There is no run to continue in ${out}: none was begun there, or it was stopped before its first step. Begin it as a new ` +
+      'one (on the command line without --resume).',
+  );
 }
 
 /** Bytes that rank 0 reads. */

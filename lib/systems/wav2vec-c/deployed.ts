@@ -22,10 +22,11 @@ export function deployedCodes(model: CodesModel, seconds = 4): DeployedModel {
     weights: new Map([...weights, [`${index.name}.weight`, places]]),
     inputs: [{ node: input.name, frontEnd, mean, std }],
     outputs: [
-      { name: 'codes', node: index.name },
+      { name: 'codes', node: index.name, discrete: true },
       { name: 'latents', node: nodes.latents },
       { name: 'context', node: nodes.context },
     ],
+    precisions: ['float32', 'float16'], // in integers a tenth or more of what latents say is lost
     metadata: {
       codebooks: `${books}`,
       codes_in_book: `${codes}`,
