@@ -9,6 +9,7 @@ import { readWholeFile } from '../util/read-file.js';
 import { type Tensor, writeSafetensors } from '../util/safetensors.js';
 import { checkEncoder, type EncoderConfig, embeddingOf, encoderBlocks } from './blocks.js';
 import { type DeployedModel, inputMetadata } from './deployed-model.js';
+import { checkArray, checkWeights } from './model-arrays.js';
 import { openModelFile } from './model-file.js';
 import { unpackWeights } from './packed-weights.js';
 import { checkReadOut, knowsWhitening, type ReadOut, readOutOf, readOuts } from './read-out.js';
@@ -193,14 +194,9 @@ export function checkEncoderModel(model: EncoderModel): void {
   if (width !== config.bands) {
     throw argumentError('bands of the front end', `those of the encoder (${config.bands})`, width);
   }
-  const checkArray = (name: string, data: Float32Array | undefined, length: number, positive = false) => {
-    if (data?.length !== length) throw argumentError(name, `an array of ${length} values`, data?.length ?? 'nothing');
-    const wrong = data.find((v) => !Number.isFinite(v) || (positive && v <= 0));
-    if (wrong !== undefined) throw argumentError(name, positive ? 'positive' : 'finite', wrong);
-  };
   checkArray('normalization.mean', model.mean, config.bands);
   checkArray('normalization.std', model.std, config.bands, true);
-  for (const { name, shape } of parameters) checkArray(name, model.weights.get(name), sizeOf(shape));
+  checkWeights(model.weights, parameters);
   const known = new Set(parameters.map((p) => p.name));
   for (const name of model.weights.keys()) if (!known.has(name)) throw argumentError('weights', 'of the encoder', name);
 }

@@ -2,12 +2,12 @@
 
 import { z } from 'zod';
 import { type FrontEndConfig, frameWidth, frontEndOf, storedFrontEnd } from '../../features/front-ends.js';
-import { sizeOf } from '../../graph/graph.js';
 import type { DeployedModel } from '../../models/deployed-model.js';
-import { openModelFile, reasonOf } from '../../models/model-file.js';
+import { checkArray, checkWeights } from '../../models/model-arrays.js';
+import { openModelFile, readModelFile, reasonOf } from '../../models/model-file.js';
 import { TensorReader } from '../../models/tensor-reader.js';
+import { checkObject } from '../../util/arguments.js';
 import { argumentError } from '../../util/errors.js';
-import { readWholeFile } from '../../util/read-file.js';
 import { type Tensor, writeSafetensors } from '../../util/safetensors.js';
 import { checkShape, deployedGraph, type InversionShape, inferenceGraph, nodes } from './inversion-graph.js';
 
@@ -29,6 +29,8 @@ export interface InversionModel {
   provenance: Record<string, unknown>;
 }
 
+/** Name of the model file in a run's folder. */
+export const inversionFile = 'articulation.safetensors';
 export const inversionFormat = 'audio2vec-articulation';
 const version = '1';
 const size = z.int().positive();
@@ -62,9 +64,11 @@ export async function saveInversionModel(file: string, model: InversionModel): P
   });
 }
 
-/** Reads what {@link saveInversionModel} wrote. @throws `ERR_FILE`, `ERR_MODEL_FORMAT` with the reason */
-export async function loadInversionModel(file: string): Promise<InversionModel> {
-  return parseInversionModel(await readWholeFile(file), file);
+/** Reads what {@link saveInversionModel} wrote, or what a run did into this folder.
+ * @throws `ERR_ARGUMENT` for what is no path, `ERR_FILE`, `ERR_MODEL_FORMAT` with the reason */
+export async function loadInversionModel(path: string): Promise<InversionModel> {
+  const { bytes, file } = await readModelFile(path, inversionFile);
+  return parseInversionModel(bytes, file);
 }
 
 /** {@link loadInversionModel} of bytes in memory; `file` stands in errors. */
@@ -101,8 +105,14 @@ export function parseInversionModel(bytes: Buffer, file: string): InversionModel
 
 /** @throws `ERR_ARGUMENT` unless every array is there, of the right size and finite */
 export function checkInversionModel(model: InversionModel): void {
+  if (!(model?.shape && model.frontEnd && model.weights)) throw argumentError('model', 'an InversionModel', model);
   const { shape, frontEnd, weights } = model;
   checkShape(shape);
+  if (typeof model.process !== 'string') throw argumentError('model.process', 'a name', model.process);
+  checkObject('model.provenance', model.provenance);
+  for (const key of ['frameParameters', 'utteranceParameters'] as const) {
+    if (!Array.isArray(model[key])) throw argumentError(`model.${key}`, 'a list of names', model[key]);
+  }
   const width = frameWidth(frontEnd);
   if (width !== shape.bands) throw argumentError('bands of the front end', `${shape.bands}`, width);
   if (!Number.isFinite(model.level)) throw argumentError('level', 'finite', model.level);
@@ -112,14 +122,9 @@ export function checkInversionModel(model: InversionModel): void {
   ) {
     throw argumentError('names of parameters', 'as many as the network has outputs', model.frameParameters.length);
   }
-  const check = (name: string, data: Float32Array | undefined, length: number, positive = false) => {
-    if (data?.length !== length) throw argumentError(name, `an array of ${length} values`, data?.length ?? 'nothing');
-    const wrong = data.find((v) => !Number.isFinite(v) || (positive && v <= 0));
-    if (wrong !== undefined) throw argumentError(name, positive ? 'positive' : 'finite', wrong);
-  };
-  check('normalization.mean', model.mean, shape.bands);
-  check('normalization.std', model.std, shape.bands, true);
-  for (const p of inferenceGraph(shape).params) check(p.name, weights.get(p.name), sizeOf(p.shape));
+  checkArray('normalization.mean', model.mean, shape.bands);
+  checkArray('normalization.std', model.std, shape.bands, true);
+  checkWeights(weights, inferenceGraph(shape).params);
 }
 
 /** Samples of silence before a recording, so that its first frame is centred on its beginning. */

@@ -96,7 +96,7 @@ export class ArticulatoryInversion {
     this.#heard = new HeardProcess(this.process, model.frontEnd);
   }
 
-  /** Reads a model file (`articulation.safetensors` of a run).
+  /** Reads a model file, or the folder of a run.
    * @throws `ERR_FILE`, `ERR_MODEL_FORMAT`, `ERR_ISA`, `ERR_ARGUMENT` if it is the inverse of another process */
   static async load(file: string, options: InversionOptions = {}): Promise<ArticulatoryInversion> {
     if (typeof file !== 'string') throw argumentError('file', 'a path', file);

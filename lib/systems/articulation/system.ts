@@ -14,16 +14,13 @@ import {
 import { articulationDescription } from './description.js';
 import type { ForwardProcess } from './forward-process.js';
 import { trainingGraph } from './inversion-graph.js';
-import { saveInversionModel } from './inversion-model.js';
+import { inversionFile, saveInversionModel } from './inversion-model.js';
 import { captions, Measurement } from './measure.js';
 import { invertedProcesses } from './processes.js';
 import { RealWindows } from './real-windows.js';
 import { Rounds } from './rounds.js';
 import { HeardProcess } from './sounds.js';
 import { shapeFor, typicalSounds } from './typical.js';
-
-/** The model in a run's folder. */
-export const modelName = 'articulation.safetensors';
 
 /** The system for a forward process of one's own; `process` of the options is then its name. */
 export function articulationOf(own?: ForwardProcess): System<ArticulationOptions, ArticulationConfig> {
@@ -63,7 +60,7 @@ async function prepare(config: ArticulationConfig, corpus: Corpus, own: ForwardP
     setState: (state) => rounds.setState(state),
     async finish(network: TrainableNetwork, run: FinishedRun) {
       const measured = await measurement.measure(network);
-      await saveInversionModel(join(run.out, modelName), {
+      await saveInversionModel(join(run.out, inversionFile), {
         shape,
         frontEnd: config.frontEnd,
         process: own.name,
@@ -75,7 +72,7 @@ async function prepare(config: ArticulationConfig, corpus: Corpus, own: ForwardP
         weights: weightsOf(network),
         provenance: run.provenance,
       });
-      return { model: modelName, results: results(measured) };
+      return { model: inversionFile, results: results(measured) };
     },
   };
 }

@@ -1,11 +1,11 @@
 // The model file of a metric: weights, how it was calibrated and how it was made, as a safetensors file.
 
 import { z } from 'zod';
-import { sizeOf } from '../../graph/graph.js';
-import { openModelFile } from '../../models/model-file.js';
+import { checkWeights } from '../../models/model-arrays.js';
+import { openModelFile, readModelFile } from '../../models/model-file.js';
 import { TensorReader } from '../../models/tensor-reader.js';
+import { checkObject } from '../../util/arguments.js';
 import { argumentError } from '../../util/errors.js';
-import { readWholeFile } from '../../util/read-file.js';
 import { type Tensor, writeSafetensors } from '../../util/safetensors.js';
 import { checkConfig, type MetricConfig, parametersOf } from './network.js';
 
@@ -24,6 +24,8 @@ export interface Calibration {
   slope: number;
 }
 
+/** Name of the model file in a run's folder. */
+export const metricFile = 'metric.safetensors';
 export const metricFormat = 'audio2vec-metric';
 const version = '1';
 const integers = z.array(z.int().positive());
@@ -46,11 +48,11 @@ export async function saveMetricModel(file: string, model: MetricModel): Promise
   });
 }
 
-/** Reads what {@link saveMetricModel} wrote. Throws `ERR_FILE` if there is no such file, and `ERR_MODEL_FORMAT`, with the
- * reason, if it is damaged or something else. */
-export async function loadMetricModel(file: string): Promise<MetricModel> {
-  if (typeof file !== 'string') throw argumentError('file', 'a path', file);
-  return parseMetricModel(await readWholeFile(file), file);
+/** Reads what {@link saveMetricModel} wrote, or what a run did into this folder. Throws `ERR_ARGUMENT` for what is no path,
+ * `ERR_FILE` if there is no such file, and `ERR_MODEL_FORMAT`, with the reason, if it is damaged or something else. */
+export async function loadMetricModel(path: string): Promise<MetricModel> {
+  const { bytes, file } = await readModelFile(path, metricFile);
+  return parseMetricModel(bytes, file);
 }
 
 /** {@link loadMetricModel} of bytes in memory; `file` stands in errors. */
@@ -82,10 +84,11 @@ export function parseMetricModel(bytes: Buffer, file: string): MetricModel {
 export function checkMetricModel(model: MetricModel): void {
   if (!(model?.config && model.weights && model.calibration)) throw argumentError('model', 'a MetricModel', model);
   checkConfig(model.config);
-  for (const { name, shape } of parametersOf(model.config)) {
-    const data = model.weights.get(name);
-    if (data?.length !== sizeOf(shape)) throw argumentError(name, `an array of ${sizeOf(shape)} values`, data?.length);
-    const wrong = data.find((v) => !Number.isFinite(v));
-    if (wrong !== undefined) throw argumentError(name, 'finite', wrong);
+  const { half, slope } = model.calibration;
+  for (const [name, value] of Object.entries({ half, slope })) {
+    if (!(Number.isFinite(value) && value > 0))
+      throw argumentError(`model.calibration.${name}`, 'a number above 0', value);
   }
+  checkObject('model.provenance', model.provenance);
+  checkWeights(model.weights, parametersOf(model.config));
 }

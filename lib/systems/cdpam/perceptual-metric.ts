@@ -101,7 +101,7 @@ export class PerceptualMetric {
     return PerceptualMetric.load(pretrainedMetric, options);
   }
 
-  /** Reads a model file (`metric.safetensors` of a training run).
+  /** Reads a model file, or the folder of a run.
    * @throws `ERR_FILE`, `ERR_MODEL_FORMAT`, `ERR_ISA`, `ERR_ARGUMENT` */
   static async load(file: string, options: MetricOptions = {}): Promise<PerceptualMetric> {
     return new PerceptualMetric(await loadMetricModel(file), options);

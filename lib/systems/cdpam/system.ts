@@ -14,7 +14,7 @@ import { description } from './description.js';
 import { type FamilyName, families } from './distortions.js';
 import { type Clips, Examples, SAMPLES } from './examples.js';
 import { narrow } from './front-end.js';
-import { saveMetricModel } from './metric-model.js';
+import { metricFile, saveMetricModel } from './metric-model.js';
 import { defaultConfig, type MetricConfig, parametersOf } from './network.js';
 import { CALIBRATION, compared, initialWeights, stageWeights, trainingGraph } from './training-graph.js';
 
@@ -77,14 +77,13 @@ async function prepared(config: MetricTrainingConfig, train: Examples, heldOut: 
       const judged: Judged & { order: number[]; clear: number[]; silent: number[] } = await judge(network, batches);
       const value = (name: string) => weights.get(`${CALIBRATION}.${name}`)![0]!;
       const calibration = calibrate(judged, { slope: Math.max(value('weight'), 0.1), offset: value('bias') });
-      const model = 'metric.safetensors';
-      await saveMetricModel(join(out, model), {
+      await saveMetricModel(join(out, metricFile), {
         config: config.network,
         weights: new Map(parametersOf(config.network).map(({ name }) => [name, Float32Array.from(weights.get(name)!)])),
         calibration,
         provenance,
       });
-      return { model, results: resultsOf(judged) };
+      return { model: metricFile, results: resultsOf(judged) };
     },
   };
 }

@@ -3,11 +3,12 @@
 import { z } from 'zod';
 import { type FrontEndConfig, frameWidth, storedFrontEnd } from '../../features/front-ends.js';
 import type { Graph, Parameter } from '../../graph/graph.js';
-import { openModelFile, reasonOf } from '../../models/model-file.js';
+import { checkArray, checkWeights } from '../../models/model-arrays.js';
+import { openModelFile, readModelFile, reasonOf } from '../../models/model-file.js';
 import { TensorReader } from '../../models/tensor-reader.js';
+import { checkObject } from '../../util/arguments.js';
 import { argumentError } from '../../util/errors.js';
 import { halfBits, halfValue } from '../../util/half.js';
-import { readWholeFile } from '../../util/read-file.js';
 import { type Tensor, writeSafetensors } from '../../util/safetensors.js';
 import { type CodesShape, decoderGraph, inferenceGraph } from './graph.js';
 
@@ -23,6 +24,8 @@ export interface CodesModel {
   provenance: Record<string, unknown>;
 }
 
+/** Name of the model file in a run's folder. */
+export const codesFile = 'codes.safetensors';
 export const codesFormat = 'audio2vec-codes';
 const version = '3';
 const count = z.int().positive();
@@ -67,10 +70,11 @@ export async function saveCodesModel(file: string, model: CodesModel): Promise<v
   });
 }
 
-/** Reads what {@link saveCodesModel} wrote. Throws `ERR_FILE` if there is no such file, and `ERR_MODEL_FORMAT`, with the
- * reason, if it is damaged or something else. */
-export async function loadCodesModel(file: string): Promise<CodesModel> {
-  return parseCodesModel(await readWholeFile(file), file);
+/** Reads what {@link saveCodesModel} wrote, or what a run did into this folder. Throws `ERR_ARGUMENT` for what is no path,
+ * `ERR_FILE` if there is no such file, and `ERR_MODEL_FORMAT`, with the reason, if it is damaged or something else. */
+export async function loadCodesModel(path: string): Promise<CodesModel> {
+  const { bytes, file } = await readModelFile(path, codesFile);
+  return parseCodesModel(bytes, file);
 }
 
 /** {@link loadCodesModel} of bytes in memory; `file` stands in errors. */
@@ -96,21 +100,14 @@ export function parseCodesModel(bytes: Buffer, file: string): CodesModel {
 /** Throws `ERR_ARGUMENT` unless every array is there, of the right size and finite. */
 export function checkCodesModel(model: CodesModel): void {
   if (!(model?.shape && model.frontEnd && model.weights)) throw argumentError('model', 'a CodesModel', model);
-  const { shape, frontEnd, mean, std, weights } = model;
+  const { shape, frontEnd, mean, std, weights, provenance } = model;
+  const { error } = shapeSchema.safeParse(shape);
+  if (error) throw argumentError('model.shape', `the sizes of speech codes (${reasonOf(error)})`, shape);
+  checkObject('model.provenance', provenance);
   if (frameWidth(frontEnd) !== shape.bands) {
     throw argumentError('bands of the front end', `those of the model (${shape.bands})`, frameWidth(frontEnd));
   }
-  const check = (name: string, data: Float32Array | undefined, length: number, positive = false) => {
-    if (data?.length !== length) throw argumentError(name, `an array of ${length} values`, data?.length ?? 'nothing');
-    const wrong = data.find((v) => !Number.isFinite(v) || (positive && v <= 0));
-    if (wrong !== undefined) throw argumentError(name, positive ? 'positive' : 'finite', wrong);
-  };
-  check('normalization.mean', mean, shape.bands);
-  check('normalization.std', std, shape.bands, true);
-  for (const p of codesParameters(shape))
-    check(
-      p.name,
-      weights.get(p.name),
-      p.shape.reduce((a, b) => a * b, 1),
-    );
+  checkArray('normalization.mean', mean, shape.bands);
+  checkArray('normalization.std', std, shape.bands, true);
+  checkWeights(weights, codesParameters(shape));
 }

@@ -79,10 +79,9 @@ export class SpeechCodes {
     this.#network(codeWindows); // wrong options are told at once
   }
 
-  /** Reads a model file (`codes.safetensors` of a training run).
+  /** Reads a model file, or the folder of a run.
    * @throws `ERR_FILE`, `ERR_MODEL_FORMAT`, `ERR_ISA`, `ERR_ARGUMENT` */
   static async load(file: string, options: SpeechCodesOptions = {}): Promise<SpeechCodes> {
-    if (typeof file !== 'string') throw argumentError('file', 'a path', file);
     return new SpeechCodes(await loadCodesModel(file), options);
   }
 

@@ -6,14 +6,11 @@ import type { Arrays } from '../../engine/network.js';
 import type { FinishedRun, System } from '../system.js';
 import type { TrainableNetwork } from '../trainable-network.js';
 import { codesDescription } from './description.js';
-import { codesWeights, saveCodesModel } from './model.js';
+import { codesFile, codesWeights, saveCodesModel } from './model.js';
 import { type CodesConfig, type CodesOptions, codesConfig } from './options.js';
 import { codesResults } from './results.js';
 import { prepareCodes } from './training.js';
 import { withWhiteVectors } from './whiten.js';
-
-/** Name of the model file in a run's folder. */
-export const codesFile = 'codes.safetensors';
 
 export const wav2vecC: System<CodesOptions, CodesConfig> = {
   ...codesDescription,
