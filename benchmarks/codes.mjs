@@ -1,158 +1,141 @@
 #!/usr/bin/env node
-// node benchmarks/codes.mjs SPEECH [MODEL]                        how codes and vectors agree with phones
-// node benchmarks/codes.mjs SPEECH --ablation CORPUS [STEPS]      the same of small runs with and without consistency
-//
-// SPEECH holds recordings and phones.jsonl, a line for each: {file, language, side: "train" or "test", kind,
-// phones: [[start, end, phone, class], …]}. A multinomial logistic regression is fitted on frames of the train side;
-// reported of the test side are its accuracy and 1 - cross-entropy / H(phone), the corrected mutual information.
-// CORPUS: recordings to train on. Build first (npm run build:ts).
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+// Speech codes: how codes and vectors agree with phones (docs/codes.md). After `npm run build:ts`:
+//   node benchmarks/codes.mjs SPEECH [MODEL]          codes and vectors of a model file or run; default: the pretrained model
+//   node benchmarks/codes.mjs SPEECH --baselines      what needs no training, on the same speech
+//   node benchmarks/codes.mjs SPEECH --ablation CORPUS [STEPS]   three seeds each of k-means, k-means without consistency, and
+//                                                     Gumbel, trained on CORPUS; default: as many steps as `train codes` takes
+// SPEECH is laid out as speech-phones.mjs says.
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fitSoftmax, startingPoint } from '../dist/evaluate/softmax-regression.js';
 import { readAudio, SpeechCodes, train } from '../dist/index.js';
-import { secondMoments } from '../dist/matrix/principal-axes.js';
-import { runCooperatively } from '../dist/util/cooperative.js';
-import { Random } from '../dist/util/random.js';
 import { readSafetensors } from '../dist/util/safetensors.js';
 import { markdownTable } from '../dist/util/text-table.js';
+import { baselines } from './speech-baselines.mjs';
+import { abx, codebookUse, phoneClips, phoneFrames, probe } from './speech-phones.mjs';
 
-/** Clips of a language and side, and frames that a probe is fitted on. */
-const most = { clips: 80, frames: 24_000 };
 const number = (title) => ({ title, numeric: true });
+const percent = (share) => (share === undefined ? '' : (100 * share).toFixed(2));
+/** One speaker's running speech; the other languages are diphones, their test voices unseen. */
+const running = 'ru';
 
-async function clipsOf(speech) {
-  const lines = (await readFile(join(speech, 'phones.jsonl'), 'utf8'))
-    .trim()
-    .split('\n')
-    .map((l) => JSON.parse(l));
-  const groups = new Map();
-  for (const line of lines) {
-    if (line.kind.startsWith('SYNTH')) continue;
-    const group = groups.get(line.language) ?? { train: [], test: [] };
-    groups.set(line.language, group);
-    group[line.side].push(line);
+const columns = [
+  ...[{ title: 'language' }, { title: '' }, number('bits a second'), number('information %'), number('frame probe %')],
+  ...[number('ABX within %'), number('ABX across %'), number('use of the books %')],
+];
+
+/** What is judged: by file its values, `[frames, width]`. */
+async function encoded(speech, folder, clips, what) {
+  const data = new Map();
+  for (const { file } of clips) {
+    const found = await speech.encode(await readAudio(join(folder, file)), what === 'codes' ? {} : { vectors: what });
+    const values = found.vectors ?? found.codes;
+    data.set(file, { values, width: values.length / found.timestamps.length, discrete: what === 'codes' });
   }
-  const rng = new Random('clips');
-  for (const group of groups.values()) {
-    for (const side of ['train', 'test']) group[side] = rng.fork(side).shuffle(group[side]).slice(0, most.clips);
-  }
-  return groups;
+  return data;
 }
 
-/** One-hot codes or vectors of all frames inside phones, with the phones. */
-async function framesOf(speech, clips, what, folder) {
-  const rows = [];
-  const phones = [];
-  for (const { file, phones: segments } of clips) {
-    const vectors = what === 'codes' ? undefined : what;
-    const found = await speech.encode(await readAudio(join(folder, file)), { vectors });
-    let at = 0;
-    found.timestamps.forEach((ms, i) => {
-      while (at + 1 < segments.length && segments[at + 1][0] <= ms / 1000) at++;
-      const [, , phone, kind] = segments[at];
-      if (kind === 'pause' || kind === 'other') return;
-      phones.push(phone.replaceAll('ː', ''));
-      if (found.vectors) rows.push(found.vectors.subarray(i * speech.widths[what], (i + 1) * speech.widths[what]));
-      else {
-        const row = new Float64Array(speech.books * speech.codes);
-        for (let b = 0; b < speech.books; b++) row[b * speech.codes + found.codes[i * speech.books + b]] = 1;
-        rows.push(row);
-      }
-    });
-  }
-  return { rows, phones };
-}
-
-async function probe(train, test) {
-  const names = [...new Set(train.phones)].sort();
-  const dim = train.rows[0].length;
-  const pick = new Random('frames').shuffle([...train.rows.keys()]).slice(0, most.frames);
-  const mean = new Float64Array(dim);
-  const std = new Float64Array(dim);
-  for (const i of pick) for (let k = 0; k < dim; k++) mean[k] += train.rows[i][k] / pick.length;
-  for (const i of pick) for (let k = 0; k < dim; k++) std[k] += (train.rows[i][k] - mean[k]) ** 2 / pick.length;
-  const standard = (row, out, at) => {
-    for (let k = 0; k < dim; k++) out[at + k] = (row[k] - mean[k]) / (Math.sqrt(std[k]) + 1e-6);
+/** Figures of one language. `size`: codes in a book. */
+async function judge(clips, data, { start, hop, size }) {
+  const times = { start, hop, size };
+  const [fitted, judged] = ['train', 'test'].map((side) => phoneFrames(clips, side, data, times));
+  const { discrete } = data.values().next().value;
+  return {
+    ...(await probe(fitted, judged)),
+    ...abx(clips, data, times),
+    ...(discrete && { use: codebookUse(judged, size) }),
   };
-  const x = new Float64Array(pick.length * dim);
-  for (const [n, i] of pick.entries()) standard(train.rows[i], x, n * dim);
-  const labels = Int32Array.from(pick, (i) => names.indexOf(train.phones[i]));
-  const examples = { x, rows: pick.length, dim, labels, classes: names.length, ranges: [[0, pick.length]] };
-  const moments = await runCooperatively(secondMoments({ x, rows: pick.length, dim }));
-  const options = { maxIterations: 80, tolerance: 1e-4 };
-  const { x: parameters } = await runCooperatively(
-    fitSoftmax(examples, 1e-3, startingPoint(examples), moments, options),
-  );
-  let [right, cross] = [0, 0];
-  const counts = new Map();
-  const row = new Float64Array(dim);
-  test.rows.forEach((values, n) => {
-    standard(values, row, 0);
-    const scores = names.map((_, c) =>
-      row.reduce((s, v, k) => s + v * parameters[c * dim + k], parameters[names.length * dim + c]),
-    );
-    const top = Math.max(...scores);
-    const total = scores.reduce((s, v) => s + Math.exp(v - top), 0);
-    const own = names.indexOf(test.phones[n]);
-    // A phone that train lacks costs as much as the least likely guess allows: a thousandth.
-    cross -= own < 0 ? Math.log(1e-3) : scores[own] - top - Math.log(total);
-    if (own >= 0 && scores[own] === top) right++;
-    counts.set(test.phones[n], (counts.get(test.phones[n]) ?? 0) + 1);
-  });
-  const rows = test.rows.length;
-  const entropy = [...counts.values()].reduce((h, n) => h - (n / rows) * Math.log(n / rows), 0);
-  return { accuracy: right / rows, information: 1 - cross / rows / entropy };
 }
 
-const percent = (share) => (100 * share).toFixed(1);
-
-async function measure(folder, speech, languages, kinds) {
+async function judgeModel(speech, folder, kinds, languages) {
   const rows = [];
-  for (const [language, clips] of await clipsOf(folder)) {
+  // Frame i is centred at 22.5 + 30 i ms.
+  const times = { start: 0.0225, hop: speech.frameSeconds, size: speech.codes };
+  for (const [language, clips] of await phoneClips(folder)) {
     if (languages && !languages.includes(language)) continue;
     for (const what of kinds) {
-      const [a, b] = [
-        await framesOf(speech, clips.train, what, folder),
-        await framesOf(speech, clips.test, what, folder),
-      ];
-      const { accuracy, information } = await probe(a, b);
-      rows.push({ language, what, accuracy, information });
+      const bits = what === 'codes' ? speech.bitsPerSecond : undefined;
+      rows.push({ language, what, bits, ...(await judge(clips, await encoded(speech, folder, clips, what), times)) });
     }
   }
   return rows;
 }
 
+function print(rows) {
+  const others = (what) => rows.filter((r) => r.what === what && r.language !== running);
+  const means = [...new Set(rows.map((r) => r.what))].flatMap((what) => {
+    const list = others(what);
+    if (list.length < 2) return [];
+    const mean = (key) => (list[0][key] === undefined ? undefined : list.reduce((s, r) => s + r[key] / list.length, 0));
+    const keys = ['bits', 'information', 'accuracy', 'within', 'across', 'use'];
+    return [{ language: 'mean of these', what, ...Object.fromEntries(keys.map((key) => [key, mean(key)])) }];
+  });
+  const inOrder = [
+    ...rows.filter((r) => r.language !== running),
+    ...means,
+    ...rows.filter((r) => r.language === running),
+  ];
+  const cells = inOrder.map(({ language, what, bits, information, accuracy, within, across, use }) => [
+    ...[language, what, bits === undefined ? '' : bits.toFixed(0)],
+    ...[information, accuracy, within, across, use].map(percent),
+  ]);
+  console.log(markdownTable(columns, cells));
+}
+
+const variants = { 'k-means': {}, 'no consistency': { consistency: 0 }, Gumbel: { quantiser: 'gumbel' } };
+
 async function ablation(folder, corpus, steps) {
   const out = await mkdtemp(join(tmpdir(), 'codes-ablation-'));
+  const titles = [
+    'information %',
+    'ABX %',
+    'use of the books %',
+    'ABX across %',
+    'latents: probe %',
+    'context: probe %',
+  ];
+  const heldOut = ['use, held out %', 'masked frames found %', 'by chance %', 'R²'];
   const rows = [];
-  for (const seed of [1, 2, 3]) {
-    for (const consistency of [1, 0]) {
-      const run = join(out, `${consistency}-${seed}`);
-      const options = { steps, seed, consistency, threads: 1 };
-      for await (const { step } of train({ system: 'codes', corpus, out: run, options })) {
-        if (step % 100 === 0) process.stderr.write(`consistency ${consistency}, seed ${seed}: ${step}\r`);
+  for (const [name, options] of Object.entries(variants)) {
+    for (const seed of [1, 2, 3]) {
+      const run = join(out, `${name}-${seed}`);
+      const given = { seed, threads: 1, ...(steps && { steps: Number(steps) }), ...options };
+      for await (const { step } of train({ system: 'codes', corpus, out: run, options: given })) {
+        if (step % 50 === 0) process.stderr.write(`${name}, seed ${seed}: step ${step}\r`);
       }
-      const file = join(run, 'codes.safetensors');
-      const { measured } = JSON.parse((await readSafetensors(file)).metadata.provenance);
-      const [found] = await measure(folder, await SpeechCodes.load(file), ['ru'], ['codes']);
-      const figures = [measured.codebookUse, measured.contrastiveTop1, found.information].map(percent);
-      rows.push([`${consistency}`, `${seed}`, ...figures, measured.reconstructionR2.toFixed(3)]);
+      const speech = await SpeechCodes.load(run);
+      const codes = await judgeModel(speech, folder, ['codes']);
+      const own = codes.find((r) => r.language === running);
+      const across = codes.filter((r) => r.across !== undefined).map((r) => r.across);
+      const vectors = await judgeModel(speech, folder, ['latents', 'context'], [running]);
+      const { metadata } = await readSafetensors(join(run, 'codes.safetensors'));
+      const { codebookUse, contrastiveTop1, contrastiveChance, reconstructionR2 } = JSON.parse(
+        metadata.provenance,
+      ).measured;
+      const found = [own.information, own.within, own.use, across.reduce((a, b) => a + b, 0) / across.length];
+      const shares = [...found, ...vectors.map((r) => r.accuracy), codebookUse, contrastiveTop1, contrastiveChance];
+      rows.push([name, `${seed}`, ...shares.map(percent), reconstructionR2.toFixed(3)]);
       process.stderr.write(`${rows.at(-1).join(' ')}\n`);
+      speech.close();
     }
   }
-  const titles = ['codebook use %', 'masked frames found %', 'corrected information % (ru)', 'R²'];
-  console.log(markdownTable([number('consistency'), number('seed'), ...titles.map(number)], rows));
+  console.log(markdownTable([{ title: '' }, number('seed'), ...[...titles, ...heldOut].map(number)], rows));
   await rm(out, { recursive: true });
 }
 
-const [folder, second, corpus, steps = '500'] = process.argv.slice(2);
-if (!folder) throw new Error('usage: codes.mjs SPEECH [MODEL | --ablation CORPUS [STEPS]]');
-if (second === '--ablation') await ablation(folder, corpus, Number(steps));
-else {
-  const speech = second ? await SpeechCodes.load(second) : await SpeechCodes.pretrained();
+const [folder, second, corpus, steps] = process.argv.slice(2);
+if (!folder) throw new Error('usage: codes.mjs SPEECH [MODEL | --baselines | --ablation CORPUS [STEPS]]');
+if (second === '--ablation') await ablation(folder, corpus, steps);
+else if (second === '--baselines') {
+  const rows = [];
+  for await (const { what, bits, data, ...times } of baselines(folder, await phoneClips(folder))) {
+    for (const [language, clips] of await phoneClips(folder)) {
+      rows.push({ language, what, bits, ...(await judge(clips, data, times)) });
+    }
+  }
+  print(rows);
+} else {
+  const speech = await (second ? SpeechCodes.load(second) : SpeechCodes.pretrained());
   console.log(`${speech.books} books of ${speech.codes} codes, ${Math.round(speech.bitsPerSecond)} bits per second`);
-  const rows = await measure(folder, speech, undefined, ['codes', 'latents', 'context']);
-  const cells = rows.map((r) => [r.language, r.what, percent(r.accuracy), percent(r.information)]);
-  console.log(markdownTable([{ title: 'language' }, { title: '' }, number('probe %'), number('information %')], cells));
+  print(await judgeModel(speech, folder, ['codes', 'latents', 'context']));
 }
