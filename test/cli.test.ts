@@ -339,12 +339,12 @@ describe('export', () => {
   };
   const printed = async (more: object) => {
     const exported: Operations['exportModel'] = async ({ output }) => ({
-      ...{ output, bytes: 514_000, proof: '12 recordings', parity: { ...parity, ...more } },
+      ...{ output, bytes: 514_000, comparedOn: '12 recordings', parity: { ...parity, ...more } },
     });
     return (await cli(['export', 'm'], { exportModel: exported })).stdout;
   };
 
-  it('prints the proof', async () => {
+  it('prints the parity', async () => {
     expect(await printed({})).toBe(
       'encoder.onnx: 514,000 bytes\nonnxruntime-node 1.30.0 against the native encoder, 64 embeddings (12 recordings): ' +
         'max abs error 4.0e-6, mean 5.0e-7, cosine 1.000000 (at least 0.999999)\n',
@@ -361,7 +361,7 @@ describe('export', () => {
       ...{ minCosine: 1, meanCosine: 1, largest: 2, agreement: 1 },
     };
     const exported: Operations['exportModel'] = async ({ output }) => ({
-      ...{ output, bytes: 90_000, proof: '12 recordings' },
+      ...{ output, bytes: 90_000, comparedOn: '12 recordings' },
       parity: { runtime: 'onnxruntime-node 1.30.0', outputs: { pitch } },
     });
     expect((await cli(['export', 'm', '-o', 'pitch.onnx'], { exportModel: exported })).stdout).toBe(
@@ -376,7 +376,7 @@ describe('export', () => {
     let asked: object | undefined;
     const exported: Operations['exportModel'] = async (request) => {
       asked = request;
-      return { output: request.output, bytes: 1, proof: '', parity };
+      return { output: request.output, bytes: 1, comparedOn: '', parity };
     };
     expect((await cli(line!.split(' '), { exportModel: exported })).code).toBe(0);
     expect(asked).toMatchObject({ model: undefined, input: 'waveform', batch: 1, output: 'model.onnx' });

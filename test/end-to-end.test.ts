@@ -155,11 +155,11 @@ describe('from recordings to an encoder on a phone', () => {
     ['int8.safetensors', ['--precision', 'int8']],
   ])('export of %s', async (file, flags) => {
     const args = flags.map((flag) => (flag === 'labelled' ? at(flag) : flag));
-    const result = await json<{ bytes: number; proof: string; parity: { meanCosine: number } }>(
+    const result = await json<{ bytes: number; comparedOn: string; parity: { meanCosine: number } }>(
       ...['export', at('run'), '-o', at(file), ...args],
     );
     // The corpus of the run is what it is verified on.
-    expect(result.proof).toBe('16 recordings');
+    expect(result.comparedOn).toBe('16 recordings');
     expect(result.parity.meanCosine).toBeGreaterThan(0.99);
     expect((await stat(at(file))).size).toBe(result.bytes);
   });

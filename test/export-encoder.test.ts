@@ -124,7 +124,7 @@ describe('classifiers', () => {
   });
 });
 
-describe('the proof of a classifier', () => {
+describe('the parity of a classifier', () => {
   it.each(['onnx', 'ort', 'tflite'])('is of its probabilities too: .%s', async (ending) => {
     const weights = Float32Array.from({ length: 20 }, (_, i) => Math.sin(i));
     const classifier = { labels: ['a', 'b'], weights, bias: Float32Array.of(0.5, -0.5) };
@@ -138,7 +138,7 @@ describe('the proof of a classifier', () => {
   it('fails with ERR_PARITY', async () => {
     const classifier = { labels: ['a', 'b'], weights: new Float32Array(20), bias: new Float32Array(2) };
     const cases = await parityCases(model, [drums], { input: 'log-mel', batch: 1, fixed: false });
-    for (const proof of cases) proof.probabilities = [0.5, 0.5];
+    for (const one of cases) one.probabilities = [0.5, 0.5];
     await exportOnnx(at('head.onnx'), model, { classifier, cases });
     cases[0]!.probabilities = [0.6, 0.4];
     const exporting = exportOnnx(at('wrong-head.onnx'), model, { classifier, cases });
@@ -197,7 +197,7 @@ describe('what can go wrong', () => {
   it.each(['onnx', 'tflite'])('stops in the middle and leaves nothing behind: .%s', async (ending) => {
     const before = await readdir(folder);
     const stop = new AbortController();
-    // The proof has begun when the encoder is asked for its first embeddings.
+    // It has begun when the encoder is asked for its first embeddings.
     const embedding = vi.spyOn(Encoder.prototype, 'sceneEmbeddings').mockImplementationOnce(async () => {
       embedding.mockRestore();
       stop.abort(new Error('enough'));

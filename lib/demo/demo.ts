@@ -86,9 +86,9 @@ export async function runDemo(options: DemoOptions): Promise<DemoResult> {
   const gain = gainSentence(comparison, [pretrainedName]);
 
   onStage?.('3  exporting to ONNX and verifying it in ONNX Runtime');
-  const proof = heard.filter((_, i) => i % 4 === 0).map(({ samples }) => samples);
+  const some = heard.filter((_, i) => i % 4 === 0).map(({ samples }) => samples);
   const encoder = await Encoder.load(join(out, runFiles.encoder), { threads });
-  const exported = await exportEncoder(onnx!, encoder.model, { clips: proof, threads, signal });
+  const exported = await exportEncoder(onnx!, encoder.model, { clips: some, threads, signal });
 
   onStage?.('4  drawing the pages');
   const labelOf = new Map(clips.map(({ file, label }) => [recordings.indexOf(file), labels[label]!]));

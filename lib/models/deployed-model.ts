@@ -1,5 +1,5 @@
 // What runs on a phone of any trained model: a graph with its weights, where its input comes from and what its outputs
-// are called. The exports (lib/export) and their proofs of parity read nothing else of a model.
+// are called. The exports (lib/export) and their checks of parity read nothing else of a model.
 import type { FrontEndConfig } from '../features/front-ends.js';
 import type { Graph } from '../graph/graph.js';
 

@@ -20,11 +20,11 @@ interface Flags {
 const formats = ['onnx', 'ort', 'tflite', 'safetensors'] as const;
 type Format = (typeof formats)[number];
 
-/** `audio2vec export`: a model to the files of other runtimes, with proof. */
+/** `audio2vec export`: a model to the files of other runtimes, with their parity checked. */
 export function addExport(program: Command, run: Runner<typeof operations>): void {
   const command = program
     .command('export')
-    .summary('write a model for phones and browsers, and prove that it gives the same values')
+    .summary('write a model for phones and browsers, and check that it gives the same values')
     .description(
       'Writes ONNX (or .ort, or .tflite for LiteRT; an encoder also as .safetensors with 8-bit weights for this ' +
         'package), then runs it there against the native engine. The measured differences are printed and stored in the file; if they are too large the command fails and keeps the file ' +
@@ -83,7 +83,7 @@ function batchSize(text: string): number | 'dynamic' {
   return text === 'dynamic' ? text : integer(1, 65536)(text);
 }
 
-function describe({ output, bytes, proof, parity }: ExportResult): string {
+function describe({ output, bytes, comparedOn, parity }: ExportResult): string {
   const size = `${output}: ${bytes.toLocaleString('en-US')} bytes`;
   if ('outputs' in parity) {
     const lines = Object.entries(parity.outputs).map(
@@ -91,12 +91,12 @@ function describe({ output, bytes, proof, parity }: ExportResult): string {
         `${name}: ${examples} examples, max abs error ${maxAbsError.toExponential(1)}, ` +
         `relative ${relativeError.toExponential(1)}, ${(100 * agreement).toFixed(2)} % round alike`,
     );
-    return [size, `${parity.runtime} against the native engine (${proof})`, ...lines].join('\n');
+    return [size, `${parity.runtime} against the native engine (${comparedOn})`, ...lines].join('\n');
   }
   const { runtime, embeddings, maxAbsError, meanAbsError, meanCosine, minCosine, maxProbabilityError } = parity;
   return [
     size,
-    `${runtime} against the native encoder, ${embeddings} embeddings (${proof}): max abs error ` +
+    `${runtime} against the native encoder, ${embeddings} embeddings (${comparedOn}): max abs error ` +
       `${maxAbsError.toExponential(1)}, mean ${meanAbsError.toExponential(1)}, ` +
       `cosine ${meanCosine.toFixed(6)} (at least ${minCosine.toFixed(6)})`,
     ...(maxProbabilityError === undefined

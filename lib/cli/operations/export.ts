@@ -42,7 +42,7 @@ export interface ExportResult {
   output: string;
   bytes: number;
   /** What the export was verified on. */
-  proof: string;
+  comparedOn: string;
   /** Of an encoder, or of every output of another model. */
   parity: Parity | ModelParity;
 }
@@ -63,7 +63,7 @@ export async function exportModel(request: ExportRequest, during: During): Promi
     ...{ samples, batch, precision, classifier, clips, threads, signal },
     input: input === 'waveform' ? input : 'log-mel',
   });
-  return { output, bytes: exported.bytes, proof: described(clips), parity: exported.parity };
+  return { output, bytes: exported.bytes, comparedOn: described(clips), parity: exported.parity };
 }
 
 /** The classifier in the model's file, if there is one. */
@@ -92,14 +92,14 @@ async function exportOther(model: DeployedModel, request: ExportRequest, during:
     input: request.input === 'waveform' ? 'waveform' : 'features',
     batch: batch === 'dynamic' && isFixed ? undefined : batch,
   });
-  return { output, bytes: exported.bytes, proof: described(clips), parity: exported.parity };
+  return { output, bytes: exported.bytes, comparedOn: described(clips), parity: exported.parity };
 }
 
 function described(clips: readonly unknown[]): string {
   return clips.length > 0 ? counted(clips.length, 'recording') : 'synthetic sounds; --clips takes recordings of yours';
 }
 
-/** Recordings to prove the export on: those asked for, or else some of the corpus that the model was trained on, if it is
+/** Recordings to compare the export on: those asked for, or else some of the corpus that the model was trained on, if it is
  * still there. */
 async function clipsFor({ model, clips: asked }: ExportRequest, during: During): Promise<Float32Array[]> {
   const { signal } = during;
