@@ -15,8 +15,11 @@ export class ViterbiPath {
   readonly #bins: number;
   readonly #lag: number;
   readonly #step: number;
-  #best: Float32Array;
-  #next: Float32Array;
+  /** Of the paths that end at each bin: what they are worth, up to a constant. */
+  readonly #best: Float32Array;
+  /** The best of them, which is worth `#highest`. */
+  #top = 0;
+  #highest = 0;
   /** Of the last lag + 1 frames, the best bin before each bin. */
   readonly #from: Int16Array[];
   #frames = 0;
@@ -25,46 +28,49 @@ export class ViterbiPath {
     [this.#bins, this.#lag] = [bins, lag];
     this.#step = (SEMITONE * 12) / binsPerOctave;
     this.#best = new Float32Array(bins);
-    this.#next = new Float32Array(bins);
     this.#from = Array.from({ length: lag + 1 }, () => new Int16Array(bins));
   }
 
   /** @param scores of the frame's bins: log probabilities up to a constant
    * @returns the bin of the frame `lag` frames before, or -1 if there is none yet */
   push(scores: Float32Array): number {
-    const [bins, step, best, next] = [this.#bins, this.#step, this.#best, this.#next];
+    const [bins, step, best, before] = [this.#bins, this.#step, this.#best, this.#highest];
     const from = this.#from[this.#frames % this.#from.length]!;
-    const jumpFrom = peakBin(best);
-    const jump = best[jumpFrom]! - JUMP;
+    const jumpFrom = this.#top;
+    const jump = best[jumpFrom]! - before - JUMP;
+    // From lower bins; and the best so far is worth 0 again.
+    let value = Number.NEGATIVE_INFINITY;
+    let origin = 0;
     for (let j = 0; j < bins; j++) {
-      next[j] = best[j]!;
-      from[j] = j;
+      const stayed = best[j]! - before;
+      value -= step;
+      if (stayed >= value) {
+        value = stayed;
+        origin = j;
+      }
+      best[j] = value;
+      from[j] = origin;
     }
-    for (let j = 1; j < bins; j++) {
-      const moved = next[j - 1]! - step;
-      if (moved > next[j]!) {
-        next[j] = moved;
-        from[j] = from[j - 1]!;
+    // From higher bins, and from the best one wherever it is.
+    let [top, highest] = [0, Number.NEGATIVE_INFINITY];
+    value = Number.NEGATIVE_INFINITY;
+    for (let j = bins - 1; j >= 0; j--) {
+      const stayed = best[j]!;
+      value -= step;
+      if (stayed >= value) {
+        value = stayed;
+        origin = from[j]!;
+      }
+      const jumps = jump > value;
+      from[j] = jumps ? jumpFrom : origin;
+      const total = (jumps ? jump : value) + scores[j]!;
+      best[j] = total;
+      if (total >= highest) {
+        highest = total;
+        top = j;
       }
     }
-    for (let j = bins - 2; j >= 0; j--) {
-      const moved = next[j + 1]! - step;
-      if (moved > next[j]!) {
-        next[j] = moved;
-        from[j] = from[j + 1]!;
-      }
-    }
-    let highest = Number.NEGATIVE_INFINITY;
-    for (let j = 0; j < bins; j++) {
-      if (jump > next[j]!) {
-        next[j] = jump;
-        from[j] = jumpFrom;
-      }
-      next[j]! += scores[j]!;
-      if (next[j]! > highest) highest = next[j]!;
-    }
-    for (let j = 0; j < bins; j++) next[j]! -= highest;
-    [this.#best, this.#next] = [next, best];
+    [this.#top, this.#highest] = [top, highest];
     this.#frames++;
     return this.back(this.#lag);
   }
@@ -72,13 +78,15 @@ export class ViterbiPath {
   /** The bin `lag` frames before the last one on the best path that ends there; -1 if there is no such frame. */
   back(lag: number): number {
     if (lag >= this.#frames) return -1;
-    let j = peakBin(this.#best);
+    let j = this.#top;
     for (let t = this.#frames - 1; t > this.#frames - 1 - lag; t--) j = this.#from[t % this.#from.length]![j]!;
     return j;
   }
 
   reset(): void {
     this.#frames = 0;
+    this.#top = 0;
+    this.#highest = 0;
     this.#best.fill(0);
   }
 }
