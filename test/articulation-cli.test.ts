@@ -99,6 +99,24 @@ describe('audio2vec articulate', () => {
     expect(wrong.code).toBe(2);
   });
 
+  it.each([
+    [['--format', 'npy'], '--format is of the files'],
+    [['--no-wav'], '--no-wav is of the files'],
+    [['--no-page'], '--no-page is of the files'],
+    [['--page-seconds', '3'], '--page-seconds is of the files'],
+    [['-o', 'out', '--no-page', '--page-seconds', '3'], '--page-seconds is of the page'],
+  ])('%j, which would change nothing, is refused', async (flags, why) => {
+    const { code, stderr } = await cli('articulate', at('vowels.wav'), ...flags);
+    expect([code, stderr]).toEqual([2, expect.stringContaining(why)]);
+  });
+
+  it('says before the work that a folder cannot be made, or holds no model', async () => {
+    const file = await cli('articulate', at('vowels.wav'), '-o', at('broken.wav'));
+    expect(file).toMatchObject({ code: 1, stderr: expect.stringContaining('there is a file of this name') });
+    const none = await cli('articulate', at('vowels.wav'), '--model', folder);
+    expect(none).toMatchObject({ code: 1, stderr: expect.stringContaining('train articulation') });
+  });
+
   it('fails if nothing can be read', async () => {
     const { code, stderr } = await cli('articulate', at('broken.wav'));
     expect(code).toBe(1);

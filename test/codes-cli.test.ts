@@ -94,6 +94,18 @@ test('--vectors alone gives both; with --give codes it is refused', async () => 
   expect(refused).toMatchObject({ code: 2, stderr: expect.stringContaining('leave out --give codes') });
 });
 
+test('endings in capitals are endings; a folder that is missing is told before the work', async () => {
+  const output = join(folder, 'OUT.NPY');
+  expect((await cli('codes', wav, '--model', file, '--give', 'both', '-o', output)).code).toBe(0);
+  expect((await readNpy(output)).shape).toEqual([32, 2]);
+  expect((await readNpy(join(folder, 'OUT.vectors.npy'))).shape).toEqual([32, 30]);
+  expect(JSON.parse(await readFile(join(folder, 'OUT.json'), 'utf8')).files).toHaveLength(1);
+  const nowhere = await cli('codes', wav, '--model', file, '-o', join(folder, 'nowhere', 'x.npy'));
+  expect(nowhere).toMatchObject({ code: 1, stderr: expect.stringContaining('there is no folder') });
+  const none = await cli('codes', wav, '--model', folder);
+  expect(none).toMatchObject({ code: 1, stderr: expect.stringContaining('train codes') });
+});
+
 test('a recording that cannot be read is told', async () => {
   const { code, stderr } = await cli('codes', join(folder, 'missing.wav'), '--model', file);
   expect([code, stderr]).toEqual([1, expect.stringContaining('missing.wav')]);

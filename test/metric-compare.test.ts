@@ -1,5 +1,5 @@
 // `audio2vec compare`: pairs from files, folders and lists; table, JSON, CSV, page; bad files and limits.
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -91,6 +91,35 @@ describe('compare', () => {
     expect((await compare(at('bad.jsonl'))).stderr).toMatch(/line 1/);
   });
 
+  it('says which files of two folders have no counterpart, and when that is all of them', async () => {
+    const { code, stderr } = await compare(at('originals'), at('decoded'));
+    expect([code, stderr]).toEqual([0, expect.stringContaining(`1 file (${at('decoded', 'alone.wav')})`)]);
+    await mkdir(at('others'));
+    await writeWav(at('others', 'c.wav'), tone(0), 16000);
+    const none = await compare(at('originals'), at('others'));
+    expect(none.code).toBe(1);
+    expect(none.stderr).toContain(`No file of ${at('others')} has the name of one of ${at('originals')}`);
+  });
+
+  it('takes endings in capitals, and says what is wrong with names before the work', async () => {
+    const [original, decoded] = [at('originals', 'a.wav'), at('decoded', 'a.wav')];
+    await copyFile(decoded, at('A.WAV'));
+    expect((await compare(original, at('A.WAV'), '-o', at('PAGE.HTML'))).code).toBe(0);
+    expect(await readFile(at('PAGE.HTML'), 'utf8')).toContain('<figure>');
+    expect((await compare(original, at('A.WAV'), '-o', at('OUT.CSV'))).code).toBe(0);
+    expect(await readFile(at('OUT.CSV'), 'utf8')).toMatch(/^id,reference/);
+    await writeFile(at('PAIRS.CSV'), 'reference,test\noriginals/a.wav,A.WAV\n');
+    expect(rowsOf((await compare(at('PAIRS.CSV'), '--json')).stdout)[0]!.distance).toBeGreaterThan(0);
+    const listAndTest = await compare(at('PAIRS.CSV'), decoded);
+    expect(listAndTest).toMatchObject({ code: 2, stderr: expect.stringContaining('tests must be left out') });
+    const nowhere = await compare(original, decoded, '-o', at('nowhere', 'x.csv'));
+    expect(nowhere).toMatchObject({ code: 1, stderr: expect.stringContaining(`there is no folder ${at('nowhere')}`) });
+    const missing = await compare(at('missing.csv'));
+    expect(missing).toMatchObject({ code: 1, stderr: expect.stringContaining('missing.csv: there is no such file') });
+    const empty = await command(['compare', original, decoded, '--model', at('others')]);
+    expect(empty).toMatchObject({ code: 1, stderr: expect.stringContaining('train metric') });
+  });
+
   it('takes out delay and level where asked, and says so', async () => {
     const late = new Float32Array(17_000);
     late.set(
@@ -126,7 +155,7 @@ describe('compare', () => {
     const pair = [at('originals', 'a.wav'), at('decoded', 'b.wav')];
     await compare(...pair, '-o', at('out.csv'));
     expect(await readFile(at('out.csv'), 'utf8')).toMatch(
-      /^id,reference,test,distance,heard,delay,level\n,.*a\.wav,.*b\.wav,\d/,
+      /^id,reference,test,distance,heard,delay,level,error\n,.*a\.wav,.*b\.wav,\d/,
     );
     await compare(...pair, '-o', at('out.jsonl'));
     expect(JSON.parse(await readFile(at('out.jsonl'), 'utf8'))).toMatchObject({ test: pair[1] });

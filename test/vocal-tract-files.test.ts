@@ -173,6 +173,13 @@ describe('writeWav', () => {
 });
 
 describe('audio2vec synthesize', () => {
+  it('takes endings in capitals, and writes WAV files only', async () => {
+    const params = await file('GLIDE.JSON', '{"f0": [100, 150]}');
+    expect((await cli(params, '-o', at('GLIDE.WAV'))).code).toBe(0);
+    const other = await cli(params, '-o', at('glide.mp3'));
+    expect(other).toMatchObject({ code: 2, stderr: expect.stringContaining('--output must end in .wav') });
+  });
+
   it('makes a WAV file with the samples of the library', async () => {
     const params = await file('glide.json', '{"f0": [100, 150, 120], "radius5": 1.4, "length": 14.5}');
     const { code, stdout } = await cli(

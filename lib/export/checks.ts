@@ -1,9 +1,8 @@
 // What every export checks before minutes of work.
-import { constants } from 'node:fs';
-import { access } from 'node:fs/promises';
-import { dirname, extname } from 'node:path';
+import { extname } from 'node:path';
 import type { Precision } from '../models/deployed-model.js';
-import { Audio2VecError, argumentError } from '../util/errors.js';
+import { checkWritable } from '../util/atomic-write.js';
+import { argumentError } from '../util/errors.js';
 
 export type { Precision };
 
@@ -16,11 +15,7 @@ export async function checkFile(file: string, endings: readonly string[]): Promi
   if (typeof file !== 'string' || !endings.includes(extname(file))) {
     throw argumentError('file', `a name ending in ${endings.join(' or ')}`, file);
   }
-  const folder = dirname(file);
-  await access(folder, constants.W_OK).catch((cause) => {
-    const reason = cause.code === 'ENOENT' ? `there is no folder ${folder}` : `${folder} is not writable`;
-    throw new Audio2VecError('ERR_FILE', `Cannot write ${file}: ${reason}.`, { cause });
-  });
+  await checkWritable(file);
 }
 
 /** What LiteRT has no form for. */

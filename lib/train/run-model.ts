@@ -7,8 +7,9 @@ import { pathExists } from '../util/read-file.js';
 import { readRunLog } from './run-log.js';
 
 /** The encoder in a run's folder, or what other model its log names, or the file itself. Throws `ERR_FILE` for a folder
- * without a model. */
-export async function modelFile(path: string): Promise<string> {
+ * without a model.
+ * @param system whose model is looked for; default: the encoder */
+export async function modelFile(path: string, system?: string): Promise<string> {
   const isFolder = await stat(path).then(
     (info) => info.isDirectory(),
     () => false,
@@ -18,7 +19,8 @@ export async function modelFile(path: string): Promise<string> {
   if (await pathExists(file)) return file;
   const log = await readRunLog(path).catch(() => undefined);
   if (log?.model !== undefined) return join(path, log.model);
-  const [what, command] = log?.system ? ['model', `train ${log.system}`] : [runFiles.encoder, 'pretrain'];
+  const own = log ? log.system : system;
+  const [what, command] = own ? ['model', `train ${own}`] : [runFiles.encoder, 'pretrain'];
   throw new Audio2VecError(
     'ERR_FILE',
     `${path} holds no ${what}. A run writes it when it ends: continue it with "audio2vec ${command} … --resume".`,

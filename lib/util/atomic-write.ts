@@ -1,7 +1,7 @@
 // A reader, or a crash in the middle, sees the old file or the new one, never half of one.
 import { randomBytes } from 'node:crypto';
 import type { Stats } from 'node:fs';
-import { constants, type FileHandle, open, realpath, rename, rm, stat } from 'node:fs/promises';
+import { access, constants, type FileHandle, open, realpath, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { Audio2VecError } from './errors.js';
@@ -19,6 +19,15 @@ export async function writeFileAtomic(file: string, ...parts: readonly (Uint8Arr
     await out.discard();
     throw error;
   }
+}
+
+/** Throws `ERR_FILE` unless there is a folder for this file that can be written to: before the work that the file is for. */
+export async function checkWritable(file: string): Promise<void> {
+  const folder = dirname(file);
+  await access(folder, constants.W_OK).catch((cause) => {
+    const reason = cause.code === 'ENOENT' ? `there is no folder ${folder}` : `${folder} is not writable`;
+    throw new Audio2VecError('ERR_FILE', `Cannot write ${file}: ${reason}.`, { cause });
+  });
 }
 
 /** A file that appears when it is whole: what is written goes to a temporary file beside it, which is synced and then

@@ -6,8 +6,16 @@ export async function readWholeFile(file: string): Promise<Buffer> {
   try {
     return await readFile(file);
   } catch (error) {
-    throw new Audio2VecError('ERR_FILE', `Cannot read ${file}: ${(error as Error).message}.`, { cause: error });
+    throw new Audio2VecError('ERR_FILE', `Cannot read ${file}: ${reasonOf(error as NodeJS.ErrnoException)}.`, {
+      cause: error,
+    });
   }
+}
+
+function reasonOf({ code, message }: NodeJS.ErrnoException): string {
+  if (code === 'ENOENT') return 'there is no such file';
+  if (code === 'EISDIR') return 'it is a folder';
+  return message;
 }
 
 /** Whether there is something at this path. */

@@ -14,6 +14,9 @@ interface Flags {
   pageSeconds: number;
 }
 
+/** Flags of the files that -o writes. */
+const ofFiles = { format: '--format', wav: '--no-wav', page: '--no-page', pageSeconds: '--page-seconds' } as const;
+
 /** `audio2vec articulate`: recordings to movements of a vocal tract. */
 export function addArticulate(program: Command, run: Runner<typeof operations>): void {
   const command = program
@@ -43,6 +46,10 @@ export function addArticulate(program: Command, run: Runner<typeof operations>):
   ];
   finish(command, run, examples, async (session, { articulate }, inputs, flags: Flags) => {
     const { output, model, corrections, search, length, format, wav, page, pageSeconds } = flags;
+    const given = (flag: string) => command.getOptionValueSource(flag) === 'cli';
+    const [, idle] = Object.entries(ofFiles).find(([flag]) => output === undefined && given(flag)) ?? [];
+    if (idle) program.error(`error: ${idle} is of the files that are written: name their folder by -o`);
+    if (!page && given('pageSeconds')) program.error('error: --page-seconds is of the page: leave out --no-page');
     const files = output === undefined ? undefined : { folder: output, format, wav, page, pageSeconds };
     const request = { ...session.common, inputs, model, corrections, search, length, files };
     const {

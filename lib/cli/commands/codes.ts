@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander';
-import { writeFileAtomic } from '../../util/atomic-write.js';
+import { checkWritable, writeFileAtomic } from '../../util/atomic-write.js';
 import { counted } from '../../util/counted.js';
 import { writeNpy } from '../../util/npy.js';
 import { addPcmOptions, isLive, liveInput, type PcmFlags } from '../live-input.js';
@@ -53,19 +53,17 @@ export function addCodes(program: Command, run: Runner<typeof operations>): void
     const give = flags.give ?? (flags.vectors ? 'both' : 'codes');
     if (give === 'codes' && flags.vectors) program.error('error: --vectors gives vectors: leave out --give codes');
     const vectors = give === 'codes' ? undefined : (flags.vectors ?? 'context');
-    if (output !== undefined && !/\.(npy|jsonl)$/.test(output)) {
+    if (output !== undefined && !/\.(npy|jsonl)$/i.test(output)) {
       program.error(`error: --output must end in .npy or .jsonl, got ${JSON.stringify(output)}`);
     }
     if (isLive(command, inputs)) {
       if (output !== undefined) program.error('error: what comes of standard input goes to stdout: leave out --output');
-      for await (const { codes, ...frame } of codesLive(
-        { model, vectors, input: liveInput(session, flags) },
-        session,
-      )) {
-        session.line(give === 'vectors' ? frame : { ...frame, codes });
+      for await (const frame of codesLive({ model, vectors, input: liveInput(session, flags) }, session)) {
+        session.line(give === 'vectors' ? { ...frame, codes: undefined } : frame);
       }
       return;
     }
+    if (output !== undefined) await checkWritable(output);
     const request = { ...session.common, inputs, model, vectors };
     const files: CodesResult[] = [];
     for await (const file of codes(request, session)) {
@@ -73,7 +71,7 @@ export function addCodes(program: Command, run: Runner<typeof operations>): void
       else files.push(file);
     }
     if (output === undefined) return;
-    if (output.endsWith('.npy')) await writeArrays(output, files, give);
+    if (/\.npy$/i.test(output)) await writeArrays(output, files, give);
     else await writeFileAtomic(output, files.map((f) => `${JSON.stringify(jsonLine(f, give))}\n`).join(''));
     const good = files.filter(isCoded);
     const frames = good.reduce((sum, f) => sum + f.codes.length / f.books, 0);
@@ -123,9 +121,9 @@ async function writeArrays(output: string, all: readonly CodesResult[], give: Gi
     row += rows;
   }
   if (give !== 'vectors') await writeNpy(output, codes, [total, books]);
-  const vectorFile = give === 'both' ? output.replace(/\.npy$/, '.vectors.npy') : output;
+  const vectorFile = give === 'both' ? output.replace(/\.npy$/i, '.vectors.npy') : output;
   if (give !== 'codes') await writeNpy(vectorFile, vectors, [total, width]);
   const bad = all.filter((f) => !isCoded(f)).map((f) => jsonLine(f, give));
   const about = { start, hop, bitsPerSecond, files: index, bad };
-  await writeFileAtomic(output.replace(/\.npy$/, '.json'), `${JSON.stringify(about, null, 1)}\n`);
+  await writeFileAtomic(output.replace(/\.npy$/i, '.json'), `${JSON.stringify(about, null, 1)}\n`);
 }

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { writeFileAtomic } from '../../util/atomic-write.js';
+import { checkWritable, writeFileAtomic } from '../../util/atomic-write.js';
 import { counted } from '../../util/counted.js';
 import { csvLine } from '../../util/csv.js';
 import { Audio2VecError } from '../../util/errors.js';
@@ -49,14 +49,15 @@ export function addCompare(program: Command, run: Runner<typeof operations>): vo
   ];
   finish(command, run, examples, async (session, { compare }, [reference, ...tests], flags: Flags) => {
     const { output, model, most } = flags;
-    if (output !== undefined && !/\.(jsonl|csv|html)$/.test(output)) {
+    if (output !== undefined && !/\.(jsonl|csv|html?)$/i.test(output)) {
       program.error(`error: --output must end in .jsonl, .csv or .html, got ${JSON.stringify(output)}`);
     }
     const align = { delay: flags.alignDelay ?? false, level: flags.alignLevel ?? false };
-    const page = output?.endsWith('.html') ?? false;
+    const page = output !== undefined && /\.html?$/i.test(output);
+    if (output !== undefined) await checkWritable(output);
     const request = { ...session.common, reference: reference!, tests, model, align, page };
     const { pairs, html } = await compare(request, session);
-    if (output !== undefined) await writeFileAtomic(output, page ? html! : lines(pairs, output.endsWith('.csv')));
+    if (output !== undefined) await writeFileAtomic(output, page ? html! : lines(pairs, /\.csv$/i.test(output)));
     session.result(
       pairs.map(plain),
       output === undefined ? table(pairs) : `${output}: ${counted(pairs.length, 'pair')}`,
@@ -90,8 +91,11 @@ function plain({ id, reference, test, distance, heard, delay, level, error }: Co
 function lines(pairs: readonly ComparedPair[], csv: boolean): string {
   if (!csv) return pairs.map((pair) => `${JSON.stringify(plain(pair))}\n`).join('');
   const names = ['id', 'reference', 'test', 'distance', 'heard', 'delay', 'level'] as const;
-  const rows = pairs.map((pair) => names.map((name) => (pair[name] === undefined ? undefined : String(pair[name]))));
-  return [names, ...rows].map((row) => `${csvLine(row)}\n`).join('');
+  const rows = pairs.map((pair) => [
+    ...names.map((name) => (pair[name] === undefined ? undefined : String(pair[name]))),
+    pair.error?.code,
+  ]);
+  return [[...names, 'error'], ...rows].map((row) => `${csvLine(row)}\n`).join('');
 }
 
 function table(pairs: readonly ComparedPair[]): string {

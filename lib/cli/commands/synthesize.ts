@@ -49,6 +49,7 @@ export function addSynthesize(program: Command, run: Runner<typeof operations>):
     if (parameters === undefined && Object.keys(set).length === 0) {
       program.error('error: name a file of parameters, or values with --set; --list shows which there are');
     }
+    if (!/\.wav$/i.test(output)) program.error(`error: --output must end in .wav, got ${JSON.stringify(output)}`);
     const request = { ...session.common, parameters, set, process, output, hopSeconds: hop, seconds, peak };
     const made = await synthesize(request, session);
     const scaled = made.gain === 1 ? '' : `, scaled by ${made.gain.toPrecision(3)}`;

@@ -56,6 +56,7 @@ export async function articulate(
   const { inputs, threads, files } = request;
   const found = await findRecordings(inputs, during.signal);
   const names = new Map(found.map(({ path, name }) => [path, name]));
+  if (files) await makeFolder(files.folder); // before the work
   const inversion = await chosenInversion(request.model, threads);
   const { process } = inversion;
   const results: ArticulatedFile[] = [];
@@ -75,7 +76,7 @@ export async function articulate(
     const outputs: string[] = [];
     if (files) {
       const path = join(files.folder, names.get(file)!);
-      await mkdir(dirname(path), { recursive: true });
+      await makeFolder(dirname(path));
       outputs.push(...(await writeParameterFile(`${path}.${files.format}`, heard, process)));
       if (files.wav) outputs.push(await writeSound(path, made, inversion.sampleRate));
       if (files.page && clips.length < PAGE_CLIPS) clips.push(clip);
@@ -96,7 +97,7 @@ export async function articulate(
 }
 
 async function chosenInversion(model: string | undefined, threads?: number): Promise<ArticulatoryInversion> {
-  if (model !== undefined) return ArticulatoryInversion.load(await modelFile(model), { threads });
+  if (model !== undefined) return ArticulatoryInversion.load(await modelFile(model, 'articulation'), { threads });
   try {
     return await ArticulatoryInversion.pretrained({ threads });
   } catch (cause) {
@@ -104,6 +105,13 @@ async function chosenInversion(model: string | undefined, threads?: number): Pro
     const advice = 'Name one with --model, for example run/articulation.safetensors.';
     throw new Audio2VecError('ERR_FILE', `This build has no pretrained model of the vocal tract. ${advice}`, { cause });
   }
+}
+
+async function makeFolder(folder: string): Promise<void> {
+  await mkdir(folder, { recursive: true }).catch((cause) => {
+    const reason = cause.code === 'EEXIST' ? 'there is a file of this name' : cause.message;
+    throw new Audio2VecError('ERR_FILE', `Cannot make the folder ${folder}: ${reason}.`, { cause });
+  });
 }
 
 /** @param path of the recording, below the output folder */

@@ -94,7 +94,7 @@ async function chosenCodes(model: string | undefined, threads?: number): Promise
   const options = { threads };
   const speech = await (model === undefined
     ? SpeechCodes.pretrained(options)
-    : SpeechCodes.load(await modelFile(model), options));
+    : SpeechCodes.load(await modelFile(model, 'codes'), options));
   checkRate(speech.frontEnd, model ?? 'the pretrained model');
   return speech;
 }

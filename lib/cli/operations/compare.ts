@@ -4,6 +4,7 @@ import type { Alignment } from '../../systems/cdpam/alignment.js';
 import { frontEnds } from '../../systems/cdpam/front-end.js';
 import { PerceptualMetric, type SoundDifference } from '../../systems/cdpam/perceptual-metric.js';
 import { findSoundPairs } from '../../systems/cdpam/sound-pairs.js';
+import { counted } from '../../util/counted.js';
 import { Audio2VecError } from '../../util/errors.js';
 import type { Common, During } from '../session.js';
 import { modelFile } from './shared/models.js';
@@ -40,12 +41,16 @@ const MOST_ON_A_PAGE = 100;
 /** Finds the pairs, reads and compares them; a bad one is told and the rest go on. */
 export async function compare(request: CompareRequest, during: During): Promise<CompareResult> {
   const { signal } = during;
-  const pairs = await findSoundPairs(request.reference, request.tests, { signal });
+  const { pairs, alone } = await findSoundPairs(request.reference, request.tests, { signal });
   if (pairs.length === 0)
     throw new Audio2VecError('ERR_DATASET', `There is nothing to compare in ${request.reference}.`);
+  if (alone.length > 0) {
+    const some = `${alone.slice(0, 5).join(', ')}${alone.length > 5 ? ', …' : ''}`;
+    during.warn(`Left out, as the other folder has no file of the name: ${counted(alone.length, 'file')} (${some}).`);
+  }
   using metric = await (request.model === undefined
     ? PerceptualMetric.pretrained({ threads: request.threads })
-    : PerceptualMetric.load(await modelFile(request.model), { threads: request.threads }));
+    : PerceptualMetric.load(await modelFile(request.model, 'metric'), { threads: request.threads }));
   const results: ComparedPair[] = [];
   const onPage: PagePair[] = [];
   const started = performance.now();

@@ -1,6 +1,7 @@
 // Files of parameters: .json (values by name), .jsonl (a line for each frame), .npy (a row for each frame).
+import { extname } from 'node:path';
 import { writeFileAtomic } from '../../util/atomic-write.js';
-import { Audio2VecError } from '../../util/errors.js';
+import { Audio2VecError, argumentError } from '../../util/errors.js';
 import { readNpy, writeNpy } from '../../util/npy.js';
 import { readWholeFile } from '../../util/read-file.js';
 import type { Controls, ForwardProcess } from './forward-process.js';
@@ -20,11 +21,14 @@ export type NamedValues = Record<string, number | number[]>;
  * @throws `ERR_FILE`, `ERR_MODEL_FORMAT` naming the file, the line and what is wrong; `ERR_ARGUMENT` for another ending.
  */
 export async function readParameterFile(file: string, process: ForwardProcess): Promise<NamedValues> {
-  if (file.endsWith('.npy')) return fromMatrix(file, process);
-  const bytes = await readWholeFile(file);
-  if (file.endsWith('.jsonl')) return fromLines(file, bytes.toString('utf8'), process);
-  if (file.endsWith('.json')) return fromObject(file, parse(file, bytes.toString('utf8')));
-  throw new Audio2VecError('ERR_ARGUMENT', `${file} must be a .json, .jsonl or .npy file.`);
+  if (typeof file !== 'string') throw argumentError('file', 'a path', file);
+  const ending = extname(file).toLowerCase();
+  if (ending === '.npy') return fromMatrix(file, process);
+  if (ending !== '.json' && ending !== '.jsonl') {
+    throw new Audio2VecError('ERR_ARGUMENT', `${file} must be a .json, .jsonl or .npy file.`);
+  }
+  const text = (await readWholeFile(file)).toString('utf8');
+  return ending === '.jsonl' ? fromLines(file, text, process) : fromObject(file, parse(file, text));
 }
 
 const bad = (where: string, problem: string) => new Audio2VecError('ERR_MODEL_FORMAT', `${where} ${problem}.`);

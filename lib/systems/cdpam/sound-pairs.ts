@@ -1,9 +1,10 @@
 // Which recordings are to be compared: pairs by their names, by folders, or from a list.
-import { readFile, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { listAudio } from '../../audio/index.js';
 import { parseCsv } from '../../util/csv.js';
 import { Audio2VecError, argumentError } from '../../util/errors.js';
+import { readWholeFile } from '../../util/read-file.js';
 
 /** A pair by its files; `reference` and `test` are what it is called. */
 export interface SoundPair {
@@ -14,6 +15,12 @@ export interface SoundPair {
   files: [reference: string, test: string];
 }
 
+export interface SoundPairs {
+  pairs: SoundPair[];
+  /** Files of two folders that have no counterpart in the other. */
+  alone: string[];
+}
+
 /** The pairs of a reference and its tests: a file and files or folders of them, two folders, or a list of pairs without tests.
  * @throws `ERR_ARGUMENT` if these do not go together, `ERR_FILE`, `ERR_DATASET` naming the line of a list that is wrong; the
  * signal's reason */
@@ -21,11 +28,13 @@ export async function findSoundPairs(
   reference: string,
   tests: readonly string[],
   { signal }: { signal?: AbortSignal } = {},
-): Promise<SoundPair[]> {
+): Promise<SoundPairs> {
+  const isList = /\.(csv|jsonl)$/i.test(reference);
   if (tests.length === 0) {
-    if (/\.(csv|jsonl)$/i.test(reference)) return listedPairs(reference);
+    if (isList) return { pairs: await listedPairs(reference), alone: [] };
     throw argumentError('tests', 'given, unless the reference is a .csv or .jsonl list of pairs', 'nothing');
   }
+  if (isList) throw argumentError('tests', 'left out, as the reference is a list of pairs', tests.join(' '));
   const pair = (a: string, b: string): SoundPair => ({ reference: a, test: b, files: [a, b] });
   if (await isFolder(reference)) {
     const [folder] = tests;
@@ -39,27 +48,38 @@ export async function findSoundPairs(
     if (await isFolder(test)) files.push(...(await listAudio(test, { signal })).map((name) => join(test, name)));
     else files.push(test);
   }
-  return files.map((file) => pair(reference, file));
+  return { pairs: files.map((file) => pair(reference, file)), alone: [] };
 }
 
 /** Files of two folders that have the same path in them, whatever their ending. */
-async function matched(references: string, tests: string, signal?: AbortSignal): Promise<SoundPair[]> {
+async function matched(references: string, tests: string, signal?: AbortSignal): Promise<SoundPairs> {
   const stem = (name: string) => name.replace(/\.[^./\\]*$/, '');
   const byStem = new Map((await listAudio(references, { signal })).map((name) => [stem(name), name]));
   const names = await listAudio(tests, { signal });
-  return names.flatMap((name) => {
+  const alone: string[] = [];
+  const used = new Set<string>();
+  const pairs = names.flatMap((name): SoundPair[] => {
     const found = byStem.get(stem(name));
-    if (found === undefined) return [];
-    const files: [string, string] = [join(references, found), join(tests, name)];
-    return [{ reference: files[0], test: files[1], files }];
+    const test = join(tests, name);
+    if (found === undefined) {
+      alone.push(test);
+      return [];
+    }
+    used.add(found);
+    const reference = join(references, found);
+    return [{ reference, test, files: [reference, test] }];
   });
+  for (const name of byStem.values()) if (!used.has(name)) alone.push(join(references, name));
+  if (pairs.length === 0) {
+    const message = `No file of ${tests} has the name of one of ${references}: there is nothing to compare.`;
+    throw new Audio2VecError('ERR_DATASET', message);
+  }
+  return { pairs, alone };
 }
 
 /** Pairs of a list; paths are relative to it. */
 async function listedPairs(file: string): Promise<SoundPair[]> {
-  const text = await readFile(file, 'utf8').catch((cause) => {
-    throw new Audio2VecError('ERR_FILE', `${file}: ${cause.message}.`, { cause });
-  });
+  const text = (await readWholeFile(file)).toString('utf8');
   const rows = /\.jsonl$/i.test(file) ? jsonRows(file, text) : csvRows(file, text);
   return rows.map(({ id, reference, test }) => {
     const at = (path: string) => resolve(dirname(file), path);
