@@ -125,7 +125,6 @@ function open(
   if (maxSeconds !== undefined && !(typeof maxSeconds === 'number' && maxSeconds > 0)) {
     throw argumentError('maxSeconds', 'a positive number', maxSeconds);
   }
-  if (signal !== undefined && !(signal instanceof AbortSignal)) throw argumentError('signal', 'an AbortSignal', signal);
   if (sampleRate !== undefined) checkTarget(sampleRate);
   signal?.throwIfAborted();
   return typeof source === 'string'

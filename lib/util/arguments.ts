@@ -50,13 +50,20 @@ export function checkObject(name: string, value: unknown): void {
   if (typeof value !== 'object' || value === null) throw argumentError(name, 'an object', value);
 }
 
-/** Options must be an object of members that are known, so that none is misspelt and then ignored. */
+export function checkFunction(name: string, value: unknown): void {
+  if (typeof value !== 'function') throw argumentError(name, 'a function', value);
+}
+
+/** Options must be an object of members that are known, so that none is misspelt and then ignored; `signal` among them is what
+ * it is everywhere. */
 export function checkOptions<T extends object>(name: string, value: T, known: readonly (keyof T & string)[]): void {
   checkObject(name, value);
   if (Symbol.iterator in value || value instanceof Date)
     throw argumentError(name, 'an object with options by name', value);
   const other = Object.keys(value).find((key) => !(known as readonly string[]).includes(key));
   if (other !== undefined) throw argumentError(name, `an object of ${known.join(', ')}`, other);
+  const { signal } = value as { signal?: unknown };
+  if (signal !== undefined && !(signal instanceof AbortSignal)) throw argumentError('signal', 'an AbortSignal', signal);
 }
 
 const trueLength = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Float32Array.prototype), 'length')!.get!;

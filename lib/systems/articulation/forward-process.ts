@@ -1,5 +1,6 @@
 // A forward process turns parameters into sound. Whoever implements this interface gets its inverse learnt by the
 // articulation system: no gradient passes through the process, it is only run.
+import { checkFunction, checkInteger, checkObject, LARGEST } from '../../util/arguments.js';
 import { argumentError } from '../../util/errors.js';
 import type { Random } from '../../util/random.js';
 import { checkValue, type Parameter, parameterNamed } from './parameters.js';
@@ -59,6 +60,20 @@ export interface Utterance {
   frames: Float32Array;
   /** `[utteranceParameters]`. */
   utterance: Float32Array;
+}
+
+/** @throws `ERR_ARGUMENT` for what is no {@link ForwardProcess} */
+export function checkProcess(process: unknown): void {
+  checkObject('process', process);
+  const { name, sampleRate, hop, frameParameters, utteranceParameters, synthesize } =
+    process as Partial<ForwardProcess>;
+  if (typeof name !== 'string') throw argumentError('process.name', 'a string', name);
+  checkInteger('process.sampleRate', sampleRate, 1, LARGEST);
+  checkInteger('process.hop', hop, 1, LARGEST);
+  for (const [key, list] of Object.entries({ frameParameters, utteranceParameters })) {
+    if (!Array.isArray(list)) throw argumentError(`process.${key}`, 'a list of parameters', list);
+  }
+  checkFunction('process.synthesize', synthesize);
 }
 
 /** The most samples that one utterance may have: two minutes would do for speech, this is an hour at 48 kHz. */

@@ -3,7 +3,7 @@
 import { type Batch, Network } from '../../engine/network.js';
 import { featureStream } from '../../features/compute.js';
 import type { FrontEndStream } from '../../features/front-end.js';
-import { notFiniteAt } from '../../util/arguments.js';
+import { checkNumber, notFiniteAt } from '../../util/arguments.js';
 import { argumentError } from '../../util/errors.js';
 import type { ForwardProcess } from './forward-process.js';
 import { inferenceGraph, nodes } from './inversion-graph.js';
@@ -65,8 +65,7 @@ export class InversionStream {
     { loudness, isa }: InversionStreamOptions & { isa?: string },
   ) {
     if (process.event) throw argumentError('process', 'one whose sound goes on, to be heard in a stream', process.name);
-    if (loudness !== undefined && !Number.isFinite(loudness))
-      throw argumentError('loudness', 'a finite number', loudness);
+    if (loudness !== undefined) checkNumber('loudness', loudness);
     const { shape, frontEnd, mean, std } = model;
     const { frames, bands, frameParameters: p, utteranceParameters: u } = shape;
     this.#model = model;

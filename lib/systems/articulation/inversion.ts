@@ -6,9 +6,9 @@ import { Network } from '../../engine/network.js';
 import { features } from '../../features/compute.js';
 import { frontEndOf } from '../../features/front-ends.js';
 import type { DeployedModel } from '../../models/deployed-model.js';
-import { checkFinite, checkOptions } from '../../util/arguments.js';
+import { checkFinite, checkNumber, checkObject, checkOptions } from '../../util/arguments.js';
 import { Audio2VecError, argumentError } from '../../util/errors.js';
-import type { Controls, ForwardProcess, Utterance } from './forward-process.js';
+import { type Controls, checkProcess, type ForwardProcess, type Utterance } from './forward-process.js';
 import { corrected, extended } from './inverse.js';
 import { inferenceGraph } from './inversion-graph.js';
 import {
@@ -85,6 +85,7 @@ export class ArticulatoryInversion {
     checkOptions('options', options, ['process', 'threads', 'isa']);
     checkInversionModel(model);
     this.model = model;
+    if (options.process !== undefined) checkProcess(options.process);
     this.process = options.process ?? processOf(model);
     checkNames(model, this.process);
     this.#options = options;
@@ -129,12 +130,12 @@ export class ArticulatoryInversion {
     if (!Number.isInteger(rounds) || rounds < 0 || rounds > 1000) {
       throw argumentError('search', 'an integer from 0 to 1000', rounds);
     }
+    if (options.loudness !== undefined) checkNumber('loudness', options.loudness);
     const given = this.#given(options.utterance);
     const length = samples?.length;
     const spectrum = await this.#features(samples, signal);
     const { frontEnd, level, shape } = this.model;
     const loud = options.loudness ?? loudness(spectrum, shape.bands, frontEnd);
-    if (!Number.isFinite(loud)) throw argumentError('loudness', 'a finite number', loud);
     shiftLevel(spectrum, level - loud, frontEnd);
     const heard = await this.#hear(spectrum, given, signal);
     let guess = heard;
@@ -160,6 +161,8 @@ export class ArticulatoryInversion {
   /** The sound of what was heard, as loud as the recording was. */
   async synthesize(inversion: Inversion, options: { signal?: AbortSignal } = {}): Promise<Float32Array> {
     checkOptions('options', options, ['signal']);
+    checkObject('inversion', inversion);
+    checkNumber('inversion.loudness', inversion.loudness);
     const { signal } = options;
     const controls: Controls = {
       frames: inversion.frames,
@@ -202,6 +205,7 @@ export class ArticulatoryInversion {
     options: LearnOptions & InversionOptions & { channels?: number } = {},
   ): Promise<ArticulatoryInversion> {
     checkOptions('options', options, [...learnOptions, 'process', 'threads', 'isa', 'channels']);
+    checkProcess(process);
     const { seed = 1, channels = 64, threads, isa } = options;
     const frontEnd = { ...learningFrontEnd, sampleRate: process.sampleRate, hop: process.hop };
     const fresh = await freshModel(new HeardProcess(process, frontEnd), seed, channels);
@@ -257,6 +261,7 @@ export class ArticulatoryInversion {
 
   #given(values: Readonly<Record<string, number>> | undefined): Float32Array | undefined {
     if (values === undefined) return undefined;
+    checkObject('utterance', values);
     const { utteranceParameters } = this.process;
     for (const name of Object.keys(values)) parameterNamed(utteranceParameters, name);
     const rows = Float32Array.from(utteranceParameters, ({ name, min, max }) => {

@@ -1,4 +1,5 @@
 // Takes a constant delay and a constant difference in level out of a test, and says so.
+import { checkBoolean, checkOptions } from '../../util/arguments.js';
 import { argumentError } from '../../util/errors.js';
 import { frontEnds } from './front-end.js';
 import type { Heard } from './sound.js';
@@ -8,6 +9,15 @@ export interface AlignOptions {
   delay?: number | boolean;
   /** Brings the test to the level (RMS) of the reference. */
   level?: boolean;
+}
+
+/** @throws `ERR_ARGUMENT` for options that are none */
+export function checkAlign(options: AlignOptions): void {
+  checkOptions('align', options, ['delay', 'level']);
+  const { delay = false, level = false } = options;
+  checkBoolean('align.level', level);
+  if (typeof delay === 'boolean' || (typeof delay === 'number' && delay >= 0 && delay <= 10)) return;
+  throw argumentError('align.delay', '0 to 10 seconds', delay);
 }
 
 /** Whether anything is to be taken out. */
@@ -28,16 +38,13 @@ const COARSE = 16;
  *
  * The delay is that of the largest normalised cross-correlation: first of how the sounds' levels change over steps of a
  * millisecond, then, around the best, of the samples.
- * @param reference of the same width
- * @throws `ERR_ARGUMENT` for a delay that is none */
+ * @param reference of the same width */
 export function align(
   reference: Heard,
   test: Heard,
   { delay = false, level = false }: AlignOptions,
 ): { test: Heard; alignment: Alignment } {
   const most = delay === true ? 0.5 : delay === false ? 0 : delay;
-  if (!(typeof most === 'number' && most >= 0 && most <= 10))
-    throw argumentError('align.delay', '0 to 10 seconds', delay);
   const alignment: Alignment = {};
   let { samples } = test;
   const rate = frontEnds[test.width].sampleRate;

@@ -4,9 +4,9 @@ import { fileURLToPath } from 'node:url';
 import { SAMPLE_RATE } from '../../audio/convert.js';
 import { Network } from '../../engine/network.js';
 import type { DeployedModel } from '../../models/deployed-model.js';
-import { checkOptions } from '../../util/arguments.js';
+import { checkObject, checkOptions } from '../../util/arguments.js';
 import { argumentError } from '../../util/errors.js';
-import { type Alignment, type AlignOptions, align, asksFor } from './alignment.js';
+import { type Alignment, type AlignOptions, align, asksFor, checkAlign } from './alignment.js';
 import { deployedMetric } from './deployed.js';
 import { frontEnds, narrow, type Width } from './front-end.js';
 import { checkMetricModel, loadMetricModel, type MetricModel } from './metric-model.js';
@@ -38,6 +38,9 @@ export interface CompareOptions {
   align?: AlignOptions;
   signal?: AbortSignal;
 }
+
+/** Their names. */
+const compareOptions = ['sampleRate', 'align', 'signal'] as const satisfies (keyof CompareOptions)[];
 
 /** What came of a comparison. */
 export interface SoundDifference {
@@ -94,6 +97,7 @@ export class PerceptualMetric {
     checkMetricModel(model);
     this.model = model;
     this.#options = { threads, isa };
+    this.#difference('narrow'); // wrong options are told at once
   }
 
   /** The metric that ships with this package; models/README.md says what it was trained on. */
@@ -114,7 +118,9 @@ export class PerceptualMetric {
 
   /** Probability that a listener hears a difference of this distance: 1 / (1 + distance^-slope). */
   probability(distance: number): number {
-    if (!(distance >= 0)) throw argumentError('distance', 'a number from 0 on', distance);
+    if (!(typeof distance === 'number' && distance >= 0)) {
+      throw argumentError('distance', 'a number from 0 on', distance);
+    }
     return 1 / (1 + distance ** -this.model.calibration.slope);
   }
 
@@ -129,6 +135,9 @@ export class PerceptualMetric {
     pairs: readonly { reference: Sound; test: Sound; sampleRate?: CompareOptions['sampleRate'] }[],
     options: CompareOptions = {},
   ): Promise<Float64Array> {
+    checkOptions('options', options, compareOptions);
+    if (!Array.isArray(pairs)) throw argumentError('pairs', 'a list of pairs of sounds', pairs);
+    for (const [i, pair] of pairs.entries()) checkObject(`pairs[${i}]`, pair);
     const out = new Float64Array(pairs.length);
     for (const [i, { reference, test, sampleRate = options.sampleRate }] of pairs.entries()) {
       out[i] = await this.distance(reference, test, { ...options, sampleRate });
@@ -139,8 +148,8 @@ export class PerceptualMetric {
   /** {@link distance} with the probability that it is heard, and its course over time.
    * @throws as {@link distance} */
   async compare(reference: Sound, test: Sound, options: CompareOptions = {}): Promise<SoundDifference> {
-    checkOptions('options', options, ['sampleRate', 'align', 'signal']);
-    if (options.align) checkOptions('align', options.align, ['delay', 'level']);
+    checkOptions('options', options, compareOptions);
+    if (options.align !== undefined) checkAlign(options.align);
     const { run, alignment } = await this.#prepare(reference, test, options);
     const raw = await this.#curve(run, options.signal);
     const { half } = this.model.calibration;
@@ -227,7 +236,7 @@ export class PerceptualMetric {
   /** What the exports make a file of: a slice of each sound in, distance and curve out.
    * @param width `narrow` for sound at 16 kHz, `wide` at 32 kHz */
   deployed(width: Width = 'narrow'): DeployedModel {
-    if (!Object.hasOwn(frontEnds, width)) throw argumentError('width', '"narrow" or "wide"', width);
+    if (width !== 'narrow' && width !== 'wide') throw argumentError('width', '"narrow" or "wide"', width);
     return deployedMetric(this.model, width);
   }
 
@@ -243,6 +252,9 @@ export class PerceptualMetric {
   async #prepare(reference: Sound, test: Sound, options: CompareOptions): Promise<{ run: Run; alignment?: Alignment }> {
     const { sampleRate = SAMPLE_RATE, signal } = options;
     const rates = typeof sampleRate === 'number' ? ([sampleRate, sampleRate] as const) : sampleRate;
+    if (!Array.isArray(rates) || rates.length !== 2) {
+      throw argumentError('sampleRate', 'Hz of both sounds, or of reference and test: [16000, 48000]', sampleRate);
+    }
     const sounds = [mono('reference', reference), mono('test', test)] as const;
     let heard = await hear('reference', sounds[0], rates[0], { signal });
     let other = await hear('test', sounds[1], rates[1], { signal });
@@ -270,13 +282,16 @@ export class PerceptualMetric {
       const count = Math.min(BATCH, slices - first);
       const values = (array: Float32Array) => ({ values: array.subarray(first * size, (first + count) * size) });
       const inputs = { reference: values(features[0]), test: values(features[1]) };
-      const network = () => differenceGraph(this.model.config, width);
       const part = out.subarray(first * FRAMES, (first + count) * FRAMES);
       await this.#exclusively(signal, () =>
-        this.#network(width, network).forward({ examples: count, inputs }, 'difference', part),
+        this.#difference(width).forward({ examples: count, inputs }, 'difference', part),
       );
     }
     return out.subarray(0, frames);
+  }
+
+  #difference(width: Width): Network {
+    return this.#network(width, () => differenceGraph(this.model.config, width));
   }
 
   #network(name: string, graph: () => ReturnType<typeof differenceGraph>): Network {

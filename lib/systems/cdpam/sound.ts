@@ -24,11 +24,12 @@ export async function hear(
   name: string,
   sound: Float32Array,
   sampleRate: number,
-  { signal, width = sampleRate <= SAMPLE_RATE ? 'narrow' : 'wide' }: { signal?: AbortSignal; width?: Width } = {},
+  options: { signal?: AbortSignal; width?: Width } = {},
 ): Promise<Heard> {
   if (!(Number.isInteger(sampleRate) && sampleRate >= MIN_RATE && sampleRate <= MAX_RATE)) {
     throw argumentError('sampleRate', `a whole number of Hz, ${MIN_RATE} to ${MAX_RATE}`, sampleRate);
   }
+  const { signal, width = sampleRate <= SAMPLE_RATE ? 'narrow' : 'wide' } = options;
   // A callback for every sample would cost as much as the front end.
   for (let i = 0; i < sound.length; i++) {
     if (!Number.isFinite(sound[i])) throw argumentError(name, 'finite samples', sound[i]);
