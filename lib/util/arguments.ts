@@ -54,6 +54,12 @@ export function checkFunction(name: string, value: unknown): void {
   if (typeof value !== 'function') throw argumentError(name, 'a function', value);
 }
 
+/** Also one that is not of this realm, as tests in a simulated browser have it. */
+function isSignal(value: unknown): value is AbortSignal {
+  const { aborted, addEventListener, throwIfAborted } = (value ?? {}) as Partial<AbortSignal>;
+  return typeof aborted === 'boolean' && [addEventListener, throwIfAborted].every((f) => typeof f === 'function');
+}
+
 /** Options must be an object of members that are known, so that none is misspelt and then ignored; `signal` among them is what
  * it is everywhere. */
 export function checkOptions<T extends object>(name: string, value: T, known: readonly (keyof T & string)[]): void {
@@ -63,7 +69,7 @@ export function checkOptions<T extends object>(name: string, value: T, known: re
   const other = Object.keys(value).find((key) => !(known as readonly string[]).includes(key));
   if (other !== undefined) throw argumentError(name, `an object of ${known.join(', ')}`, other);
   const { signal } = value as { signal?: unknown };
-  if (signal !== undefined && !(signal instanceof AbortSignal)) throw argumentError('signal', 'an AbortSignal', signal);
+  if (signal !== undefined && !isSignal(signal)) throw argumentError('signal', 'an AbortSignal', signal);
 }
 
 const trueLength = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Float32Array.prototype), 'length')!.get!;
