@@ -85,7 +85,18 @@ describe('pretraining', () => {
     expect(Object.keys(losses)).toEqual(expect.arrayContaining(['contrastive', 'slice-order']));
     const { out } = o;
     await expect(collect(resumePretraining({ corpus, out }))).rejects.toThrow(argument(`--task ${module}`));
-    // Weights and options are those that the run began with.
+    // Weights and options are those that the run began with; others are refused.
+    const go = (task: PretrainOptions['task']) => expect(collect(resumePretraining({ corpus, out, task }))).rejects;
+    const kept = 'keeps the tasks that it began with \\(contrastive\\+slice-order\\(gap=4,hidden=8\\):0\\.5\\)';
+    for (const [task, what] of [
+      [`contrastive:9+${module}`, 'the weight 9 of contrastive'],
+      [`${module}:2`, 'the weight 2 of slice-order'],
+      [`${module}(gap=5)`, 'gap = 5 of slice-order'],
+      [`${module}+cbow`, 'the task "cbow"'],
+    ] as const) {
+      await go(task).toThrow(argument(new RegExp(`${kept}, but is given ${what}: leave that out`)));
+    }
+    await go([{ task: sliceOrder, options: { hidden: -1 } }]).toThrow(argument('hidden = -1 of slice-order'));
     expect(await collect(resumePretraining({ corpus, out, task: module }))).toHaveLength(9);
     const { provenance } = await loadEncoderModel(join(out, 'encoder.safetensors'));
     expect(JSON.stringify(provenance)).not.toContain('own-task.mjs');
@@ -101,8 +112,21 @@ describe('pretraining', () => {
     ] as const) {
       await expect(collect(pretrain(options({ task: draws(example as object) })))).rejects.toThrow(argument(what));
     }
-    const beyond = draws({ slices: [0, 1e9], target: [1] });
-    await expect(collect(pretrain(options({ task: beyond })))).rejects.toThrow(argument('frame indices from 0 to'));
+    // What lies in the next clip might be held out.
+    for (const beyond of [1e9, -1, 0.5, Number.NaN]) {
+      const task: Task = {
+        ...sliceOrder,
+        sample: (_, { start }) => ({ slices: [start, start + beyond], target: [1] }),
+      };
+      const where =
+        /slices that sample\(\) of the task slice-order draws must be first frames of slices within the clip, from/;
+      await expect(collect(pretrain(options({ task })))).rejects.toThrow(argument(where));
+    }
+    const next: Task = {
+      ...sliceOrder,
+      sample: (_, { start, frames }) => ({ slices: [start, start + frames - 15], target: [1] }),
+    };
+    await expect(collect(pretrain(options({ task: next })))).rejects.toThrow(argument('within the clip'));
   });
 
   test('values that are not one probability get no references that suit only one', async () => {
@@ -175,6 +199,7 @@ describe('what is given as a task', () => {
   test.each([
     [{}, /lacks name .*summary .*defaults \(a function\), check .*slices .*span .*head .*sample .*target/],
     [{ ...sliceOrder, head: undefined, sample: 3 }, /"slice-order" lacks head \(a function\) and has a wrong sample/],
+    [{ ...sliceOrder, Scalars: () => ({}) }, /member of The task must be one of name, .*scalars, .*got "Scalars"/],
     [{ ...sliceOrder, target: 'value' }, /wrong target \("slices", "values" or "none"\)/],
     [{ ...sliceOrder, name: 'Slice order' }, /wrong name/],
     [{ ...sliceOrder, name: 'loss' }, /none of loss/],

@@ -169,7 +169,7 @@ describe('triplet and contrastive', () => {
 describe('the choice of tasks', () => {
   test('is read with weights and options', () => {
     expect(parseTasks('cbow+contrastive:0.5')).toEqual([
-      { task: 'cbow', weight: 1, options: {} },
+      { task: 'cbow', options: {} },
       { task: 'contrastive', weight: 0.5, options: {} },
     ]);
     expect(parseTasks(' temporal-gap( maxFrames = 300 , hidden=8 ) : 2')).toEqual([

@@ -145,6 +145,10 @@ const without: Record<string, () => unknown> = {
   'pretrain, no folder': () => pretrain({ corpus: 'nowhere' } as never).next(),
   'resumePretraining, no corpus': () => resumePretraining({ out: 'nowhere' } as never).next(),
   'train, no corpus': () => train({ system: 'pitch', out: 'nowhere' } as never).next(),
+  'train, no system': () => train({ corpus: 'nowhere', out: 'nowhere' } as never).next(),
+  'train, an empty system': () => train({ system: {}, corpus: 'nowhere', out: 'nowhere' } as never).next(),
+  'train, no options': () =>
+    train({ system: 'pitch', corpus: 'nowhere', out: 'nowhere', options: null } as never).next(),
   'resumeTraining()': () => resumeTraining(undefined as never).next(),
   'buildFeatureStore()': () => (buildFeatureStore as unknown as Call)(undefined as never),
   'buildFeatureStore, no file': () => buildFeatureStore('nowhere', undefined as never),

@@ -108,7 +108,10 @@ export function checkedBatch(batch: Batch, mostExamples: number): Batch {
   const { examples, inputs, scalars } = batch; // read once: they might be computed
   checkInteger('batch.examples', examples, 1, mostExamples);
   checkObject('batch.inputs', inputs);
-  if (scalars !== undefined) checkObject('batch.scalars', scalars);
+  if (scalars !== undefined) {
+    checkObject('batch.scalars', scalars);
+    if (Symbol.iterator in scalars) throw argumentError('batch.scalars', 'an object of numbers by name', scalars);
+  }
   return { examples, inputs, scalars };
 }
 

@@ -4,7 +4,7 @@ import { basename, resolve } from 'node:path';
 import { pretrainedFile } from '../embed/encoder.js';
 import { loadEncoderModel } from '../models/encoder-model.js';
 import { type PretrainingConfig, type PretrainingOptions, pretrainingConfig } from '../systems/audio2vec/config.js';
-import { checkOwnTasks, modulesOf } from '../systems/audio2vec/own-tasks.js';
+import { checkKept, checkOwnTasks, modulesOf } from '../systems/audio2vec/own-tasks.js';
 import type { StartingPoint } from '../systems/audio2vec/starting-point.js';
 import { audio2vec } from '../systems/audio2vec/system.js';
 import { loadTasks, ownTasks, type Tasks } from '../systems/audio2vec/tasks/index.js';
@@ -30,7 +30,8 @@ const pretrainOptions: readonly (keyof PretrainOptions)[] = [
 
 export interface ResumeOptions extends Surroundings, RunLength {
   /** Needed by a run that has a task of your own: that task, as it was given to {@link pretrain}. A run does not load
-   * modules by itself, so that opening someone's run never runs their code. Weights and options stay as the run has them. */
+   * modules by itself, so that opening someone's run never runs their code. Weights and options stay as the run
+   * has them; others are refused. */
   task?: Tasks;
 }
 
@@ -66,13 +67,15 @@ export async function startingPoint(from: string | StartingPoint): Promise<Start
 export async function* resumePretraining(options: ResumeOptions): AsyncGenerator<Step, void> {
   checkOptions('options', options, pretrainOptions as (keyof ResumeOptions)[]);
   checkSurroundings(options);
-  const own = ownTasks(options.task === undefined ? [] : await loadTasks(options.task));
+  const given = options.task === undefined ? [] : await loadTasks(options.task);
+  const own = ownTasks(given);
   const systemOf: Parameters<typeof resumeRun>[0] = ({ system, config: stored }, file) => {
     const config = stored as PretrainingConfig;
     if (system !== undefined || !config.encoder || !config.task) {
       throw new Audio2VecError('ERR_MODEL_FORMAT', `${file} is not the checkpoint of a pretraining run.`);
     }
     checkOwnTasks(config, own, options.out);
+    checkKept(config, given, own, options.out);
     return audio2vec(own);
   };
   yield* resumeRun(systemOf, options, resumeHint(options.out, own.length > 0));

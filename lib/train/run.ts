@@ -12,6 +12,7 @@ import { native } from '../native/addon.js';
 import { AveragingNetwork, Common } from '../parallel/averaging-network.js';
 import { alone, checkSame, FailedElsewhere, inTurn, onFirst, type Ranks } from '../parallel/ranks.js';
 import { sharedTraining, shareOf } from '../parallel/share.js';
+import { checkTraining } from '../systems/check-system.js';
 import { checkRunConfig, type RunConfig } from '../systems/run-config.js';
 import { runFiles } from '../systems/run-files.js';
 import type { Corpus, System, Training, Warning } from '../systems/system.js';
@@ -258,6 +259,7 @@ async function prepare(
 ): Promise<Run> {
   const examples = shareOf(config.batchSize, ranks);
   const prepared = await system.prepare({ ...config, batchSize: examples }, corpus);
+  checkTraining(prepared, system.name);
   const training = sharedTraining(prepared, ranks);
   const { graph, maxExamples = examples } = training;
   const own = createNetwork(graph, { ...training.network, maxExamples, threads: config.threads });

@@ -1,8 +1,9 @@
 // Training of any system by its name.
+import { checkSystem } from '../systems/check-system.js';
 import type { RunOptions } from '../systems/run-config.js';
 import type { System } from '../systems/system.js';
 import { systems } from '../systems/systems.js';
-import { checkOptions } from '../util/arguments.js';
+import { checkObject, checkOptions } from '../util/arguments.js';
 import { Audio2VecError, argumentError } from '../util/errors.js';
 import type { Step } from './loop.js';
 import { checkSurroundings, resumeRun, type Surroundings, startRun, surroundings } from './run.js';
@@ -30,6 +31,8 @@ export async function* train<O extends RunOptions>(options: TrainOptions<O>): As
   checkOptions('options', options, [...surroundings, 'system', 'options']);
   checkSurroundings(options);
   const system: System = typeof options.system === 'string' ? await loadSystem(options.system) : options.system;
+  checkSystem(system);
+  if (options.options !== undefined) checkObject('options.options', options.options);
   yield* startRun(system, system.configure(options.options ?? {}), options, resumeHint(options.out));
 }
 

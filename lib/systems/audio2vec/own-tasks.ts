@@ -2,7 +2,7 @@
 import { resolve } from 'node:path';
 import { Audio2VecError } from '../../util/errors.js';
 import type { PretrainingConfig } from './config.js';
-import { parseTasks, type TaskSpec, type Tasks, tasks } from './tasks/index.js';
+import { chooseTasks, parseTasks, type TaskSpec, type Tasks, tasks } from './tasks/index.js';
 import type { Task } from './tasks/task.js';
 
 /** Absolute paths of the modules that were given, by the names of the tasks that they export. */
@@ -27,5 +27,31 @@ export function checkOwnTasks({ task, taskModules = {} }: PretrainingConfig, own
       `The run in ${out} was begun with the task "${name}", which is not of this package: give it again, ` +
         (file ? `--task ${file} or task: ${JSON.stringify(file)}.` : 'resumePretraining({ task: … }).'),
     );
+  }
+}
+
+/** Throws `ERR_ARGUMENT` for tasks given to a run that goes on which it does not have, or has with another weight or other
+ * options: it keeps those that it began with. What is not said of a task is as the run has it. */
+export function checkKept(
+  { task: text, encoder }: PretrainingConfig,
+  given: readonly TaskSpec[],
+  own: readonly Task[],
+  out: string,
+): void {
+  const run = chooseTasks(text, encoder.frames, own);
+  const other = (what: string) =>
+    new Audio2VecError(
+      'ERR_ARGUMENT',
+      `The run in ${out} keeps the tasks that it began with (${text}), but is given ${what}: leave that out, or start a new run.`,
+    );
+  for (const { task, weight, options = {} } of given) {
+    const name = typeof task === 'string' ? task : task.name;
+    const kept = run.find((choice) => choice.task.name === name);
+    if (!kept) throw other(`the task "${name}"`);
+    if (weight !== undefined && weight !== kept.weight) throw other(`the weight ${weight} of ${name}`);
+    for (const [key, value] of Object.entries(options)) {
+      const was = (kept.options as Record<string, number>)[key];
+      if (was !== value) throw other(`${key} = ${value} of ${name}`);
+    }
   }
 }

@@ -4,7 +4,7 @@ import type { Batch, BatchInput } from '../../engine/network.js';
 import type { PseudoLabelName } from '../../features/pseudo-labels.js';
 import { argumentError } from '../../util/errors.js';
 import { Random } from '../../util/random.js';
-import { ClipDraw } from '../clip-draw.js';
+import { type Clip, ClipDraw } from '../clip-draw.js';
 import { type AugmentationOptions, augments, drawAugmentation, noAugmentation } from './augment.js';
 import type { SliceLabels } from './slice-labels.js';
 import { checkExample } from './tasks/own-task.js';
@@ -68,11 +68,16 @@ export class BatchSampler {
       if (taken.size === draw.size) taken.clear(); // more examples than clips: go round again
       const clip = distinct ? draw.drawExcept(rng, taken) : draw.draw(rng);
       if (distinct) taken.add(clip);
-      const other = () => draw.clip(draw.drawExcept(rng, new Set([clip])));
-      const drawn = choice.task.sample(rng, draw.clip(clip), choice.options, frames, other);
+      const given = draw.clip(clip);
+      const others: Clip[] = [];
+      const other = () => {
+        others.push(draw.clip(draw.drawExcept(rng, new Set([clip]))));
+        return others.at(-1)!;
+      };
+      const drawn = choice.task.sample(rng, given, choice.options, frames, other);
       const { label } = choice.task;
       const example = label ? { ...drawn, target: drawn.slices.map((at) => this.labelOf(label, at)) } : drawn;
-      checkExample(choice.task, example, nodes);
+      checkExample(choice.task, example, nodes, [given, ...others], frames);
       return example;
     });
   }

@@ -135,7 +135,7 @@ export function parseTasks(text: string): TaskSpec[] {
       }
       options[key] = Number(value);
     }
-    return { task: task!, weight: weight === undefined ? 1 : Number(weight), options };
+    return { task: task!, ...(weight !== undefined && { weight: Number(weight) }), options };
   });
 }
 

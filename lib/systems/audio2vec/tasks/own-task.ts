@@ -7,6 +7,7 @@ import { pathToFileURL } from 'node:url';
 import { pseudoLabelNames } from '../../../features/pseudo-labels.js';
 import type { Graph, Ref } from '../../../graph/graph.js';
 import { Audio2VecError, argumentError } from '../../../util/errors.js';
+import type { Clip } from '../../clip-draw.js';
 import type { Example, Task } from './task.js';
 
 /** Members of a task, and what each must be. */
@@ -43,6 +44,10 @@ export function checkTask(value: unknown, source = 'The task'): asserts value is
   if (typeof value !== 'object' || value === null) throw argumentError(source, 'a Task object', typeof value);
   const task = value as Record<string, unknown>;
   const wrong = members.filter(([key, , fits]) => !fits(task[key]));
+  const unknown = Object.keys(task).find((key) => !members.some(([known]) => known === key));
+  if (unknown !== undefined) {
+    throw argumentError(`member of ${source}`, `one of ${members.map(([key]) => key).join(', ')}`, unknown);
+  }
   const say = (list: typeof members) => list.map(([key, wanted]) => `${key} (${wanted})`).join(', ');
   const missing = wrong.filter(([key]) => task[key] === undefined);
   const others = wrong.filter(([key]) => task[key] !== undefined);
@@ -118,11 +123,26 @@ export function checkHead(task: Task, graph: Graph, prediction: Ref, target: str
   );
 }
 
-/** Throws `ERR_ARGUMENT` unless an example has as many slices and targets as the graph was built for. */
-export function checkExample(task: Task, example: Example, wanted: { count: number; targets: number }): void {
+/** Throws `ERR_ARGUMENT` unless an example has as many slices and targets as the graph was built for, and every slice of
+ * `frames` frames lies within one of the clips that it was drawn from. */
+export function checkExample(
+  task: Task,
+  example: Example,
+  wanted: { count: number; targets: number },
+  clips: readonly Clip[],
+  frames: number,
+): void {
   const demand = (what: string, want: number, got: number | undefined) => {
     if (got !== want) throw argumentError(`${what} that sample() of the task ${task.name} draws`, `${want}`, got);
   };
   demand('slices', wanted.count, example?.slices?.length);
   demand('targets', wanted.targets, example.target?.length ?? 0);
+  const within = (at: number) =>
+    Number.isInteger(at) && clips.some((c) => at >= c.start && at + frames <= c.start + c.frames);
+  for (const at of task.target === 'slices' ? [...example.slices, ...(example.target ?? [])] : example.slices) {
+    if (within(at)) continue;
+    const [{ start, frames: length }] = clips as [Clip];
+    const expected = `first frames of slices within the clip, from ${start} to ${start + length - frames}`;
+    throw argumentError(`slices that sample() of the task ${task.name} draws`, expected, at);
+  }
 }

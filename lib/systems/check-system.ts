@@ -1,0 +1,35 @@
+// A system that comes from outside, and what it prepares for a run, held against their types before anything is computed.
+import { checkFunction, checkObject } from '../util/arguments.js';
+import { argumentError } from '../util/errors.js';
+import type { System, Training } from './system.js';
+
+/** @throws `ERR_ARGUMENT` for what is no {@link System} */
+export function checkSystem(system: unknown): asserts system is System {
+  checkObject('system', system);
+  const { name, configure, features, prepare } = system as Partial<System>;
+  if (typeof name !== 'string' || name === '') throw argumentError('system.name', 'a name', name);
+  for (const [key, value] of Object.entries({ configure, features, prepare })) {
+    checkFunction(`${key} of the system ${name}`, value);
+  }
+}
+
+/** @throws `ERR_ARGUMENT` for what is no {@link Training}, which `prepare` of the system `name` must give */
+export function checkTraining(training: unknown, name: string): asserts training is Training {
+  const of = (key: string) => `${key} of what prepare of the system ${name} gives`;
+  if (typeof training !== 'object' || training === null) throw argumentError(of('type'), 'an object', training);
+  const { graph, batch, heldOut, finish, rounds, ...others } = training as Partial<Training>;
+  checkObject(of('graph'), graph);
+  if (!Array.isArray(graph!.nodes)) throw argumentError(of('graph'), 'a Graph', graph);
+  checkFunction(of('batch'), batch);
+  if (!Array.isArray(heldOut)) throw argumentError(of('heldOut'), 'a list of batches', heldOut);
+  checkFunction(of('finish'), finish);
+  for (const key of ['step', 'measure', 'warnings', 'getState', 'setState'] as const) {
+    if (others[key] !== undefined) checkFunction(of(key), others[key]);
+  }
+  if (rounds === undefined) return;
+  checkObject(of('rounds'), rounds);
+  if (!(Number.isInteger(rounds.steps) && rounds.steps >= 1)) {
+    throw argumentError(of('rounds.steps'), 'a whole number of at least 1', rounds.steps);
+  }
+  checkFunction(of('rounds.begin'), rounds.begin);
+}
