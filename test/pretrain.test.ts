@@ -264,6 +264,19 @@ describe('an interrupted run', () => {
     await expect(collect(resumePretraining(options(fresh())))).rejects.toMatchObject({ code: 'ERR_FILE' });
     const file = join(out, 'checkpoint.safetensors');
     const bytes = await readFile(file);
+    // Second moments that are not a number, or below zero.
+    for (const value of [Number.NaN, -1]) {
+      const wrong = Buffer.from(bytes);
+      const length = Number(wrong.readBigUInt64LE());
+      const header = JSON.parse(wrong.toString('utf8', 8, 8 + length)) as Record<string, { data_offsets: number[] }>;
+      const [name, { data_offsets: places }] = Object.entries(header).find(([key]) => key.startsWith('v/'))!;
+      wrong.writeFloatLE(value, 8 + length + places[0]!);
+      await writeFile(file, wrong);
+      await expect(collect(resumePretraining(options(out)))).rejects.toMatchObject({
+        code: 'ERR_MODEL_FORMAT',
+        message: expect.stringContaining(`checkpoint.safetensors is damaged: ${name}[0] is ${value}`),
+      });
+    }
     await writeFile(file, bytes.subarray(0, bytes.length - 100));
     await expect(collect(resumePretraining(options(out)))).rejects.toMatchObject({ code: 'ERR_MODEL_FORMAT' });
     await writeFile(file, await readFile(join(out, 'run.json')));

@@ -124,7 +124,8 @@ function allFinite(data: Float32Array | Float64Array): boolean {
   return true;
 }
 
-/** Gives a network the state of a checkpoint; `ERR_MODEL_FORMAT` if the checkpoint is of another network. */
+/** Gives a network the state of a checkpoint; `ERR_MODEL_FORMAT` if the checkpoint is of another network, or
+ * has values that none is saved with. */
 export function restoreNetwork(network: TrainableNetwork, { state }: Checkpoint, file: string): void {
   const own = network.getState();
   for (const key of ['params', 'm', 'v'] as const) {
@@ -133,6 +134,13 @@ export function restoreNetwork(network: TrainableNetwork, { state }: Checkpoint,
     const missing = wanted.find((w) => !there.includes(w)) ?? there.find((t) => !wanted.includes(t));
     if (missing) {
       const message = `${file} is a checkpoint of another network: ${missing} values is not in both.`;
+      throw new Audio2VecError('ERR_MODEL_FORMAT', message);
+    }
+    // None is saved with such values.
+    for (const [name, values] of state[key]) {
+      const at = values.findIndex((x) => !Number.isFinite(x) || (key === 'v' && x < 0));
+      if (at < 0) continue;
+      const message = `${file} is damaged: ${key}/${name}[${at}] is ${values[at]}. Start a new run.`;
       throw new Audio2VecError('ERR_MODEL_FORMAT', message);
     }
   }
