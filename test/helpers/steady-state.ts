@@ -96,9 +96,9 @@ const cases = {
   /** Training as users do it. A round is 10 steps. */
   async train(task: string, file: string, out: string) {
     const corpus = await openFeatureStore(file);
-    const steps = pretrain({ ...training, task, corpus, out, steps: 1000, heldOut: 0, checkpointSeconds: 1e6 });
+    const steps = pretrain({ ...training, task, corpus, out, steps: 2000, heldOut: 0, checkpointSeconds: 1e6 });
     return rounds(
-      60,
+      120,
       async () => {
         for (let i = 0; i < 10; i++) await steps.next();
       },

@@ -69,15 +69,16 @@ export class BatchSampler {
       const clip = distinct ? draw.drawExcept(rng, taken) : draw.draw(rng);
       if (distinct) taken.add(clip);
       const given = draw.clip(clip);
-      const others: Clip[] = [];
+      let others: Clip[] | undefined;
       const other = () => {
-        others.push(draw.clip(draw.drawExcept(rng, new Set([clip]))));
-        return others.at(-1)!;
+        const one = draw.clip(draw.drawExcept(rng, new Set([clip])));
+        (others ??= []).push(one);
+        return one;
       };
       const drawn = choice.task.sample(rng, given, choice.options, frames, other);
       const { label } = choice.task;
       const example = label ? { ...drawn, target: drawn.slices.map((at) => this.labelOf(label, at)) } : drawn;
-      checkExample(choice.task, example, nodes, [given, ...others], frames);
+      checkExample(choice.task, example, nodes, frames, given, others);
       return example;
     });
   }

@@ -124,25 +124,33 @@ export function checkHead(task: Task, graph: Graph, prediction: Ref, target: str
 }
 
 /** Throws `ERR_ARGUMENT` unless an example has as many slices and targets as the graph was built for, and every slice of
- * `frames` frames lies within one of the clips that it was drawn from. */
+ * `frames` frames lies within the clip that it was drawn from, or one of the others that it asked for. */
 export function checkExample(
   task: Task,
   example: Example,
   wanted: { count: number; targets: number },
-  clips: readonly Clip[],
   frames: number,
+  clip: Clip,
+  others?: readonly Clip[],
 ): void {
   const demand = (what: string, want: number, got: number | undefined) => {
     if (got !== want) throw argumentError(`${what} that sample() of the task ${task.name} draws`, `${want}`, got);
   };
   demand('slices', wanted.count, example?.slices?.length);
   demand('targets', wanted.targets, example.target?.length ?? 0);
-  const within = (at: number) =>
-    Number.isInteger(at) && clips.some((c) => at >= c.start && at + frames <= c.start + c.frames);
-  for (const at of task.target === 'slices' ? [...example.slices, ...(example.target ?? [])] : example.slices) {
-    if (within(at)) continue;
-    const [{ start, frames: length }] = clips as [Clip];
-    const expected = `first frames of slices within the clip, from ${start} to ${start + length - frames}`;
-    throw argumentError(`slices that sample() of the task ${task.name} draws`, expected, at);
-  }
+  // Called for every example of every batch: without arrays of its own.
+  for (let i = 0; i < wanted.count; i++) checkWithin(task, example.slices[i]!, frames, clip, others);
+  if (task.target !== 'slices') return;
+  for (let i = 0; i < wanted.targets; i++) checkWithin(task, example.target![i]!, frames, clip, others);
+}
+
+function checkWithin(task: Task, at: number, frames: number, clip: Clip, others?: readonly Clip[]): void {
+  if (lies(at, frames, clip)) return;
+  if (others) for (const other of others) if (lies(at, frames, other)) return;
+  const expected = `first frames of slices within the clip, from ${clip.start} to ${clip.start + clip.frames - frames}`;
+  throw argumentError(`slices that sample() of the task ${task.name} draws`, expected, at);
+}
+
+function lies(at: number, frames: number, clip: Clip): boolean {
+  return Number.isInteger(at) && at >= clip.start && at + frames <= clip.start + clip.frames;
 }
