@@ -72,7 +72,8 @@ export class BatchSampler {
       let others: Clip[] | undefined;
       const other = () => {
         const one = draw.clip(draw.drawExcept(rng, new Set([clip])));
-        (others ??= []).push(one);
+        others ??= [];
+        others.push(one);
         return one;
       };
       const drawn = choice.task.sample(rng, given, choice.options, frames, other);
