@@ -2,17 +2,31 @@
 // Speech codes: how codes and vectors agree with phones (docs/codes.md). After `npm run build:ts`:
 //   node benchmarks/codes.mjs SPEECH [MODEL]          codes and vectors of a model file or run; default: the pretrained model
 //   node benchmarks/codes.mjs SPEECH --baselines      what needs no training, on the same speech
-//   node benchmarks/codes.mjs SPEECH --ablation CORPUS [STEPS]   three seeds each of k-means, k-means without consistency, and
-//                                                     Gumbel, trained on CORPUS; default: as many steps as `train codes` takes
-// SPEECH is laid out as speech-phones.mjs says.
+//   node benchmarks/codes.mjs SPEECH --ablation CORPUS [--steps N]   three seeds each of k-means, one step of it, k-means without
+//                                                     consistency, and Gumbel, trained on CORPUS as `train codes` does
+// With --choosing, a part of the train side is judged instead of the test side. SPEECH is laid out as speech-phones.mjs says.
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { readAudio, SpeechCodes, train } from '../dist/index.js';
+import { parseArgs } from 'node:util';
+import { buildFeatureStore, readAudio, SpeechCodes, train } from '../dist/index.js';
 import { readSafetensors } from '../dist/util/safetensors.js';
 import { markdownTable } from '../dist/util/text-table.js';
 import { baselines } from './speech-baselines.mjs';
 import { abx, codebookUse, phoneClips, phoneFrames, probe } from './speech-phones.mjs';
+
+const { positionals, values: flags } = parseArgs({
+  allowPositionals: true,
+  options: {
+    baselines: { type: 'boolean' },
+    ablation: { type: 'string' },
+    steps: { type: 'string' },
+    choosing: { type: 'boolean' },
+  },
+});
+const [folder, model] = positionals;
+if (!folder) throw new Error('usage: codes.mjs SPEECH [MODEL | --baselines | --ablation CORPUS] [--choosing]');
+const groups = await phoneClips(folder, flags);
 
 const number = (title) => ({ title, numeric: true });
 const percent = (share) => (share === undefined ? '' : (100 * share).toFixed(2));
@@ -25,7 +39,7 @@ const columns = [
 ];
 
 /** What is judged: by file its values, `[frames, width]`. */
-async function encoded(speech, folder, clips, what) {
+async function encoded(speech, clips, what) {
   const data = new Map();
   for (const { file } of clips) {
     const found = await speech.encode(await readAudio(join(folder, file)), what === 'codes' ? {} : { vectors: what });
@@ -47,15 +61,15 @@ async function judge(clips, data, { start, hop, size }) {
   };
 }
 
-async function judgeModel(speech, folder, kinds, languages) {
+async function judgeModel(speech, kinds, languages) {
   const rows = [];
   // Frame i is centred at 22.5 + 30 i ms.
   const times = { start: 0.0225, hop: speech.frameSeconds, size: speech.codes };
-  for (const [language, clips] of await phoneClips(folder)) {
+  for (const [language, clips] of groups) {
     if (languages && !languages.includes(language)) continue;
     for (const what of kinds) {
       const bits = what === 'codes' ? speech.bitsPerSecond : undefined;
-      rows.push({ language, what, bits, ...(await judge(clips, await encoded(speech, folder, clips, what), times)) });
+      rows.push({ language, what, bits, ...(await judge(clips, await encoded(speech, clips, what), times)) });
     }
   }
   return rows;
@@ -66,7 +80,10 @@ function print(rows) {
   const means = [...new Set(rows.map((r) => r.what))].flatMap((what) => {
     const list = others(what);
     if (list.length < 2) return [];
-    const mean = (key) => (list[0][key] === undefined ? undefined : list.reduce((s, r) => s + r[key] / list.length, 0));
+    const mean = (key) => {
+      const values = list.map((r) => r[key]);
+      return values.includes(undefined) ? undefined : values.reduce((s, v) => s + v / values.length, 0);
+    };
     const keys = ['bits', 'information', 'accuracy', 'within', 'across', 'use'];
     return [{ language: 'mean of these', what, ...Object.fromEntries(keys.map((key) => [key, mean(key)])) }];
   });
@@ -82,9 +99,14 @@ function print(rows) {
   console.log(markdownTable(columns, cells));
 }
 
-const variants = { 'k-means': {}, 'no consistency': { consistency: 0 }, Gumbel: { quantiser: 'gumbel' } };
+const variants = {
+  'k-means': {},
+  'one step of it': { steps: 1 },
+  'no consistency': { consistency: 0 },
+  Gumbel: { quantiser: 'gumbel' },
+};
 
-async function ablation(folder, corpus, steps) {
+async function ablation(corpus, steps) {
   const out = await mkdtemp(join(tmpdir(), 'codes-ablation-'));
   const titles = [
     'information %',
@@ -96,18 +118,19 @@ async function ablation(folder, corpus, steps) {
   ];
   const heldOut = ['use, held out %', 'masked frames found %', 'by chance %', 'R²'];
   const rows = [];
+  const { store } = await buildFeatureStore(corpus, join(out, 'features.a2v'));
   for (const [name, options] of Object.entries(variants)) {
     for (const seed of [1, 2, 3]) {
       const run = join(out, `${name}-${seed}`);
       const given = { seed, threads: 1, ...(steps && { steps: Number(steps) }), ...options };
-      for await (const { step } of train({ system: 'codes', corpus, out: run, options: given })) {
+      for await (const { step } of train({ system: 'codes', corpus: store, out: run, options: given })) {
         if (step % 50 === 0) process.stderr.write(`${name}, seed ${seed}: step ${step}\r`);
       }
       const speech = await SpeechCodes.load(run);
-      const codes = await judgeModel(speech, folder, ['codes']);
+      const codes = await judgeModel(speech, ['codes']);
       const own = codes.find((r) => r.language === running);
       const across = codes.filter((r) => r.across !== undefined).map((r) => r.across);
-      const vectors = await judgeModel(speech, folder, ['latents', 'context'], [running]);
+      const vectors = await judgeModel(speech, ['latents', 'context'], [running]);
       const { metadata } = await readSafetensors(join(run, 'codes.safetensors'));
       const { codebookUse, contrastiveTop1, contrastiveChance, reconstructionR2 } = JSON.parse(
         metadata.provenance,
@@ -120,22 +143,21 @@ async function ablation(folder, corpus, steps) {
     }
   }
   console.log(markdownTable([{ title: '' }, number('seed'), ...[...titles, ...heldOut].map(number)], rows));
+  store.close();
   await rm(out, { recursive: true });
 }
 
-const [folder, second, corpus, steps] = process.argv.slice(2);
-if (!folder) throw new Error('usage: codes.mjs SPEECH [MODEL | --baselines | --ablation CORPUS [STEPS]]');
-if (second === '--ablation') await ablation(folder, corpus, steps);
-else if (second === '--baselines') {
+if (flags.ablation) await ablation(flags.ablation, flags.steps);
+else if (flags.baselines) {
   const rows = [];
-  for await (const { what, bits, data, ...times } of baselines(folder, await phoneClips(folder))) {
-    for (const [language, clips] of await phoneClips(folder)) {
+  for await (const { what, bits, data, ...times } of baselines(folder, groups)) {
+    for (const [language, clips] of groups) {
       rows.push({ language, what, bits, ...(await judge(clips, data, times)) });
     }
   }
   print(rows);
 } else {
-  const speech = await (second ? SpeechCodes.load(second) : SpeechCodes.pretrained());
+  const speech = await (model ? SpeechCodes.load(model) : SpeechCodes.pretrained());
   console.log(`${speech.books} books of ${speech.codes} codes, ${Math.round(speech.bitsPerSecond)} bits per second`);
-  print(await judgeModel(speech, folder, ['codes', 'latents', 'context']));
+  print(await judgeModel(speech, ['codes', 'latents', 'context']));
 }

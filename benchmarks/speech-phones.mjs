@@ -16,14 +16,16 @@ const most = { clips: 80, frames: 24_000, comparisons: 12_000 };
 /** Seconds of a phone that ABX looks at. */
 const compared = { least: 0.03, most: 0.4 };
 
-/** Clips by language, synthetic voices left out. The draw is that of the common scorer. */
-export async function phoneClips(speech) {
+/** Clips by language, synthetic voices left out. The draw is that of the common scorer.
+ * @param choosing only of the train side, a part of which is then judged: to choose by without looking at the test side */
+export async function phoneClips(speech, { choosing = false } = {}) {
   const text = await readFile(join(speech, 'phones.jsonl'), 'utf8');
   const groups = new Map();
   for (const line of text.trim().split('\n').map(JSON.parse)) {
     const language = line.kind.startsWith('SYNTH') ? 'synthetic' : line.language;
     groups.set(language, [...(groups.get(language) ?? []), line]);
   }
+  if (choosing) for (const [language, clips] of groups) groups.set(language, partOfTrainSide(clips));
   const random = new NumpyRandom(0);
   for (const [language, clips] of groups) {
     const left = new Set();
@@ -38,6 +40,14 @@ export async function phoneClips(speech) {
   }
   groups.delete('synthetic');
   return groups;
+}
+
+/** The last of several voices takes the place of the test side, of a single one every third clip. */
+function partOfTrainSide(clips) {
+  const train = clips.filter((c) => c.side === 'train');
+  const voices = [...new Set(train.map((c) => c.voice))].sort();
+  const judged = (c, i) => (voices.length > 1 ? c.voice === voices.at(-1) : i % 3 === 2);
+  return train.map((c, i) => ({ ...c, side: judged(c, i) ? 'test' : 'train' }));
 }
 
 /** Frames inside phones: a row of values for each, codes as ones among zeros. */
