@@ -25,7 +25,8 @@ interface Flags {
   tensorboard?: boolean;
   rankTimeout?: number;
   from?: string;
-  task: string;
+  /** Left out with `--resume`: the run keeps its tasks. */
+  task?: string;
   labels?: string;
   steps?: number;
   minutes?: number;
@@ -68,8 +69,7 @@ export function addPretrain(program: Command, run: Runner<typeof operations>): v
       '--task <tasks>',
       'pretext task or a weighted sum of them, such as "cbow+contrastive:0.5"; one of your own by its module, as in ' +
         '"contrastive+./my-task.mjs:0.5" (to be given again with --resume); "auto" adds pseudo-labels to contrastive as ' +
-        'weigh chooses them for the folder of --labels; all tasks and their options: audio2vec info --tasks',
-      'contrastive',
+        'weigh chooses them for the folder of --labels; all tasks and their options: audio2vec info --tasks (default: contrastive)',
     )
     .option('--labels <folder>', 'with --task auto: a few labelled recordings of what the encoder is for')
     .option('--steps <number>', 'training steps (default: 5000)', integer(1))
@@ -119,9 +119,9 @@ export function addPretrain(program: Command, run: Runner<typeof operations>): v
     };
     // A run does not load modules by itself.
     const { taskModules } = await import('../../systems/audio2vec/tasks/index.js');
-    const modules = taskModules(flags.task).length > 0;
-    checkRunFlags(command, flags, modules ? ['--task'] : []);
-    const again = modules ? ` --task ${quote(flags.task)}` : '';
+    const ownTask = flags.task !== undefined && taskModules(flags.task).length > 0 ? flags.task : undefined;
+    checkRunFlags(command, flags, ownTask === undefined ? [] : ['--task']);
+    const again = ownTask === undefined ? '' : ` --task ${quote(ownTask)}`;
     let heldOut: number | undefined;
     const result = await pretrain(request, session, (step) => {
       // Before the first step there is nothing to continue.
