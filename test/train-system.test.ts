@@ -177,6 +177,19 @@ test('what is wrong is told by name', async () => {
   await expect(run({ system: 'nothing' })).rejects.toThrow(/system must be one of/);
   await expect(run({ system: squeeze, options: { steps: 0 } })).rejects.toThrow(/steps must be an integer/);
   await expect(run({ system: squeeze, out: join(folder, 'whole') })).rejects.toThrow(/a folder without a run in it/);
+  const change = (other: object): System => ({
+    ...squeeze,
+    prepare: async (config, given) => ({ ...(await squeeze.prepare(config as never, given)), ...other }),
+  });
+  const whole = async (other: object, name: string) => {
+    const options = { threads: 1, steps: 1 };
+    for await (const _ of train({ system: change(other), corpus, out: join(folder, name), options })) void _;
+  };
+  await expect(whole({ measures: 1 }, 'misspelt')).rejects.toThrow(
+    /squeeze gives must be an object of .*measure.*measures/,
+  );
+  const finish = async () => ({ model: 'nothing.safetensors', results: {} });
+  await expect(whole({ finish }, 'unwritten')).rejects.toThrow(/a file that it wrote into .*nothing\.safetensors/);
   const resume = resumeTraining({ corpus, out: join(folder, 'whole') }).next();
   await expect(resume).rejects.toThrow(/system must be/);
 });

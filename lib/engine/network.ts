@@ -6,13 +6,22 @@ import { checkMade } from '../graph/remake.js';
 import { native } from '../native/addon.js';
 import type { Plan } from '../native/plan.js';
 import type { NativeNetwork, NativeRun } from '../native/types.js';
-import { checkBoolean, checkInteger, checkObject, checkOneOf, checkOptions, lengthOf } from '../util/arguments.js';
+import {
+  checkBoolean,
+  checkFinite,
+  checkInteger,
+  checkObject,
+  checkOneOf,
+  checkOptions,
+  lengthOf,
+  notFiniteAt,
+} from '../util/arguments.js';
 import { Audio2VecError, argumentError } from '../util/errors.js';
 import type { Arrays } from './arrays.js';
 import { type Batch, checkedBatch, fedInputs, type Gathering, gatheringOf, type Sources } from './batch.js';
 import type { Statistics } from './engine-graph.js';
 import { nativeUpdate, type Optimiser } from './optimiser.js';
-import { checkNotNegative, FlatParameters } from './parameters.js';
+import { checkNotNegative, FlatParameters, nothingUpdated } from './parameters.js';
 import { allocated, PlanCache, type RunnablePlan, type Wanted } from './plan-cache.js';
 import { optionalRewrites } from './rewrites/index.js';
 import type { Rewrite } from './rewrites/rewrite.js';
@@ -144,7 +153,8 @@ export class Network {
     this.close();
   }
 
-  /** Forward, backward, update; running statistics move. */
+  /** Forward, backward, update; running statistics move.
+   * @throws `ERR_GRAPH` for a graph without a loss, here and in {@link lossAndGradients} */
   async step(batch: Batch, optimiser: Optimiser): Promise<Losses> {
     const update = nativeUpdate(optimiser);
     const entry = this.plan({ mode: 'train', targets: [] });
@@ -184,12 +194,13 @@ export class Network {
    * clipped, with noise …), and running statistics by those of its batch, if it went by them. The two calls do what {@link step} does, to
    * the bit.
    * @throws `ERR_ARGUMENT` unless `gradients` has an array of the right size for every trainable parameter and no others,
-   *   `ERR_DIVERGED` for values that are not finite */
+   *   `ERR_DIVERGED` for values, or a last loss, that are not finite */
   async update(optimiser: Optimiser, gradients?: Arrays): Promise<void> {
     this.checkFree();
     if (!this.plans.trained) throw argumentError('update', 'called after lossAndGradients', 'before it');
     const update = nativeUpdate(optimiser);
     if (gradients !== undefined) this.handle.setGradients(this.parameters.joinGradients(gradients));
+    else if (notFiniteAt(this.plans.trained.losses) >= 0) throw nothingUpdated('The last loss');
     this.busy = true;
     this.changes++;
     try {
@@ -299,12 +310,14 @@ export class Network {
     return this.parameters.split(this.handle.getParameters());
   }
 
-  /** Replaces parameters; every one of the graph must be given, with its size. Others are left aside: a model's weights may
-   * be of more than this graph. */
+  /** Replaces parameters; every one of the graph must be given, with its size, finite. Others are left aside: a model's
+   * weights may be of more than this graph. */
   setParameters(params: Arrays): void {
     this.checkFree();
+    const flat = this.parameters.join('params', params);
+    this.parameters.checkValues('params', flat);
     this.changes++;
-    this.handle.setParameters(this.parameters.join('params', params));
+    this.handle.setParameters(flat);
   }
 
   /** Running statistics of all batch norms, one after the other: for means over machines that train together. */
@@ -337,10 +350,13 @@ export class Network {
     checkObject('state', state);
     checkInteger('state.steps', state.steps, 0, Number.MAX_SAFE_INTEGER);
     const { params, m, v } = state;
+    const flat = this.parameters.join('state.params', params);
     const [first, second] = [this.parameters.join('state.m', m), this.parameters.join('state.v', v)];
+    this.parameters.checkValues('state.params', flat);
+    checkFinite('state.m', first);
     checkNotNegative('state.v', second);
     this.changes++;
-    this.handle.setParameters(this.parameters.join('state.params', params));
+    this.handle.setParameters(flat);
     this.handle.setMoments(first, second, state.steps);
   }
 

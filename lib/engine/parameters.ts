@@ -50,9 +50,16 @@ export class FlatParameters {
     let at = 0;
     for (const { name, offset, size } of places) {
       const some = values.subarray(at, at + size);
-      name.endsWith('.running_var') ? checkNotNegative(name, some) : checkFinite(name, some);
+      checkValue(name, name, some);
       flat.set(some, offset);
       at += size;
+    }
+  }
+
+  /** Throws `ERR_ARGUMENT`, which names the place, unless all are finite and variances not negative. */
+  checkValues(what: string, flat: Float64Array): void {
+    for (const [name, { offset, parameter }] of this.offsets) {
+      checkValue(name, `${what} of ${name}`, flat.subarray(offset, offset + sizeOf(parameter.shape)));
     }
   }
 
@@ -78,12 +85,7 @@ export class FlatParameters {
       if (!this.offsets.get(name)?.parameter.trainable) {
         throw argumentError('gradients', 'of parameters that are trained', name);
       }
-      if (notFiniteAt(values) >= 0) {
-        throw new Audio2VecError(
-          'ERR_DIVERGED',
-          `The gradient of ${name} is not finite, so nothing was updated: use a lower learning rate.`,
-        );
-      }
+      if (notFiniteAt(values) >= 0) throw nothingUpdated(`The gradient of ${name}`);
     }
     return flat;
   }
@@ -102,6 +104,15 @@ export class FlatParameters {
     }
     return flat;
   }
+}
+
+function checkValue(name: string, what: string, values: Float64Array): void {
+  name.endsWith('.running_var') ? checkNotNegative(what, values) : checkFinite(what, values);
+}
+
+export function nothingUpdated(what: string): Audio2VecError {
+  const message = `${what} is not finite, so nothing was updated: look for inputs that are not, or use a lower learning rate.`;
+  return new Audio2VecError('ERR_DIVERGED', message);
 }
 
 /** Throws `ERR_ARGUMENT`, which names the place. */

@@ -49,6 +49,9 @@ function planOf(
   lanes: number,
   { gradients = [], statistics = 'batch', without = [], rewrites = [], scalars = [] }: ScheduleOptions,
 ): Plan {
+  if (mode === 'train' && !nodes.some((n) => n.op === 'loss')) {
+    throw new Audio2VecError('ERR_GRAPH', 'The graph has no loss, so there is nothing to train: add one, such as mse.');
+  }
   const options = {
     mode,
     targets: new Set(targets),

@@ -2,6 +2,7 @@
 import type { Emitted, GraphWriter } from '../graph/emission.js';
 import type { Layer } from '../graph/inference.js';
 import { factsOf } from '../graph/operators/index.js';
+import { checkObject } from '../util/arguments.js';
 import { argumentError } from '../util/errors.js';
 
 /** Appends all layers. `inputs` has the value of every input node; returns those of all nodes that layers give. */
@@ -20,14 +21,10 @@ export function emitLayers(
     if (!operator)
       throw argumentError('graph', 'made of operators that can be exported', `${layer.op} (${layer.name})`);
     const named = { ...layer, name: shortName(layer.name) };
-    values.set(
-      layer.result,
-      operator.emit(
-        writer,
-        named,
-        layer.inputs.map((name) => values.get(name)!),
-      ),
-    );
+    const inputs = layer.inputs.map((name) => values.get(name)!);
+    const emitted: unknown = operator.emit(writer, named, inputs);
+    checkObject(`what emit of ${layer.op} returns for ${layer.name}`, emitted);
+    values.set(layer.result, emitted as Emitted);
   }
   return values;
 }

@@ -3,7 +3,7 @@ import type { Arrays } from '../engine/network.js';
 import { sizeOf } from '../graph/graph.js';
 import { initialParameters } from '../graph/initial-parameters.js';
 import type { EncoderConfig } from './blocks.js';
-import { type EncoderModel, encoderGraph } from './encoder-model.js';
+import { checkEncoderModel, type EncoderModel, encoderGraph } from './encoder-model.js';
 import { knowsWhitening, whiteningPrefix } from './read-out.js';
 
 export { initialParameters } from '../graph/initial-parameters.js';
@@ -17,6 +17,7 @@ export function encoderWeights(params: Arrays | EncoderModel['weights']): Map<st
 /** The same encoder before any training: random weights, but its front end and normalisation. Where the model knows how to
  * whiten, this one reads the same and leaves it as it is. */
 export function untrainedModel(model: EncoderModel, seed: number): EncoderModel {
+  checkEncoderModel(model);
   const random = initialParameters(encoderGraph(model.config).graph, seed);
   const weights = knowsWhitening(model.weights.keys()) ? withIdentities(model.config, random) : random;
   return { ...model, weights, folded: undefined, provenance: { untrained: true, seed } };

@@ -1,5 +1,5 @@
 // A system that comes from outside, and what it prepares for a run, held against their types before anything is computed.
-import { checkFunction, checkObject } from '../util/arguments.js';
+import { checkFunction, checkObject, checkOptions } from '../util/arguments.js';
 import { argumentError } from '../util/errors.js';
 import type { System, Training } from './system.js';
 
@@ -13,10 +13,15 @@ export function checkSystem(system: unknown): asserts system is System {
   }
 }
 
+const members = [
+  ...(['graph', 'network', 'maxExamples', 'initial', 'batch', 'heldOut', 'step', 'measure', 'captions'] as const),
+  ...(['warnings', 'rounds', 'getState', 'setState', 'finish'] as const),
+] satisfies (keyof Training)[];
+
 /** @throws `ERR_ARGUMENT` for what is no {@link Training}, which `prepare` of the system `name` must give */
 export function checkTraining(training: unknown, name: string): asserts training is Training {
   const of = (key: string) => `${key} of what prepare of the system ${name} gives`;
-  if (typeof training !== 'object' || training === null) throw argumentError(of('type'), 'an object', training);
+  checkOptions(`what prepare of the system ${name} gives`, training as Training, members);
   const { graph, batch, heldOut, finish, rounds, ...others } = training as Partial<Training>;
   checkObject(of('graph'), graph);
   if (!Array.isArray(graph!.nodes)) throw argumentError(of('graph'), 'a Graph', graph);

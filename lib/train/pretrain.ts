@@ -44,7 +44,7 @@ export interface ResumeOptions extends Surroundings, RunLength {
 export async function* pretrain(options: PretrainOptions): AsyncGenerator<Step, void> {
   checkOptions('options', options, pretrainOptions);
   checkSurroundings(options);
-  const task = await loadTasks(options.task ?? 'contrastive');
+  const task = await loadTasks(options.task === undefined ? 'contrastive' : options.task);
   const from = options.from === undefined ? undefined : await startingPoint(options.from);
   const config = pretrainingConfig({ ...options, task, from });
   const modules = modulesOf(options.task, task);

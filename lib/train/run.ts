@@ -1,7 +1,7 @@
 // A run of any system: recordings and a configuration in, a folder with a model out. The folder is locked, features are
 // computed once and kept, and what is interrupted goes on with the same bits.
 import { createHash } from 'node:crypto';
-import { mkdir, rmdir } from 'node:fs/promises';
+import { mkdir, rmdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Arrays } from '../engine/network.js';
 import { type BuiltFeatureStore, buildFeatureStore, type FeatureStoreOptions } from '../features/feature-build.js';
@@ -352,8 +352,16 @@ async function* train(
       ...{ out, step: progress.step, signal: around.signal },
       provenance: { ...named(system), ...provenance(config, facts), ...counted(ranks), steps: progress.step },
     });
+    await checkWritten(out, model, system.name);
     await log('finished', { model, results, ...details });
   });
+}
+
+/** Throws `ERR_ARGUMENT` unless `finish` of a system has written the model that it names. */
+async function checkWritten(out: string, model: unknown, system = 'audio2vec'): Promise<void> {
+  const found = typeof model === 'string' && (await stat(join(out, model)).catch(() => undefined));
+  if (!found)
+    throw argumentError(`model that finish of the system ${system} gives`, `a file that it wrote into ${out}`, model);
 }
 
 /** What the model file says about its making: nothing of the clock or of this machine, so that equal runs make equal

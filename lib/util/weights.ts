@@ -1,4 +1,5 @@
 // Weights by name in a safetensors file, with what they mean in its metadata: what clients and a server pass around.
+import { checkObject } from './arguments.js';
 import { Audio2VecError, argumentError } from './errors.js';
 import { readSafetensors, type Tensor, writeSafetensors } from './safetensors.js';
 
@@ -40,6 +41,7 @@ export async function writeWeights(
     }
     tensors.set(name, { shape, data: data instanceof Float32Array ? data : Float32Array.from(data) });
   }
+  checkObject('about', about);
   const metadata = Object.entries(about).map(([key, value]) => {
     try {
       return [key, JSON.stringify(value)];

@@ -237,6 +237,7 @@ describe('an operator that was added', () => {
       { op: '' },
       operator('x1', { forward: 5 as never }),
       operator('x2', { emit: undefined }),
+      operator('x3', { planer: true } as never),
     ])
       expect(() => addOperator(entry as never)).toThrow(expect.objectContaining({ code: 'ERR_ARGUMENT' }));
   });

@@ -1,5 +1,5 @@
 // The operators: those that are planned from what their entries say, and those with planners of their own.
-import { checkObject } from '../../util/arguments.js';
+import { checkOptions } from '../../util/arguments.js';
 import { argumentError } from '../../util/errors.js';
 import type { Operator, OperatorFacts, OwnNode, OwnOperator } from '../operator.js';
 import { add, batchNorm, conv, dense, globalMaxPool, maxPool, reshape, select } from './layers.js';
@@ -43,10 +43,16 @@ export function factsOf(node: { op: string }): OperatorFacts | undefined {
   return all.get(node.op);
 }
 
+const members = [
+  ...(['op', 'summary', 'title', 'forward', 'backward', 'emit', 'transposed', 'folded'] as const),
+  ...(['multiplies', 'moves', 'chooses', 'indices', 'trainingOnly', 'recomputed', 'overInput', 'planar'] as const),
+] satisfies (keyof OwnOperator)[];
+
 /** Adds one to those of the package, for as long as the process lives; nodes of it come from a class of one's own that
- * extends `Graph`. Throws `ERR_ARGUMENT` if there is one of that name. */
+ * extends `Graph`. Throws `ERR_ARGUMENT` if there is one of that name, or for members that are wrong
+ * or unknown. */
 export function addOperator<N extends OwnNode>(operator: OwnOperator<N>): void {
-  checkObject('operator', operator);
+  checkOptions('operator', operator, members);
   const { op, summary } = operator;
   if (typeof op !== 'string' || op === '') throw argumentError('op', 'a name', op);
   if (typeof summary !== 'string')
