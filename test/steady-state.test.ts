@@ -65,10 +65,9 @@ describe.skipIf(!glibc || emulated)(
       const rounds = await measureRounds('train', task, at('small'), at(task));
       for (const round of rounds) expect(round).toMatchObject({ ...none, buffers: expect.any(Number) });
       // What a step allocated, it would in every round. Writing the log, once a second, takes a buffer, which may come or
-      // go later; on a slow machine every round has one.
-      const unlogged = rounds.some(({ logged }) => logged === 0);
+      // go in a later round, also one that wrote none; on a slow machine every round has one.
       const inLog = Math.max(...rounds.map(({ logged }) => logged));
-      expect(Math.min(...rounds.map(({ buffers }) => buffers))).toBeLessThanOrEqual(unlogged ? 0 : 2 * inLog);
+      expect(Math.min(...rounds.map(({ buffers }) => buffers))).toBeLessThanOrEqual(2 * inLog);
       // Promises, the step's report, the examples drawn: small objects that die young, 52 to 77 kB of them, as the compiler
       // has got on. The slices of a step alone would be 512 kB.
       expect(leastHeap(rounds) / 10).toBeLessThan(96 * 1024);
