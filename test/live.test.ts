@@ -75,6 +75,10 @@ describe('PCM that comes in chunks', () => {
     const more = Buffer.concat([wavFile({ data }), Buffer.from('LIST'), Buffer.alloc(400, 99)]);
     expect(await gathered(streamPcm([more]))).toEqual(new Float32Array(await readAudio(wavFile({ data }))));
     await expect(gathered(streamPcm([wavFile({ tag: 0x11, bits: 4, data })]))).rejects.toThrow(/IMA ADPCM/);
+    for (const nothing of [undefined, null, 5, {}]) {
+      const wrong = { code: 'ERR_ARGUMENT', message: expect.stringContaining('source must be an (async) iterable') };
+      await expect(gathered(streamPcm(nothing as never))).rejects.toMatchObject(wrong);
+    }
   });
 
   it('is given out as soon as it is decided, and nothing is held back but what the filter needs', async () => {

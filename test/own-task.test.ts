@@ -84,7 +84,7 @@ describe('pretraining', () => {
     expect(config.taskModules).toEqual({ 'slice-order': module });
     expect(Object.keys(losses)).toEqual(expect.arrayContaining(['contrastive', 'slice-order']));
     const { out } = o;
-    await expect(collect(resumePretraining({ corpus, out }))).rejects.toThrow(argument(`--task ${module}`));
+    await expect(collect(resumePretraining({ corpus, out }))).rejects.toThrow(argument(`--task '${module}'`));
     // Weights and options are those that the run began with; others are refused.
     const go = (task: PretrainOptions['task']) => expect(collect(resumePretraining({ corpus, out, task }))).rejects;
     const kept = 'keeps the tasks that it began with \\(contrastive\\+slice-order\\(gap=4,hidden=8\\):0\\.5\\)';
@@ -127,6 +127,43 @@ describe('pretraining', () => {
       sample: (_, { start, frames }) => ({ slices: [start, start + frames - 15], target: [1] }),
     };
     await expect(collect(pretrain(options({ task: next })))).rejects.toThrow(argument('within the clip'));
+    for (const value of [Number.NaN, Number.POSITIVE_INFINITY, '1', undefined]) {
+      const task: Task = {
+        ...sliceOrder,
+        sample: (_, { start: s }) => ({ slices: [s, s + 16], target: [value as number] }),
+      };
+      const which = /target\[0\] that sample\(\) of the task slice-order draws must be a finite number/;
+      await expect(collect(pretrain(options({ task })))).rejects.toThrow(argument(which));
+    }
+  });
+
+  test('a task that fails on the way leaves a checkpoint from before, and the run goes on with a mended one', async () => {
+    let examples = 0;
+    const failing: Task = {
+      ...sliceOrder,
+      sample(...args) {
+        if (examples++ === 5 * 8 + 3) throw new Error('out of luck');
+        return sliceOrder.sample(...args);
+      },
+    };
+    const o = options({ task: failing, heldOut: 0 });
+    await expect(collect(pretrain(o))).rejects.toThrow('out of luck');
+    expect((await readRunLog(o.out)).step).toBe(5);
+    const rest = await collect(resumePretraining({ corpus, out: o.out, task: sliceOrder }));
+    const undisturbed = await collect(pretrain(options({ task: sliceOrder, heldOut: 0 })));
+    expect(rest.map((s) => s.loss)).toEqual(undisturbed.slice(5).map((s) => s.loss));
+  });
+
+  test('of several tasks that are not there all are asked for', async () => {
+    const two = ['one', 'two'].map((name) => join(folder, `${name}.mjs`));
+    const source = await readFile(module, 'utf8');
+    for (const [i, file] of two.entries()) await writeFile(file, source.replace("'slice-order'", `'order-${i}'`));
+    const { out, ...o } = options({ task: two.join('+'), steps: 1 });
+    await collect(pretrain({ ...o, out }));
+    const go = (task?: string) => collect(resumePretraining({ corpus, out, task, steps: 2 }));
+    for (const given of [undefined, ...two])
+      await expect(go(given)).rejects.toThrow(argument(`--task '${two.join('\\+')}'`));
+    expect(await go(two.join('+'))).toHaveLength(1);
   });
 
   test('values that are not one probability get no references that suit only one', async () => {
@@ -227,6 +264,13 @@ describe('what is given as a task', () => {
         return z;
       }),
     ).toThrow(argument('appends an input named'));
+    const more: Task['head'] = (g, z, c) => {
+      g.input('more', [1]);
+      return sliceOrder.head(g, z, c);
+    };
+    expect(graph(more)).toThrow(
+      argument('task slice-order must be a function that appends no other input, got "more"'),
+    );
   });
 
   test('paths of modules are read with weights and options, and written by the name of their task', async () => {

@@ -192,6 +192,25 @@ test('what is wrong is told by name', async () => {
   await expect(whole({ finish }, 'unwritten')).rejects.toThrow(/a file that it wrote into .*nothing\.safetensors/);
   const resume = resumeTraining({ corpus, out: join(folder, 'whole') }).next();
   await expect(resume).rejects.toThrow(/system must be/);
+  for (const system of ['pitch', { ...squeeze, name: 'mine' }]) {
+    const other = resumeTraining({ system, corpus, out: join(folder, 'whole'), steps: 20 }).next();
+    await expect(other).rejects.toThrow(/system must be squeeze, as that of the run in .*, got "(pitch|mine)"/);
+  }
+  for (const checkpointSeconds of [Number.NaN, 'x', -1] as number[]) {
+    await expect(run({ system: squeeze, checkpointSeconds })).rejects.toThrow(
+      /checkpointSeconds must be a number from 0/,
+    );
+  }
+  await expect(run({ system: { ...squeeze, configure: () => undefined } })).rejects.toThrow(
+    /configure of the system squeeze/,
+  );
+  const gives = (name: string, value: unknown) => whole({ [name]: async () => value }, `${name}-${String(value)}`);
+  await expect(gives('finish', undefined)).rejects.toThrow(/what finish of the system squeeze gives must be an object/);
+  await expect(gives('step', undefined)).rejects.toThrow(/loss of what step of the training gives must be a number/);
+  await expect(gives('step', { loss: 1 })).rejects.toThrow(/parts of what step/);
+  await expect(whole({ getState: () => 5 }, 'stateless')).rejects.toThrow(
+    /what getState of the training gives must be a Map/,
+  );
 });
 
 test('stopped before its first step there is nothing to continue, and it can be begun anew', async () => {

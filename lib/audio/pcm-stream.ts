@@ -135,6 +135,8 @@ export async function* streamPcm(
   options: PcmOptions = {},
 ): AsyncGenerator<Float32Array, void, undefined> {
   const pcm = new PcmStream(options);
+  const { [Symbol.asyncIterator]: later, [Symbol.iterator]: now } = Object(source);
+  if (typeof (later ?? now) !== 'function') throw argumentError('source', 'an (async) iterable of chunks', source);
   for await (const chunk of source) {
     options.signal?.throwIfAborted();
     const samples = await pcm.push(chunk);

@@ -7,7 +7,7 @@ import { factsOf } from '../graph/operators/index.js';
 import { native } from '../native/addon.js';
 import type { Plan } from '../native/plan.js';
 import type { NativeFeatureStore, NativeFrames, NativeInput } from '../native/types.js';
-import { checkInteger, checkObject, checkOptions, lengthOf } from '../util/arguments.js';
+import { checkFinite, checkInteger, checkObject, checkOptions, lengthOf } from '../util/arguments.js';
 import { argumentError } from '../util/errors.js';
 import { type Augmentation, nativeAugmentation } from './augmentation.js';
 import type { NumberArray, Staging } from './staging.js';
@@ -79,9 +79,14 @@ export function gatheringOf(nodes: readonly Node[], { inputs = {}, ...usual }: S
   const source = (label: string, { store = usual.store, mean, std }: Partial<InputSource>): Source => {
     if (store !== undefined) checkStore(`store${label}`, store);
     for (const [key, values] of Object.entries({ mean, std })) {
-      if (values === undefined || values instanceof Float32Array) continue;
-      throw argumentError(`${key}${label}`, 'a Float32Array', values);
+      if (values === undefined) continue;
+      if (!(values instanceof Float32Array && lengthOf(values) > 0)) {
+        throw argumentError(`${key}${label}`, 'a Float32Array with a value for each band', values);
+      }
+      checkFinite(`${key}${label}`, values);
     }
+    const flat = std?.findIndex((s) => !(s > 0)) ?? -1;
+    if (flat >= 0) throw argumentError(`std${label}[${flat}]`, 'positive', std![flat]);
     return { store, mean: mean?.slice(), inverseStd: std?.map((s) => 1 / s) };
   };
   const own = Object.entries(inputs).map(([name, given]) => {

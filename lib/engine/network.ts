@@ -194,7 +194,8 @@ export class Network {
    * clipped, with noise …), and running statistics by those of its batch, if it went by them. The two calls do what {@link step} does, to
    * the bit.
    * @throws `ERR_ARGUMENT` unless `gradients` has an array of the right size for every trainable parameter and no others,
-   *   `ERR_DIVERGED` for values, or a last loss, that are not finite */
+   *   `ERR_DIVERGED` for values, or a last loss, that are not finite; gradients that are not given are not looked at, and
+   *   may overflow where the loss does not (inputs beyond 1e20 or so) */
   async update(optimiser: Optimiser, gradients?: Arrays): Promise<void> {
     this.checkFree();
     if (!this.plans.trained) throw argumentError('update', 'called after lossAndGradients', 'before it');
@@ -214,6 +215,7 @@ export class Network {
   /** The value of a node for each example, `[examples, rows, ...shape]`, in inference mode (running statistics).
    * @param out an array of that size to fill and return; default: a new one */
   async forward(batch: Batch, node: string, out?: Float32Array): Promise<Float32Array> {
+    namesOf('node', [node]);
     const values = await this.outputs(batch, [node], out && { [node]: out });
     return values[node]!;
   }

@@ -1,10 +1,12 @@
 // The training loop, the same for every task: take a step, measure now and then, save now and then, stop well.
+import { checkArrays } from '../engine/arrays.js';
 import type { Batch, Losses } from '../engine/network.js';
 import { learningRate } from '../systems/learning-rate.js';
 import type { RunConfig } from '../systems/run-config.js';
 import type { Training, Warning } from '../systems/system.js';
 import type { TrainableNetwork } from '../systems/trainable-network.js';
-import { Audio2VecError } from '../util/errors.js';
+import { checkObject } from '../util/arguments.js';
+import { Audio2VecError, argumentError } from '../util/errors.js';
 import type { Checkpoint } from './checkpoint.js';
 import { type HeldOutPoint, record } from './history.js';
 
@@ -37,6 +39,8 @@ export interface LoopOptions {
    * error. */
   save(): Promise<void>;
   saveEvery: number;
+  /** Whether other processes train along, all of which must save at a time. */
+  together?: boolean;
   signal?: AbortSignal;
   /** What to tell a user whose run was interrupted: what became of it and how to go on. */
   whenInterrupted: string;
@@ -59,7 +63,9 @@ export async function* trainLoop(o: LoopOptions): AsyncGenerator<Step, void> {
   let failed = false;
   const save = async () => {
     progress.state = network.getState();
-    progress.extra = training.getState?.();
+    const extra = training.getState?.();
+    if (extra !== undefined) checkArrays('what getState of the training gives', extra);
+    progress.extra = extra;
     await o.save();
     savedAt = now();
     unsaved = false;
@@ -71,8 +77,13 @@ export async function* trainLoop(o: LoopOptions): AsyncGenerator<Step, void> {
   try {
     let next: Batch | undefined;
     let used: Batch | undefined;
+    let undrawn: PromiseRejectedResult | undefined;
     while (progress.step < (progress.steps ?? Number.POSITIVE_INFINITY)) {
       if (signal?.aborted) break;
+      if (undrawn) {
+        if (!o.together) await save(); // the steps before are as they should be
+        throw undrawn.reason;
+      }
       const { step } = progress;
       if (beginsRound(step)) {
         if (unsaved) await save();
@@ -93,8 +104,12 @@ export async function* trainLoop(o: LoopOptions): AsyncGenerator<Step, void> {
       const drawing = Promise.resolve().then(() =>
         beginsRound(step + 1) ? undefined : training.batch(step + 1, progress.steps, free),
       );
-      const [losses, following] = await Promise.all([running, drawing]);
-      [next, used] = [following, batch];
+      const [taken, drawn] = await Promise.allSettled([running, drawing]);
+      if (taken.status === 'rejected') throw taken.reason;
+      const losses = taken.value;
+      checkLosses(losses);
+      undrawn = drawn.status === 'rejected' ? drawn : undefined;
+      [next, used] = [drawn.status === 'rejected' ? undefined : drawn.value, batch];
       if (![losses.loss, ...Object.values(losses.parts)].every(Number.isFinite)) {
         throw new Audio2VecError(
           'ERR_DIVERGED',
@@ -116,16 +131,16 @@ export async function* trainLoop(o: LoopOptions): AsyncGenerator<Step, void> {
       const found = (point?.measured && training.warnings?.(point.measured, progress.step)) ?? [];
       const warnings = found.filter(({ code }) => !warned.has(code));
       for (const { code } of warnings) warned.add(code);
-      const taken: Step = {
+      const report: Step = {
         ...losses,
         ...position(config, progress, speed),
         learningRate: rate,
         heldOut: point,
         ...(warnings.length > 0 && { warnings }),
       };
-      await o.onStep?.(taken);
+      await o.onStep?.(report);
       if (now() - savedAt >= o.saveEvery * 1000) await save();
-      yield taken;
+      yield report;
     }
   } catch (error) {
     failed = true; // the network may be anywhere between two steps: the last checkpoint is the better one
@@ -137,6 +152,13 @@ export async function* trainLoop(o: LoopOptions): AsyncGenerator<Step, void> {
     const message = `Interrupted after step ${progress.step}. ${o.whenInterrupted}`;
     throw Object.assign(new DOMException(message, 'AbortError'), { cause: signal?.reason });
   }
+}
+
+/** @throws `ERR_ARGUMENT` for what `step` of a system's training gives, unless these are losses */
+function checkLosses(losses: unknown): void {
+  const { loss, parts } = (losses ?? {}) as Partial<Losses>;
+  if (typeof loss !== 'number') throw argumentError('loss of what step of the training gives', 'a number', loss);
+  checkObject('parts of what step of the training gives', parts);
 }
 
 /** Held-out losses and what else the system measures; undefined if it measures nothing. */

@@ -15,8 +15,9 @@ import { sharedTraining, shareOf } from '../parallel/share.js';
 import { checkTraining } from '../systems/check-system.js';
 import { checkRunConfig, type RunConfig } from '../systems/run-config.js';
 import { runFiles } from '../systems/run-files.js';
-import type { Corpus, System, Training, Warning } from '../systems/system.js';
+import type { Corpus, Finished, System, Training, Warning } from '../systems/system.js';
 import { type NetworkFactory, nativeNetwork, type TrainableNetwork } from '../systems/trainable-network.js';
+import { checkBoolean, checkFunction, checkNumber, checkObject } from '../util/arguments.js';
 import { Audio2VecError, argumentError } from '../util/errors.js';
 import { removeLeftovers } from '../util/leftovers.js';
 import { pathExists, readWholeFile } from '../util/read-file.js';
@@ -59,12 +60,19 @@ export const surroundings: readonly (keyof Surroundings)[] = [
 ];
 
 /** Throws `ERR_ARGUMENT` for a corpus or a folder that cannot be one. */
-export function checkSurroundings({ corpus, out }: Surroundings): void {
+export function checkSurroundings({ corpus, out, ...others }: Surroundings): void {
   const isStore = typeof corpus === 'object' && corpus !== null && 'clipStarts' in corpus && 'mean' in corpus;
   if (!isStore && (typeof corpus !== 'string' || corpus === '')) {
     throw argumentError('corpus', 'a folder of recordings or a feature store', corpus);
   }
   if (typeof out !== 'string' || out === '') throw argumentError('out', 'a folder for the run', out);
+  const { checkpointSeconds, tensorboard, ranks } = others;
+  if (checkpointSeconds !== undefined) checkNumber('checkpointSeconds', checkpointSeconds, 0);
+  if (tensorboard !== undefined) checkBoolean('tensorboard', tensorboard);
+  for (const key of ['onFile', 'onCorpus', 'createNetwork'] as const) {
+    if (others[key] !== undefined) checkFunction(key, others[key]);
+  }
+  if (ranks !== undefined) checkObject('ranks', ranks);
 }
 
 /** What a checkpoint remembers of its run. */
@@ -331,6 +339,7 @@ async function* train(
         await log(signal?.aborted ? 'interrupted' : 'running');
       },
       saveEvery: around.checkpointSeconds ?? 60,
+      together: common !== undefined,
       whenInterrupted: `It is saved. Continue with ${resumeHint}, or add --resume to the command.`,
     });
     const first = warning && (await loop.next());
@@ -348,20 +357,24 @@ async function* train(
   }
   ended = performance.now();
   await onFirst(ranks, async () => {
-    const { model, results, details } = await training.finish(own, {
+    const finished: unknown = await training.finish(own, {
       ...{ out, step: progress.step, signal: around.signal },
       provenance: { ...named(system), ...provenance(config, facts), ...counted(ranks), steps: progress.step },
     });
-    await checkWritten(out, model, system.name);
+    const { model, results, details } = await checkFinished(out, finished, system.name);
     await log('finished', { model, results, ...details });
   });
 }
 
-/** Throws `ERR_ARGUMENT` unless `finish` of a system has written the model that it names. */
-async function checkWritten(out: string, model: unknown, system = 'audio2vec'): Promise<void> {
+/** Throws `ERR_ARGUMENT` unless `finish` of a system says what came of it and has written the model that it names. */
+async function checkFinished(out: string, finished: unknown, system = 'audio2vec'): Promise<Finished> {
+  const of = `what finish of the system ${system} gives`;
+  checkObject(of, finished);
+  const { model, results } = finished as Partial<Finished>;
+  checkObject(`results of ${of}`, results);
   const found = typeof model === 'string' && (await stat(join(out, model)).catch(() => undefined));
-  if (!found)
-    throw argumentError(`model that finish of the system ${system} gives`, `a file that it wrote into ${out}`, model);
+  if (!found) throw argumentError(`model of ${of}`, `a file that it wrote into ${out}`, model);
+  return finished as Finished;
 }
 
 /** What the model file says about its making: nothing of the clock or of this machine, so that equal runs make equal

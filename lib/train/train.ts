@@ -17,8 +17,8 @@ export interface TrainOptions<O extends RunOptions = RunOptions> extends Surroun
 }
 
 export interface ResumeTrainingOptions extends Surroundings, RunLength {
-  /** Needed by a run of a system of your own. */
-  system?: System;
+  /** That of the run; needed where it is one of your own. */
+  system?: string | System;
 }
 
 /** Trains a system on recordings, yielding after every step.
@@ -33,23 +33,30 @@ export async function* train<O extends RunOptions>(options: TrainOptions<O>): As
   const system: System = typeof options.system === 'string' ? await loadSystem(options.system) : options.system;
   checkSystem(system);
   if (options.options !== undefined) checkObject('options.options', options.options);
-  yield* startRun(system, system.configure(options.options ?? {}), options, resumeHint(options.out));
+  const config = system.configure(options.options ?? {});
+  checkObject(`what configure of the system ${system.name} gives`, config);
+  yield* startRun(system, config, options, resumeHint(options.out));
 }
 
 /** Continues the run in `out` where its checkpoint stands. The result has the same bits as if it had never stopped.
- * Throws as {@link train} does; also `ERR_FILE` if there is no checkpoint and `ERR_DATASET` if the corpus is not the one
- * the run began with. */
+ * Throws as {@link train} does; also `ERR_FILE` if there is no checkpoint, `ERR_DATASET` if the corpus is not the one
+ * the run began with, and `ERR_ARGUMENT` if `system` is another. */
 export async function* resumeTraining(options: ResumeTrainingOptions): AsyncGenerator<Step, void> {
   checkOptions('options', options, [...surroundings, 'system', 'steps', 'minutes', 'threads']);
   checkSurroundings(options);
+  const { system, out } = options;
+  if (system !== undefined && typeof system !== 'string') checkSystem(system);
+  const given = typeof system === 'string' ? system : system?.name;
   const systemOf: Parameters<typeof resumeRun>[0] = async ({ system: name }, file) => {
     if (name === undefined) {
       const how = 'continue it with resumePretraining, or `audio2vec pretrain --resume`';
       throw new Audio2VecError('ERR_MODEL_FORMAT', `${file} is the checkpoint of an audio2vec run: ${how}.`);
     }
-    return options.system?.name === name ? options.system : loadSystem(name);
+    if (given !== undefined && given !== name)
+      throw argumentError('system', `${name}, as that of the run in ${out}`, given);
+    return typeof system === 'object' ? system : loadSystem(name);
   };
-  yield* resumeRun(systemOf, options, resumeHint(options.out));
+  yield* resumeRun(systemOf, options, resumeHint(out));
 }
 
 /** The system of this package of that name; `ERR_ARGUMENT` lists the names there are. */

@@ -168,6 +168,7 @@ describe('an operator that was added', () => {
     'operand-that-is-not-there': [{ forward: () => [{ step: 'mul', x: 0, b: 1 }] }],
     'field-of-plans': [{ forward: () => [{ step: 'scale', x: 0, fields: { conv: 7 } }] }],
     'constant-that-is-none': [{ forward: () => [{ step: 'scale', x: 0, fields: { number: Number.NaN } }] }],
+    'constants-misspelt': [{ forward: () => [{ step: 'scale', x: 0, field: { number: 2 } } as never] }],
     'channels-beyond': [{ forward: () => [{ step: 'channels', x: 0, fields: { first: 2, count: 3 } }] }],
     'negative-channel': [{ forward: () => [{ step: 'channels', x: 0, fields: { first: -1, count: 3 } }] }],
     'no-window': [{ forward: () => [{ step: 'window_max', x: 0, fields: { kt: 0, kf: 1 } }] }],
@@ -238,6 +239,12 @@ describe('an operator that was added', () => {
       operator('x1', { forward: 5 as never }),
       operator('x2', { emit: undefined }),
       operator('x3', { planer: true } as never),
+      operator('x4', { trainingOnly: 'a' } as never),
+      operator('x5', { moves: 'z' } as never),
+      operator('x6', { indices: 5 } as never),
+      operator('x7', { indices: { operand: 0, what: 'frames', range: 5 } } as never),
+      operator('x8', { indices: { operand: -1, what: 'frames', range: () => [0, 1] } } as never),
+      operator('x9', { folded: true } as never),
     ])
       expect(() => addOperator(entry as never)).toThrow(expect.objectContaining({ code: 'ERR_ARGUMENT' }));
   });

@@ -44,4 +44,18 @@ it('sources that do not fit are refused', async () => {
   await expect(all.forward(batch, 'spectrum')).rejects.toThrow(refused(/source of cqt/));
   const short = new Network(graph(), { maxExamples: 1, threads: 1, ...mel, inputs: { cqt: { ...cqt, std: mel.std } } });
   await expect(short.forward(batch, 'spectrum')).rejects.toThrow(refused(/source of cqt/));
+  for (const [key, value] of [
+    ['mean', Number.NaN],
+    ['std', 0],
+    ['std', -1],
+    ['std', Number.POSITIVE_INFINITY],
+  ] as const) {
+    const wrong = { ...mel, [key]: mel[key].map((v, i) => (i === 2 ? value : v)) };
+    expect(() => new Network(graph(), { maxExamples: 1, ...wrong })).toThrow(
+      refused(new RegExp(`^${key}\\[2\\] must`)),
+    );
+  }
+  const detached = { ...mel, mean: mel.mean.slice() };
+  structuredClone(detached.mean, { transfer: [detached.mean.buffer] });
+  expect(() => new Network(graph(), { maxExamples: 1, ...detached })).toThrow(refused(/^mean must be a Float32Array/));
 });

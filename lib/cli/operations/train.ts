@@ -52,7 +52,7 @@ async function trainOn(
   };
   const { steps: total, minutes } = options as { steps?: number; minutes?: number };
   const steps = resume
-    ? resumeTraining({ ...around, steps: total, minutes, threads })
+    ? resumeTraining({ ...around, system, steps: total, minutes, threads })
     : start({ ...around, system, options: { ...options, threads } });
   for await (const step of steps) onStep(step);
   if (ranks && ranks.rank > 0) return undefined;

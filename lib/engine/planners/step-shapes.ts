@@ -134,6 +134,7 @@ function unplannable({ op, name }: EngineNode, why: string): Audio2VecError {
   return new Audio2VecError('ERR_GRAPH', `The operator ${op} of ${name} cannot be planned: ${why}.`);
 }
 
+const members = ['step', 'x', 'b', 'g', 'fields', 'scalar'];
 const whole = ['first', 'count', 'kt', 'kf', 'strideT', 'strideF', 'padT', 'padF'];
 const usual: Readonly<Record<string, number>> = { kt: 1, kf: 1, strideT: 1, strideF: 1 };
 
@@ -152,6 +153,8 @@ export function checkStep(
   if (typeof use?.step !== 'string' || !Object.hasOwn(steps, use.step)) {
     throw wrong(`it has a step ${JSON.stringify(use?.step)}, and there are ${Object.keys(steps).join(', ')}`);
   }
+  const unknown = Object.keys(use).find((key) => !members.includes(key));
+  if (unknown !== undefined) throw wrong(`its step ${use.step} has ${unknown}, and there are ${members.join(', ')}`);
   const rules = steps[use.step]!;
   const operands: Partial<Record<'x' | 'b' | 'g', Value>> = {};
   for (const key of ['x', 'b', 'g'] as const) {

@@ -1,5 +1,5 @@
 // The operators: those that are planned from what their entries say, and those with planners of their own.
-import { checkOptions } from '../../util/arguments.js';
+import { checkBoolean, checkFunction, checkInteger, checkOneOf, checkOptions } from '../../util/arguments.js';
 import { argumentError } from '../../util/errors.js';
 import type { Operator, OperatorFacts, OwnNode, OwnOperator } from '../operator.js';
 import { add, batchNorm, conv, dense, globalMaxPool, maxPool, reshape, select } from './layers.js';
@@ -59,6 +59,19 @@ export function addOperator<N extends OwnNode>(operator: OwnOperator<N>): void {
     throw argumentError(`summary of ${op}`, 'a line that says what it computes', summary);
   for (const key of ['forward', 'backward', 'emit'] as const) {
     if (typeof operator[key] !== 'function') throw argumentError(`${key} of ${op}`, 'a function', operator[key]);
+  }
+  for (const key of ['title', 'transposed', 'folded'] as const) {
+    if (operator[key] !== undefined) checkFunction(`${key} of ${op}`, operator[key]);
+  }
+  for (const key of ['multiplies', 'chooses', 'trainingOnly', 'recomputed', 'overInput', 'planar'] as const) {
+    if (operator[key] !== undefined) checkBoolean(`${key} of ${op}`, operator[key]);
+  }
+  const { moves, indices } = operator;
+  if (moves !== undefined) checkOneOf(`moves of ${op}`, moves, ['first', 'all']);
+  if (indices !== undefined) {
+    checkOptions(`indices of ${op}`, indices, ['operand', 'what', 'range']);
+    checkInteger(`operand of the indices of ${op}`, indices.operand, 0, 255);
+    checkFunction(`range of the indices of ${op}`, indices.range);
   }
   if (all.has(op) || op === 'input' || op === 'loss') throw argumentError('op', 'a name that no operator has', op);
   planned.set(op, operator as unknown as Operator);

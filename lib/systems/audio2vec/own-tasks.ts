@@ -19,15 +19,20 @@ export function modulesOf(given: Tasks | undefined, loaded: readonly TaskSpec[])
 /** Throws `ERR_ARGUMENT`, which says what to give, unless every task of the run is there. */
 export function checkOwnTasks({ task, taskModules = {} }: PretrainingConfig, own: readonly Task[], out: string): void {
   const known = new Set([...tasks, ...own].map((t) => t.name));
-  for (const { task: name } of parseTasks(task)) {
-    if (typeof name !== 'string' || known.has(name)) continue;
-    const file = taskModules[name];
-    throw new Audio2VecError(
-      'ERR_ARGUMENT',
-      `The run in ${out} was begun with the task "${name}", which is not of this package: give it again, ` +
-        (file ? `--task ${file} or task: ${JSON.stringify(file)}.` : 'resumePretraining({ task: … }).'),
-    );
-  }
+  const missing = parseTasks(task).flatMap(({ task: name }) =>
+    typeof name === 'string' && !known.has(name) ? [name] : [],
+  );
+  if (missing.length === 0) return;
+  // All modules of the run, also those that are there: what is given replaces what was given before.
+  const modules = Object.values(taskModules).join('+');
+  const how = missing.every((name) => taskModules[name])
+    ? `--task '${modules}' or task: ${JSON.stringify(modules)}`
+    : 'resumePretraining({ task: … })';
+  throw new Audio2VecError(
+    'ERR_ARGUMENT',
+    `The run in ${out} was begun with ${missing.map((name) => `the task "${name}"`).join(' and ')}, not of this package: ` +
+      `give again ${how}.`,
+  );
 }
 
 /** Throws `ERR_ARGUMENT` for tasks given to a run that goes on which it does not have, or has with another weight or other

@@ -2,6 +2,7 @@
 // store, and sampling ahead while a step runs changes nothing.
 import type { Batch, BatchInput } from '../../engine/network.js';
 import type { PseudoLabelName } from '../../features/pseudo-labels.js';
+import { checkObject } from '../../util/arguments.js';
 import { argumentError } from '../../util/errors.js';
 import { Random } from '../../util/random.js';
 import { type Clip, ClipDraw } from '../clip-draw.js';
@@ -88,7 +89,9 @@ export class BatchSampler {
   private scalars(index: number, task: number, { choice, prefix }: TaskNodes): [name: string, value: number][] {
     if (!choice.task.scalars) return [];
     const rng = this.root.fork(index).fork(`scalars ${task}`);
-    return Object.entries(choice.task.scalars(rng, index, choice.options)).map(([name, v]) => [`${prefix}${name}`, v]);
+    const values = choice.task.scalars(rng, index, choice.options);
+    checkObject(`what scalars() of the task ${choice.task.name} gives`, values);
+    return Object.entries(values).map(([name, v]) => [`${prefix}${name}`, v]);
   }
 
   private labelOf(label: PseudoLabelName, start: number): number {

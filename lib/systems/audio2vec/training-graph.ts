@@ -50,9 +50,10 @@ export function trainingGraph(config: EncoderConfig, choices: readonly TaskChoic
     const prefix = choices.length === 1 ? '' : `${task.name}.`;
     const count = counts[i]!;
     const rows = count === slices ? z : graph.select(`${prefix}embeddings`, z, from, count);
+    const before = graph.nodes.length;
     const prediction = task.head(graph, rows, { encoder: config, options, prefix, loss: task.name, weight });
     const target = task.target === 'none' ? undefined : `${prefix}target`;
-    checkHead(task, graph, prediction, target);
+    checkHead(task, graph, prediction, { target, before });
     const targets = target ? targetsOf(graph, target, task.target === 'slices') : 0;
     from += count;
     return { choice, prefix, from: from - count, count, target, targets, output: prediction.name, loss: task.name };

@@ -1,6 +1,6 @@
 // The registry of pretext tasks, and how a choice of them is written: "cbow", "cbow+contrastive:0.5",
 // "temporal-gap(maxFrames=720)", "cbow+./my-task.mjs:0.5".
-import { checkOptions as checkNames } from '../../../util/arguments.js';
+import { checkOptions as checkNames, checkObject } from '../../../util/arguments.js';
 import { argumentError } from '../../../util/errors.js';
 import { autoencoder } from './autoencoder.js';
 import { cbow } from './cbow.js';
@@ -53,6 +53,7 @@ export function chooseTasks(given: Tasks, frames: number, own: readonly Task[] =
   const choices = list.map((spec) => {
     checkNames('task', spec, ['task', 'weight', 'options']);
     const { task: named, weight = 1, options: given = {} } = spec;
+    checkObject('options of a task', given);
     const task = typeof named === 'string' ? findTask(named, own) : named;
     checkTask(task);
     const { name } = task;
@@ -125,7 +126,10 @@ function isModule(name: string): boolean {
 export function parseTasks(text: string): TaskSpec[] {
   return text.split('+').map((part) => {
     const match = /^\s*([a-z][a-z0-9-]*|[^()]*?\.[cm]?[jt]s)\s*(?:\(([^()]*)\))?\s*(?::\s*([^\s:]+))?\s*$/.exec(part);
-    if (!match) throw argumentError('task', 'like "cbow" or "cbow+contrastive:0.5"', text);
+    if (!match) {
+      const expected = 'like "cbow" or "cbow+contrastive:0.5" (the path of a module: without "+" and parentheses)';
+      throw argumentError('task', expected, text);
+    }
     const [, task, inside, weight] = match;
     const options: Record<string, number> = {};
     for (const pair of inside?.split(',') ?? []) {
@@ -133,6 +137,7 @@ export function parseTasks(text: string): TaskSpec[] {
       if (!key || !value || rest !== undefined || !Number.isFinite(Number(value))) {
         throw argumentError(`options of ${task}`, 'like (gap=2,past=1)', inside);
       }
+      if (Object.hasOwn(options, key)) throw argumentError(`options of ${task}`, 'given once each', inside);
       options[key] = Number(value);
     }
     return { task: task!, ...(weight !== undefined && { weight: Number(weight) }), options };

@@ -105,8 +105,14 @@ export function checkOptions(task: Task, options: object, frames: number): void 
   count('span', task.span(options, frames), frames, Number.MAX_SAFE_INTEGER);
 }
 
-/** Checks that a head has built what is looked for afterwards: its loss, its `target` and a prediction. */
-export function checkHead(task: Task, graph: Graph, prediction: Ref, target: string | undefined): void {
+/** Checks that a head has built what is looked for afterwards: its loss, its `target` and a prediction, and no other input.
+ * @param before nodes that the graph had without it */
+export function checkHead(
+  task: Task,
+  graph: Graph,
+  prediction: Ref,
+  { target, before }: { target?: string; before: number },
+): void {
   const find = (name: string | undefined) => graph.nodes.find((n) => n.name === name);
   const demand = (fits: boolean, wanted: string, got: unknown) => {
     if (!fits) throw argumentError(`head() of the task ${task.name}`, wanted, got);
@@ -114,12 +120,16 @@ export function checkHead(task: Task, graph: Graph, prediction: Ref, target: str
   demand(find(prediction?.name) !== undefined, 'a function that returns a node of the graph', prediction);
   const loss = find(task.name);
   demand(loss?.op === 'loss', 'a function that appends a loss with the name `context.loss`', loss?.op ?? 'none');
-  if (target === undefined) return;
-  const found = find(target);
+  if (target !== undefined) {
+    const found = find(target);
+    const wanted = `a function that appends an input named ${JSON.stringify(target)} (context.prefix + "target")`;
+    demand(found?.op === 'input', wanted, found?.op ?? 'none');
+  }
+  const other = graph.nodes.slice(before).find(({ op, name }) => op === 'input' && name !== target);
   demand(
-    found?.op === 'input',
-    `a function that appends an input named ${JSON.stringify(target)} (context.prefix + "target")`,
-    found?.op ?? 'none',
+    !other,
+    `a function that appends ${target ? 'no other input' : 'no input, as its target is "none"'}`,
+    other?.name,
   );
 }
 
@@ -138,6 +148,12 @@ export function checkExample(
   };
   demand('slices', wanted.count, example?.slices?.length);
   demand('targets', wanted.targets, example.target?.length ?? 0);
+  for (let i = 0; i < wanted.targets; i++) {
+    const value = example.target![i];
+    if (!Number.isFinite(value)) {
+      throw argumentError(`target[${i}] that sample() of the task ${task.name} draws`, 'a finite number', value);
+    }
+  }
   // Called for every example of every batch: without arrays of its own.
   for (let i = 0; i < wanted.count; i++) checkWithin(task, example.slices[i]!, frames, clip, others);
   if (task.target !== 'slices') return;
