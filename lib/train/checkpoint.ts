@@ -26,19 +26,25 @@ export interface Checkpoint {
 const format = 'audio2vec-checkpoint';
 const version = '1';
 
+/** Throws `ERR_DIVERGED`, which names the array, if a value of the state is not finite. */
+export function checkNotDiverged(state: NetworkState, step: number): void {
+  for (const key of ['params', 'm', 'v'] as const) {
+    for (const [name, data] of state[key]) {
+      if (allFinite(data)) continue;
+      const what = key === 'params' ? name : `The optimiser's moment of ${name}`;
+      const message = `${what} is not finite after step ${step}. Start again with a lower learning rate.`;
+      throw new Audio2VecError('ERR_DIVERGED', message);
+    }
+  }
+}
+
 /** Writes a checkpoint (atomic). Throws `ERR_DIVERGED`, and writes nothing, if a value of its state is not finite. */
 export async function saveCheckpoint(file: string, c: Checkpoint, parameters: readonly Parameter[]): Promise<void> {
   const tensors = new Map<string, Tensor>();
   const shapes = new Map(parameters.map((p) => [p.name, p.shape]));
+  checkNotDiverged(c.state, c.step);
   for (const key of ['params', 'm', 'v'] as const) {
     for (const [name, data] of c.state[key]) {
-      if (!allFinite(data)) {
-        const what = key === 'params' ? name : `The optimiser's moment of ${name}`;
-        throw new Audio2VecError(
-          'ERR_DIVERGED',
-          `${what} is not finite after step ${c.step}. Start again with a lower learning rate.`,
-        );
-      }
       tensors.set(`${key}/${name}`, { shape: shapes.get(name) ?? [data.length], data });
     }
   }

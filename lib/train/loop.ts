@@ -7,7 +7,7 @@ import type { Training, Warning } from '../systems/system.js';
 import type { TrainableNetwork } from '../systems/trainable-network.js';
 import { checkObject } from '../util/arguments.js';
 import { Audio2VecError, argumentError } from '../util/errors.js';
-import type { Checkpoint } from './checkpoint.js';
+import { type Checkpoint, checkNotDiverged } from './checkpoint.js';
 import { type HeldOutPoint, record } from './history.js';
 
 /** What a training run yields after every step. */
@@ -167,6 +167,7 @@ async function heldOutPoint(
   { heldOut, measure }: LoopOptions['training'],
   step: number,
 ): Promise<HeldOutPoint | undefined> {
+  checkNotDiverged(network.getState(), step);
   const losses = await evaluateAll(network, heldOut);
   const measured = await measure?.(network);
   return losses || measured ? { step, parts: {}, ...losses, ...(measured && { measured }) } : undefined;
