@@ -11,7 +11,8 @@ export interface Share {
 
 /** How a corpus is cut. To add a way: an entry here. */
 export const splits = {
-  /** A folder, directly below the corpus, goes to one client as a whole: what clients hear differs as much as folders do. */
+  /** A folder goes to one client as a whole, so that what clients hear differs as much as folders do: those directly below the
+   * corpus or, where these are too few, below them, and so on. */
   folder: byFolder,
   /** Each folder is dealt to all clients in proportions drawn from a Dirichlet distribution: α = 0.1 gives nearly each
    * folder to one client, α = 100 hardly differs from a draw. After Hsu et al., Measuring the effects of non-identical data
@@ -24,7 +25,10 @@ type Splitter = (files: readonly string[], clients: number, options: { alpha: nu
 
 /** Clients that come out without recordings are left out. */
 function byFolder(files: readonly string[], clients: number): Share[] {
-  const folders = [...folderMap(files)].sort(([, a], [, b]) => b.length - a.length);
+  const deepest = Math.max(...files.map((file) => file.split('/').length - 1));
+  let depth = 1;
+  while (depth < deepest && folderMap(files, depth).size < clients) depth++;
+  const folders = [...folderMap(files, depth)].sort(([, a], [, b]) => b.length - a.length);
   if (folders.length < clients) {
     const message = `The corpus has ${folders.length} folders: too few to be split by folder between ${clients} clients.`;
     throw new Audio2VecError('ERR_DATASET', message);
@@ -58,10 +62,11 @@ function byDirichlet(files: readonly string[], clients: number, options: Paramet
   return dealt.map((files, i) => ({ name: `client-${i + 1}`, files: files.sort() })).filter((s) => s.files.length > 0);
 }
 
-function folderMap(files: readonly string[]): Map<string, string[]> {
+/** Files by the folder they lie in, at most so many levels below the corpus. */
+function folderMap(files: readonly string[], depth = 1): Map<string, string[]> {
   const folders = new Map<string, string[]>();
   for (const file of files) {
-    const folder = file.includes('/') ? file.slice(0, file.indexOf('/')) : '.';
+    const folder = file.split('/').slice(0, -1).slice(0, depth).join('/') || '.';
     folders.set(folder, [...(folders.get(folder) ?? []), file]);
   }
   return folders;
