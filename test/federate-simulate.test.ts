@@ -51,10 +51,10 @@ describe('a corpus is cut', () => {
     expect(() => splits.folder(files, 4)).toThrow(expect.objectContaining({ code: 'ERR_DATASET' }));
     // Where the folders of the corpus are too few, those below them.
     const nested = ['speech/ann/1', 'speech/ann/2', 'speech/ben/1', 'music/x/1', 'music/x/y/2', 'music/3'];
-    expect(splits.folder(nested, 2).map(({ name }) => name)).toEqual(['music', 'speech']);
+    expect(splits.folder(nested, 2).map(({ name }) => name)).toEqual(['speech', 'music']);
     expect(splits.folder(nested, 4)).toEqual([
-      { name: 'music/x', files: ['music/x/1', 'music/x/y/2'] },
       { name: 'speech/ann', files: ['speech/ann/1', 'speech/ann/2'] },
+      { name: 'music/x', files: ['music/x/1', 'music/x/y/2'] },
       { name: 'speech/ben', files: ['speech/ben/1'] },
       { name: 'music', files: ['music/3'] },
     ]);
