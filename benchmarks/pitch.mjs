@@ -166,12 +166,12 @@ async function ablations(corpus, folder) {
       const out = await mkdtemp(join(tmpdir(), 'audio2vec-pitch-'));
       const { steps, backgrounds } = flags;
       const size = flags['batch-size'] && { batchSize: Number(flags['batch-size']) };
+      const own = { ...bases[objective], ...options };
       const run = {
-        ...bases[objective],
-        ...options,
+        ...own,
         ...size,
         objective,
-        backgrounds,
+        ...(!own.clean && { backgrounds }),
         steps: Number(steps),
         threads: 1,
         seed: 1,

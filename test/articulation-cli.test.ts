@@ -113,6 +113,8 @@ describe('audio2vec articulate', () => {
   it('says before the work that a folder cannot be made, or holds no model', async () => {
     const file = await cli('articulate', at('vowels.wav'), '-o', at('broken.wav'));
     expect(file).toMatchObject({ code: 1, stderr: expect.stringContaining('there is a file of this name') });
+    const meant = await cli('articulate', at('vowels.wav'), '-o', at('vowels.jsonl'));
+    expect(meant).toMatchObject({ code: 2, stderr: expect.stringContaining('--output must be a folder') });
     const none = await cli('articulate', at('vowels.wav'), '--model', folder);
     expect(none).toMatchObject({ code: 1, stderr: expect.stringContaining('train articulation') });
   });

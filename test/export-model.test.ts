@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type ExportModelOptions, exportModel } from '../lib/export/export-model.js';
+import { defaultOutputLimits, type ExportModelOptions, exportModel } from '../lib/export/export-model.js';
 import { loadDeployed } from '../lib/export/model-files.js';
 import { checkFrontEnd } from '../lib/features/front-ends.js';
 import { samplesOf } from '../lib/features/slices.js';
@@ -263,6 +263,18 @@ describe('what can go wrong', () => {
     await expect(exporting).rejects.toMatchObject({ code: 'ERR_PARITY' });
     await expect(exporting).rejects.toThrow(/maxError of sequence is .*, the limit 1e-12/);
     expect((await readdir(folder)).filter((f) => f.startsWith('wrong'))).toEqual(['wrong.rejected.onnx']);
+  });
+
+  it('allows an output that is more sensitive so many times more', async () => {
+    expect(defaultOutputLimits('float32', 'features', { sensitivity: 10 })).toEqual({ maxError: 1e-3 });
+    expect(defaultOutputLimits('float16', 'waveform', { sensitivity: 10 })).toEqual({ relativeError: 0.1 });
+    expect(defaultOutputLimits('float16', 'waveform', { discrete: true, sensitivity: 10 })).toEqual({
+      agreement: 0.99,
+    });
+    const model = sequenceModel();
+    const outputs = model.outputs.map((output) => ({ ...output, sensitivity: 0 }));
+    const refusal = { code: 'ERR_ARGUMENT', message: expect.stringContaining('sensitivity of') };
+    await expect(exportModel(at('s.onnx'), { ...model, outputs })).rejects.toMatchObject(refusal);
   });
 
   it('stops when told to', async () => {

@@ -1,5 +1,5 @@
 // `audio2vec pitch` with the real operations behind it.
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -152,4 +152,41 @@ it('says what is wrong', async () => {
   expect(await wrong(clips, '--threshold', '2')).toBe(exitCodes.usage);
   expect(await wrong(clips, '--plot', 'a.gif')).toBe(exitCodes.usage);
   expect(await wrong(clips, '--model', join(clips, 'a.wav'))).toBe(exitCodes.error);
+});
+
+it('makes no folder of what was meant as a file, and none in the place of one', async () => {
+  const a = join(clips, 'a.wav');
+  for (const name of ['x.txt', 'song.json']) {
+    const { code, stderr } = await cli('pitch', a, '-o', join(home, name));
+    expect([code, stderr]).toEqual([
+      exitCodes.usage,
+      expect.stringContaining('a name ending in .csv or .npy or .jsonl'),
+    ]);
+  }
+  const { code, stderr } = await cli('pitch', a, '-o', join(clips, 'c.wav'));
+  expect([code, stderr]).toEqual([exitCodes.error, expect.stringMatching(/ERR_FILE.*there is a file of this name/)]);
+  expect(await readdir(home)).not.toEqual(expect.arrayContaining(['x.txt']));
+  // A folder that is there, or has / behind its name, is one whatever its name.
+  const dotted = join(home, 'v1.csv');
+  for (const name of [`${dotted}/`, dotted]) {
+    expect((await cli('pitch', a, '-o', name)).code).toBe(exitCodes.ok);
+    expect(await readdir(dotted)).toEqual(['a.wav.f0.csv']);
+  }
+});
+
+it('refuses notes where there is no room for them', async () => {
+  for (const where of [[join(home, 'n.npy')], [join(home, 'n'), '--format', 'npy']]) {
+    const { code, stderr } = await cli('pitch', join(clips, 'a.wav'), '--notes', '-o', ...where);
+    expect([code, stderr]).toEqual([exitCodes.usage, expect.stringContaining('--notes')]);
+  }
+});
+
+it('names the file and the command of a folder without a model', async () => {
+  const { code, stderr } = await cli('pitch', join(clips, 'a.wav'), '--model', clips);
+  expect([code, stderr]).toEqual([exitCodes.error, expect.stringContaining(`${clips} holds no pitch.safetensors.`)]);
+  expect(stderr).toContain('audio2vec train pitch');
+  const run = join(home, 'run');
+  await mkdir(run);
+  await copyFile(join(import.meta.dirname, '..', 'models', 'pitch.safetensors'), join(run, 'pitch.safetensors'));
+  expect((await cli('pitch', join(clips, 'a.wav'), '--model', run)).code).toBe(exitCodes.ok);
 });

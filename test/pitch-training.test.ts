@@ -231,14 +231,18 @@ it('options that are wrong are named', () => {
     [{ objective: 'spice', tones: 0 }, /tones must be left out with the objective spice: it belongs to pesto/],
     [{ objective: 'spice', without: 'shift' }, /without must be left out/],
     [{ clean: 1 as unknown as boolean }, /clean/],
+    [{ clean: true, backgrounds: 'noises' }, /backgrounds must be left out with clean/],
     [{ frontEnd: { bins: 5000 } }, /bins/],
   ];
   for (const [options, message] of wrong) expect(() => pitchConfig(options)).toThrow(message);
 });
 
-it('a corpus without a recording that is long enough is refused', async () => {
+it.each([
+  ['without a recording that is long enough', new Float32Array(3000).fill(0.1), /No recording is as long as/],
+  ['of digital silence', new Float32Array(3 * RATE), /digital silence/],
+])('a corpus %s is refused', async (_, samples, message) => {
   const short = await mkdtemp(join(tmpdir(), 'audio2vec-pitch-short-'));
-  await writeWav(join(short, 'a.wav'), new Float32Array(3000).fill(0.1), RATE);
+  await writeWav(join(short, 'a.wav'), samples, RATE);
   const run = async () => {
     for await (const _ of train({
       system: 'pitch',
@@ -247,7 +251,7 @@ it('a corpus without a recording that is long enough is refused', async () => {
       options: { steps: 2, threads: 1 },
     }));
   };
-  await expect(run()).rejects.toMatchObject({ code: 'ERR_DATASET' });
+  await expect(run()).rejects.toMatchObject({ code: 'ERR_DATASET', message });
   await rm(short, { recursive: true });
 });
 

@@ -184,6 +184,9 @@ describe('pitch of a recording', () => {
     await expect(refused(new Float32Array(0))).rejects.toMatchObject({ code: 'ERR_ARGUMENT', message: /samples/ });
     await expect(refused([0] as unknown as Float32Array)).rejects.toMatchObject({ code: 'ERR_ARGUMENT' });
     await expect(refused(Float32Array.of(0, Number.NaN))).rejects.toMatchObject({ message: /samples\[1\]/ });
+    await expect(refused(Float32Array.of(0, -3e38))).rejects.toMatchObject({
+      message: /samples\[1\] must be audio in ±1/,
+    });
     // Wherever it is, at any rate.
     for (const [length, at, sampleRate] of [
       [1000, 999, RATE],
@@ -273,6 +276,9 @@ describe('a stream of pitch', () => {
     stream.reset();
     expect(all()).toEqual(first);
     expect(() => stream.push(Float32Array.of(Number.NaN))).toThrow(/chunk\[0\]/);
+    expect(all()).toEqual(first);
+    // A sample that no picture can be made of, in its own chunk, although the frames that have it are due later.
+    expect(() => stream.push(Float32Array.of(0, 3e38))).toThrow(/chunk\[1\] must be audio in ±1/);
     expect(all()).toEqual(first);
     const latency = Math.ceil((estimator.latency({ smoothing: 'none' }) / 1000) * RATE);
     expect(stream.push(samples.subarray(0, latency)).length).toBe(0);

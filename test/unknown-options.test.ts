@@ -157,6 +157,12 @@ const without: Record<string, () => unknown> = {
   'serve()': () => serve(undefined as never),
   'joinFederation()': () => joinFederation(undefined as never),
   'lossAndGradients()': () => (lossAndGradients as unknown as Call)(undefined as never),
+  'Encoder.fromModel()': () => Encoder.fromModel(null as never),
+  'SpeechCodes.fromModel()': () => SpeechCodes.fromModel(null as never),
+  'PerceptualMetric.fromModel()': () => PerceptualMetric.fromModel(null as never),
+  'ArticulatoryInversion.fromModel()': () => ArticulatoryInversion.fromModel(null as never),
+  'PitchEstimator.fromModel()': () => PitchEstimator.fromModel(null as never),
+  'PitchEstimator.fromModel, weights': () => PitchEstimator.fromModel({ ...pitch.model, weights: {} as never }),
   'exportModel, inputs': () => exportModel('nowhere.onnx', {} as never, { inputs: {} } as never),
 };
 
@@ -170,5 +176,21 @@ describe('an option that nobody knows', () => {
     const wrong = (options: object) => (async () => calls[name]!(options as never))();
     const refusal = { code: 'ERR_ARGUMENT', message: expect.stringContaining('"sampelRate"') };
     await expect(wrong({ sampelRate: 44_100 })).rejects.toMatchObject(refusal);
+  });
+});
+
+describe('what is to be called and is no function', () => {
+  const options = {
+    'pitch.estimate': 'onProgress',
+    'ArticulatoryInversion.learn': 'onProgress',
+    buildFeatureStore: 'onProgress',
+    weighFolder: 'onProgress',
+    evaluate: 'onClip',
+    train: 'onFile',
+  };
+  it.each(Object.entries(options))('%s, %s', async (call, option) => {
+    const called = async () => calls[call]!({ [option]: 5 } as never);
+    const message = expect.stringContaining(`${option} must be a function`);
+    await expect(called()).rejects.toMatchObject({ code: 'ERR_ARGUMENT', message });
   });
 });

@@ -1,5 +1,4 @@
 // Where `audio2vec pitch` writes: rows as they become known, so that an hour takes no more memory than a minute.
-import { mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { PitchPlot } from '../report/pitch-plot.js';
 import { HeldTrack } from '../systems/pitch/held-track.js';
@@ -8,6 +7,7 @@ import { AtomicFile } from '../util/atomic-write.js';
 import { noteName } from '../util/notes.js';
 import { NpyRows } from '../util/npy.js';
 import type { PitchFailure, PitchPiece } from './operations/pitch.js';
+import { makeFolder } from './output.js';
 import type { Session } from './session.js';
 
 export interface PitchOutputOptions {
@@ -38,8 +38,8 @@ export class PitchOutput {
   ) {}
 
   async take(piece: PitchPiece | PitchFailure): Promise<void> {
-    const { output, notes, plot } = this.options;
-    const lines = output === undefined ? piece.total > 1 || this.session.json : /\.jsonl$/i.test(output);
+    const { output, folder, notes, plot } = this.options;
+    const lines = output === undefined ? piece.total > 1 || this.session.json : !folder && /\.jsonl$/i.test(output);
     if (piece.error) {
       await this.#file?.discard();
       [this.#file, this.#held] = [undefined, undefined];
@@ -107,7 +107,7 @@ interface TrackFile {
 
 /** A .csv or .npy `[frames, 4]` of one recording; folders are made. */
 async function openTrack(file: string, notes: boolean): Promise<TrackFile> {
-  await mkdir(dirname(file), { recursive: true });
+  await makeFolder(dirname(file));
   if (/\.npy$/i.test(file)) {
     const rows = await NpyRows.open(file, 4);
     const values = (frames: readonly PitchFrame[]) =>

@@ -1,7 +1,7 @@
 // Any deployed model to the file of a phone's or browser's runtime, the parity of every output checked.
 
 import { extname } from 'node:path';
-import type { DeployedModel } from '../models/deployed-model.js';
+import type { DeployedModel, DeployedOutput } from '../models/deployed-model.js';
 import { checkOptions } from '../util/arguments.js';
 import { writeFileAtomic } from '../util/atomic-write.js';
 import { argumentError } from '../util/errors.js';
@@ -58,11 +58,15 @@ const dynamicRows = 16;
 
 /** What each precision must keep. Where a choice is made (`oneHot`), two values that are all but equal may change places:
  * a share of the values must agree. A waveform's front end sums in another order than the native one. */
-export function defaultOutputLimits(precision: Precision, input: ModelInput, discrete = false): OutputLimits {
-  if (precision === 'int8') return discrete ? { agreement: 0.9 } : { relativeError: 0.1 };
-  if (precision === 'float16') return discrete ? { agreement: 0.99 } : { relativeError: 0.01 };
+export function defaultOutputLimits(
+  precision: Precision,
+  input: ModelInput,
+  { discrete = false, sensitivity = 1 }: Pick<DeployedOutput, 'discrete' | 'sensitivity'> = {},
+): OutputLimits {
+  if (precision === 'int8') return discrete ? { agreement: 0.9 } : { relativeError: 0.1 * sensitivity };
+  if (precision === 'float16') return discrete ? { agreement: 0.99 } : { relativeError: 0.01 * sensitivity };
   if (discrete) return { agreement: input === 'waveform' ? 0.99 : 0.999 };
-  return { maxError: input === 'waveform' ? 1e-3 : 1e-4 };
+  return { maxError: (input === 'waveform' ? 1e-3 : 1e-4) * sensitivity };
 }
 
 /** Exports to `file`, whose ending decides the format: `.onnx`, `.ort` (ONNX Runtime's small format) or `.tflite`
@@ -95,9 +99,9 @@ export async function exportModel(
   const cases = await casesOf(model, { ...options, rows, fixed });
 
   const limits = Object.fromEntries(
-    model.outputs.map(({ name, discrete }) => [
-      name,
-      options.limits?.[name] ?? defaultOutputLimits(precision, input, discrete),
+    model.outputs.map((output) => [
+      output.name,
+      options.limits?.[output.name] ?? defaultOutputLimits(precision, input, output),
     ]),
   );
   const measure = {

@@ -46,7 +46,7 @@ const onnx: ExportFormat = {
   requireRuntime: onnxRuntime,
   write(model, { ending, input, batch, samples, hop, precision, calibration, signal }, measure) {
     const built = buildModelOnnx(model, { input, batch, samples, hop });
-    const quantize = calibration && { calibration, floatLayers: model.floatLayers ?? [], signal };
+    const quantize = calibration && { calibration, floatLayers: [], signal };
     return verifiedOnnx(built.model, { precision, extension: ending, quantize }, measure);
   },
 };

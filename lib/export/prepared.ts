@@ -5,6 +5,7 @@ import { type Node, type Shape, sizeOf } from '../graph/graph.js';
 import { inferenceLayers, type Layer } from '../graph/inference.js';
 import { factsOf } from '../graph/operators/index.js';
 import type { DeployedInput, DeployedModel } from '../models/deployed-model.js';
+import { checkNumber } from '../util/arguments.js';
 import { argumentError } from '../util/errors.js';
 import { shortName } from './emit-layers.js';
 
@@ -37,6 +38,7 @@ export interface FileOutput {
   sizes: readonly number[];
   /** Zeros and ones of a choice, where a small error may turn everything over. */
   discrete: boolean;
+  sensitivity: number;
 }
 
 export interface PreparedModel {
@@ -69,10 +71,11 @@ export function prepareModel(deployed: DeployedModel, input: ModelInput = 'featu
     throw argumentError('input', '"features" for a model without a front end', input);
   }
   const byName = new Map(graph.nodes.map((node) => [node.name, node]));
-  const outputs = deployed.outputs.map(({ name, node, discrete = isChoice(byName, byName.get(node)!) }) => {
+  const outputs = deployed.outputs.map(({ name, node, discrete, sensitivity = 1 }) => {
+    checkNumber(`sensitivity of ${name}`, sensitivity, 1);
     const { shape, rows } = byName.get(node)!;
     const sizes = [...(rows > 1 ? [rows] : []), ...fileShape(shape)];
-    return { name, node, shape, rows, sizes, discrete };
+    return { name, node, shape, rows, sizes, discrete: discrete ?? isChoice(byName, byName.get(node)!), sensitivity };
   });
   const names = [...inputs, ...outputs].map((value) => value.name);
   const twice = names.find((name, i) => names.indexOf(name) !== i);

@@ -44,7 +44,7 @@ export async function buildTflite(model: EncoderModel, options: TfliteOptions = 
 export async function buildModelTflite(
   deployed: DeployedModel,
   options: ModelTfliteOptions = {},
-  floatLayers: readonly string[] = deployed.floatLayers ?? [],
+  floatLayers: readonly string[] = [],
 ): Promise<TfliteBuilder> {
   const { input: kind = 'features', batch = 1, quantize, signal } = options;
   if (!(Number.isInteger(batch) && batch > 0)) throw argumentError('batch', 'a positive integer', batch);

@@ -17,8 +17,6 @@ export interface DeployedModel {
   outputs: readonly DeployedOutput[];
   /** How its weights can be stored and be near enough to the engine; default: in every way there is. */
   precisions?: readonly Precision[];
-  /** Layers to be computed in float in files of integers, too, by the beginning of their names. */
-  floatLayers?: readonly string[];
   /** Strings for the file's metadata, without the prefix `audio2vec.`. */
   metadata: Readonly<Record<string, string>>;
 }
@@ -32,6 +30,9 @@ export interface DeployedOutput {
   /** Its values are numbers of choices, such as codes: a share of them must agree, as their differences mean nothing. Default:
    * whether the node chooses. */
   discrete?: boolean;
+  /** How many times more than usual a small difference in what the model reads moves this output: its limits of parity are so
+   * many times wider. Default 1. */
+  sensitivity?: number;
 }
 
 /** An input node: `[T, F, C]` for T frames of F · C features, or a vector. In the file `[N, T, F · C]` or `[N, C]`

@@ -60,8 +60,8 @@ function isSignal(value: unknown): value is AbortSignal {
   return typeof aborted === 'boolean' && [addEventListener, throwIfAborted].every((f) => typeof f === 'function');
 }
 
-/** Options must be an object of members that are known, so that none is misspelt and then ignored; `signal` among them is what
- * it is everywhere. */
+/** Options must be an object of members that are known, so that none is misspelt and then ignored; `signal` and what is called
+ * (`onProgress`, …) among them are what they are everywhere. */
 export function checkOptions<T extends object>(name: string, value: T, known: readonly (keyof T & string)[]): void {
   checkObject(name, value);
   if (Symbol.iterator in value || value instanceof Date)
@@ -70,6 +70,9 @@ export function checkOptions<T extends object>(name: string, value: T, known: re
   if (other !== undefined) throw argumentError(name, `an object of ${known.join(', ')}`, other);
   const { signal } = value as { signal?: unknown };
   if (signal !== undefined && !isSignal(signal)) throw argumentError('signal', 'an AbortSignal', signal);
+  for (const [key, called] of Object.entries(value)) {
+    if (/^on[A-Z]/.test(key) && called !== undefined) checkFunction(key, called);
+  }
 }
 
 const trueLength = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Float32Array.prototype), 'length')!.get!;

@@ -1,6 +1,7 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import type * as operations from '../operations/articulate.js';
 import { finish, integer, positive, type Runner } from '../options.js';
+import { isOutputFolder } from '../output.js';
 
 interface Flags {
   output?: string;
@@ -50,6 +51,7 @@ export function addArticulate(program: Command, run: Runner<typeof operations>):
     const [, idle] = Object.entries(ofFiles).find(([flag]) => output === undefined && given(flag)) ?? [];
     if (idle) program.error(`error: ${idle} is of the files that are written: name their folder by -o`);
     if (!page && given('pageSeconds')) program.error('error: --page-seconds is of the page: leave out --no-page');
+    if (output !== undefined) await isOutputFolder(output, []);
     const files = output === undefined ? undefined : { folder: output, format, wav, page, pageSeconds };
     const request = { ...session.common, inputs, model, corrections, search, length, files };
     const {

@@ -46,7 +46,10 @@ export function addExport(program: Command, run: Runner<typeof operations>): voi
     )
     .option('--batch <number>', 'a fixed batch size, which phone accelerators want, or "dynamic"', batchSize, 'dynamic')
     .addOption(
-      new Option('--precision <kind>', 'of weights (float16) or of all arithmetic (int8; in .safetensors of weights)')
+      new Option(
+        '--precision <kind>',
+        'of weights (float16) or of all arithmetic (int8: not of codes and pitch; in .safetensors of weights)',
+      )
         .choices(['float32', 'float16', 'int8'])
         .default('float32'),
     )

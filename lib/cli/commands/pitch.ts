@@ -3,6 +3,7 @@ import { Option } from 'commander';
 import { counted } from '../../util/counted.js';
 import type * as operations from '../operations/pitch.js';
 import { type Action, finish, nonNegative, type Runner } from '../options.js';
+import { isOutputFolder } from '../output.js';
 import { PitchOutput } from '../pitch-output.js';
 
 interface Flags {
@@ -54,13 +55,16 @@ export function addPitch(program: Command, run: Runner<typeof operations>): void
     if (plot !== undefined && !/\.html?$/i.test(plot)) {
       program.error(`error: --plot must end in .html, got ${JSON.stringify(plot)}`);
     }
-    const folder = output !== undefined && !/\.(csv|jsonl|npy)$/i.test(output);
+    const folder = output !== undefined && (await isOutputFolder(output, ['.csv', '.npy', '.jsonl']));
     if (format && !folder) program.error('error: --format needs --output to name a folder');
+    if (notes && (folder ? format === 'npy' : /\.npy$/i.test(output ?? ''))) {
+      program.error('error: a .npy has no room for the names of --notes: leave one of them out');
+    }
     const request = { ...session.common, inputs, model, threshold, smoothing, picture: plot !== undefined };
     const out = new PitchOutput(session, { output, folder, format, notes, plot: plot !== undefined });
     try {
       for await (const piece of pitch(request, session)) {
-        if (output !== undefined && piece.total > 1 && /\.(csv|npy)$/i.test(output)) {
+        if (output !== undefined && !folder && piece.total > 1 && !/\.jsonl$/i.test(output)) {
           program.error(
             `error: --output must be a folder or .jsonl for ${piece.total} recordings, got ${JSON.stringify(output)}`,
           );

@@ -1,4 +1,3 @@
-import { mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { SAMPLE_RATE } from '../../audio/index.js';
 import { writeWav } from '../../audio/write-wav.js';
@@ -8,6 +7,7 @@ import { ArticulatoryInversion } from '../../systems/articulation/inversion.js';
 import { onceByName, valuesByName, writeParameterFile } from '../../systems/articulation/parameter-file.js';
 import { writeFileAtomic } from '../../util/atomic-write.js';
 import { Audio2VecError } from '../../util/errors.js';
+import { makeFolder } from '../output.js';
 import type { Common, During } from '../session.js';
 import { modelFile } from './shared/models.js';
 import { findRecordings, noneGood, read } from './shared/recordings.js';
@@ -105,13 +105,6 @@ async function chosenInversion(model: string | undefined, threads?: number): Pro
     const advice = 'Name one with --model, for example run/articulation.safetensors.';
     throw new Audio2VecError('ERR_FILE', `This build has no pretrained model of the vocal tract. ${advice}`, { cause });
   }
-}
-
-async function makeFolder(folder: string): Promise<void> {
-  await mkdir(folder, { recursive: true }).catch((cause) => {
-    const reason = cause.code === 'EEXIST' ? 'there is a file of this name' : cause.message;
-    throw new Audio2VecError('ERR_FILE', `Cannot make the folder ${folder}: ${reason}.`, { cause });
-  });
 }
 
 /** @param path of the recording, below the output folder */

@@ -41,7 +41,9 @@ export async function* pitch(request: PitchRequest, during: During): AsyncIterab
   const { model, threshold, smoothing } = request;
   const files = await findRecordings(request.inputs, signal);
   const estimator =
-    model === undefined ? await PitchEstimator.pretrained() : await PitchEstimator.load(await modelFile(model));
+    model === undefined
+      ? await PitchEstimator.pretrained()
+      : await PitchEstimator.load(await modelFile(model, 'pitch'));
   const stream = estimator.stream({ threshold, smoothing });
   const total = files.length;
   const started = performance.now();

@@ -3,7 +3,6 @@ import { Network } from '../../engine/network.js';
 import type { FeatureStore } from '../../features/feature-store.js';
 import { frontEndOf } from '../../features/front-ends.js';
 import { initialParameters } from '../../graph/initial-parameters.js';
-import { checkFunction } from '../../util/arguments.js';
 import { argumentError } from '../../util/errors.js';
 import { learningRate } from '../learning-rate.js';
 import { articulationFrontEnd, configureArticulation } from './articulation-config.js';
@@ -77,7 +76,6 @@ export async function learnFrom(
   if (!Number.isInteger(steps) || steps < 1 || steps > 1e6) {
     throw argumentError('steps', 'an integer from 1 to 1e6', steps);
   }
-  if (onProgress !== undefined) checkFunction('onProgress', onProgress);
   const sizes = again ? { samples: 192, roundSteps: 40 } : { samples: 512, roundSteps: 100 };
   // Of an event nearly all that there is to hear belongs to the whole of it.
   const utteranceWeight = heard.process.event ? 1 : undefined;

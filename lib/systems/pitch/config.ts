@@ -18,7 +18,7 @@ export interface PitchOptions extends RunOptions {
   tones?: number;
   /** `pesto`: leaves one of its losses out. */
   without?: (typeof pestoLosses)[number];
-  /** Mixes no view with noise and backgrounds. Default false. */
+  /** Mixes no view with noise; not with `backgrounds`. Default false. */
   clean?: boolean;
   /** Moves no piece by up to an octave. Default false. */
   fixedOctave?: boolean;
@@ -82,6 +82,9 @@ export function pitchConfig(options: PitchOptions): PitchConfig {
   }
   if (backgrounds !== undefined && typeof backgrounds !== 'string') {
     throw argumentError('backgrounds', 'a folder', backgrounds);
+  }
+  if (clean && backgrounds !== undefined) {
+    throw argumentError('backgrounds', 'left out with clean, which mixes nothing with other sound', backgrounds);
   }
   const frontEnd = checkCqt({ ...(objective === 'spice' ? spicePitchCqt : pitchCqt), ...options.frontEnd });
   return {

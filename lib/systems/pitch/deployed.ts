@@ -1,6 +1,7 @@
 // The network with all that turns its answers into Hz, as one graph: what is exported to phones.
 import type { Ref } from '../../graph/graph.js';
 import type { DeployedModel } from '../../models/deployed-model.js';
+import { checkInteger } from '../../util/arguments.js';
 import { midiOf } from './calibration.js';
 import { FixedLayers } from './fixed-layers.js';
 import { DB_MEAN, DB_STD } from './front-end.js';
@@ -11,15 +12,16 @@ import { SILENCE } from './silence.js';
 
 /** Frames that the exported graph answers for; it reads `context` more before and after. */
 const FRAMES = 50;
+const MOST_FRAMES = 100_000;
 
 /** Decibels `[frames + 2 · context, bins]` (or a waveform) → `hz` and `confidence`, `[frames, 1]` each: what
  * `PitchEstimator.estimate` says without smoothing. */
 export function deployedPitch(model: PitchModel, frames = FRAMES): DeployedModel {
+  checkInteger('frames', frames, 1, MOST_FRAMES);
   const { context } = objectiveOf(model.objective);
   const { bins, binsPerOctave, lowestHz } = model.frontEnd;
   const { graph: g, input, outputs } = pitchGraph(model, frames + 2 * context);
   const fixed = new FixedLayers(g, new Map(model.weights));
-  const trained = g.nodes.length;
 
   // Bins of the picture from what the calibration makes of the answer.
   const binsPerSemitone = binsPerOctave / 12;
@@ -49,10 +51,10 @@ export function deployedPitch(model: PitchModel, frames = FRAMES): DeployedModel
     inputs: [{ node: input.name, frontEnd: model.frontEnd, mean: perBin(DB_MEAN), std: perBin(DB_STD) }],
     outputs: [
       { name: 'hz', node: hz.name },
-      { name: 'confidence', node: confidence.name },
+      // Peaks down to a hundredth of the loudest bin count, so that errors which are small beside that bin are large beside them.
+      { name: 'confidence', node: confidence.name, sensitivity: 10 },
     ],
-    // 8 bits are enough for what the network says, not for cents.
-    floatLayers: g.nodes.slice(trained).map(({ name }) => name),
+    precisions: ['float32', 'float16'], // in integers some frames are off by semitones, and 28 kB need not shrink
     metadata: {
       objective: model.objective,
       context: `${context}`,

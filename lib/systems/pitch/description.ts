@@ -10,7 +10,7 @@ export const pitchDescription: SystemDescription = {
     backgrounds: { kind: 'text', summary: 'folder of other sound to mix with (default: synthetic noise alone)' },
     tones: { kind: 'number', summary: 'pesto: weight of synthetic tones; 0: recordings alone (default: 1)' },
     without: { kind: { choices: pestoLosses }, summary: 'pesto: a loss to leave out' },
-    clean: { kind: 'flag', summary: 'mix no view with noise' },
+    clean: { kind: 'flag', summary: 'mix no view with noise; without backgrounds' },
     fixedOctave: { kind: 'flag', summary: 'move no piece by up to an octave' },
     reconstruction: { kind: 'number', summary: 'spice: weight of the reconstruction (default: 10)' },
     error: { kind: { choices: errorKinds }, summary: 'spice: how the error is punished (default: huber)' },

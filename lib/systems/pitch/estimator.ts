@@ -12,7 +12,7 @@ import { partOf } from '../../util/copied.js';
 import { Audio2VecError, argumentError } from '../../util/errors.js';
 import { deployedPitch } from './deployed.js';
 import { FrameReader } from './frame-reader.js';
-import { marginFrames } from './front-end.js';
+import { checkSamples, marginFrames } from './front-end.js';
 import { checkPitchModel, loadPitchModel, objectiveOf, type PitchModel } from './model.js';
 import { PitchStream, type PitchStreamOptions } from './pitch-stream.js';
 import {
@@ -102,7 +102,7 @@ export class PitchEstimator {
     return this.frontEnd.hop / this.frontEnd.sampleRate;
   }
 
-  /** @throws `ERR_ARGUMENT` for samples that are empty or not finite; the signal's reason */
+  /** @throws `ERR_ARGUMENT` for samples that are empty, not finite or no audio; the signal's reason */
   async estimate(samples: Float32Array, options: EstimateOptions = {}): Promise<PitchTrack> {
     checkOptions('options', options, [...trackOptions, 'sampleRate', 'signal', 'onProgress']);
     const { signal, onProgress, sampleRate = this.frontEnd.sampleRate } = options;
@@ -120,7 +120,7 @@ export class PitchEstimator {
     }
   }
 
-  /** Pitch of sound as it comes in: bit-equal to {@link estimate} of all of it. */
+  /** Pitch of sound as it comes in: in single precision the bits of {@link estimate} of all of it. */
   stream(options: PitchStreamOptions = {}): PitchStream {
     const { settings, sampleRate } = this.#streamOptions(options);
     return new PitchStream(this.model, settings, sampleRate, this.#isa);
@@ -218,7 +218,9 @@ export class PitchEstimator {
     const margin = marginFrames(this.frontEnd) + 1;
     const from = Math.max(0, first - context - margin);
     const end = Math.min(length, (first + count + context + margin) * hop);
-    const db = await features(partOf(samples, length, from * hop, end), {
+    const part = partOf(samples, length, from * hop, end);
+    checkSamples('samples', part, from * hop);
+    const db = await features(part, {
       frontEnd: this.frontEnd,
       isa: this.#isa,
       signal,

@@ -2,6 +2,7 @@
 // higher or lower is the same sound some semitones lower or higher.
 import { cqtFrontEnd } from '../../features/cqt.js';
 import type { CqtConfig } from '../../features/cqt-config.js';
+import { argumentError } from '../../util/errors.js';
 
 /** Of a phone's model: seven octaves from C1 in halves of a semitone, 50 frames a second. */
 export const pitchCqt: Partial<CqtConfig> = {
@@ -37,6 +38,20 @@ export function wideCqt(narrow: CqtConfig): WideCqt {
   const above = Math.max(0, Math.min(binsPerOctave, most - bins));
   const below = binsPerOctave;
   return { config: checkCqt({ ...narrow, lowestHz: lowestHz / 2, bins: bins + below + above }), below, above };
+}
+
+/** Of samples at the model's rate: from about 1e15 on the picture's power overflows. */
+const LOUDEST = 1e12;
+
+/** @throws `ERR_ARGUMENT`, which names the place, for a sample that is not finite or so large that it is no audio
+ * @param first place of the first one
+ * @param clipped whether they will be resampled, which clips them: then they need only be finite */
+export function checkSamples(name: string, samples: Float32Array, first: number, clipped = false): void {
+  const most = clipped ? Number.MAX_VALUE : LOUDEST;
+  for (let i = 0; i < samples.length; i++) {
+    if (Math.abs(samples[i]!) <= most) continue;
+    throw argumentError(`${name}[${first + i}]`, Number.isFinite(samples[i]) ? 'audio in ±1' : 'finite', samples[i]);
+  }
 }
 
 /** Frames before and after a piece of sound whose filters would see the piece end. */

@@ -3,7 +3,8 @@
 import { z } from 'zod';
 import type { CqtConfig } from '../../features/cqt-config.js';
 import { storedFrontEnd } from '../../features/front-ends.js';
-import { Graph, sizeOf } from '../../graph/graph.js';
+import { Graph } from '../../graph/graph.js';
+import { checkWeights } from '../../models/model-arrays.js';
 import { openModelFile, reasonOf } from '../../models/model-file.js';
 import { TensorReader } from '../../models/tensor-reader.js';
 import { argumentError } from '../../util/errors.js';
@@ -122,6 +123,7 @@ function framesAtLeast({ objective }: Pick<PitchModel, 'objective'>): number {
 
 /** @throws `ERR_ARGUMENT` unless it is whole */
 export function checkPitchModel(model: PitchModel): void {
+  if (!(model?.objective && model.frontEnd && model.weights)) throw argumentError('model', 'a PitchModel', model);
   checkPitchShape(model);
   const { calibration, threshold, weights } = model;
   const { offset, slope } = calibration ?? {};
@@ -129,12 +131,7 @@ export function checkPitchModel(model: PitchModel): void {
     if (!Number.isFinite(value)) throw argumentError(`model ${name}`, 'a finite number', value);
   }
   if (!(threshold >= 0 && threshold <= 1)) throw argumentError('model threshold', 'a number from 0 to 1', threshold);
-  for (const { name, shape } of pitchGraph(model, framesAtLeast(model)).graph.params) {
-    const values = weights.get(name);
-    if (values?.length !== sizeOf(shape))
-      throw argumentError(`weights of ${name}`, `[${shape.join(', ')}]`, values?.length);
-    if (values.some((v) => !Number.isFinite(v))) throw argumentError(`weights of ${name}`, 'finite', 'NaN or infinity');
-  }
+  checkWeights(weights, pitchGraph(model, framesAtLeast(model)).graph.params);
 }
 
 /** Whether a network can be made of it. */

@@ -82,6 +82,17 @@ export class Pieces {
     return this.#length / this.#cqt.sampleRate;
   }
 
+  /** Whether all its recordings are digital silence. */
+  get silent(): boolean {
+    const { clipStarts } = this.sources.store;
+    return this.#usable.every((clip) => {
+      for (let at = clipStarts[clip]!; at + this.span <= clipStarts[clip + 1]!; at += this.span) {
+        if (this.sources.store.read(at, this.span).some((x) => x !== 0)) return false;
+      }
+      return true;
+    });
+  }
+
   #places(clip: number): number {
     const { clipStarts } = this.sources.store;
     return Math.max(0, clipStarts[clip + 1]! - clipStarts[clip]! - this.span + 1);

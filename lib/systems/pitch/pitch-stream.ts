@@ -3,9 +3,9 @@
 import { StreamResampler } from '../../audio/pieces.js';
 import { cqtFrontEnd } from '../../features/cqt.js';
 import type { CqtStream } from '../../features/cqt-stream.js';
-import { notFiniteAt } from '../../util/arguments.js';
 import { argumentError } from '../../util/errors.js';
 import { FrameReader } from './frame-reader.js';
+import { checkSamples } from './front-end.js';
 import type { PitchModel } from './model.js';
 import { type PitchFrame, PitchTracker, type TrackOptions } from './track.js';
 
@@ -17,8 +17,8 @@ export interface PitchStreamOptions extends TrackOptions {
 /** Samples that are taken at once from a larger chunk, so that memory does not depend on its size. */
 const PIECE = 4096;
 
-/** Push samples in chunks of any size, get the frames that became due: bit-equal to `PitchEstimator.estimate` of all samples
- * together. Works on the calling thread and, once it runs, allocates no arrays, only the frames that it returns; at another
+/** Push samples in chunks of any size, get the frames that became due: in single precision the bits of
+ * `PitchEstimator.estimate` of all samples together. Works on the calling thread and, once it runs, allocates no arrays, only the frames that it returns; at another
  * sample rate than the model's also what it resamples. */
 export class PitchStream {
   readonly #cqt: CqtStream;
@@ -48,16 +48,17 @@ export class PitchStream {
   }
 
   /** Takes samples (mono, normally in ±1).
-   * @throws `ERR_ARGUMENT` for a sample that is not finite; the stream is then as if just {@link reset} */
+   * @throws `ERR_ARGUMENT` for a sample that is not finite or no audio; the stream is then as if just {@link reset} */
   push(chunk: Float32Array): PitchFrame[] {
     if (!(chunk instanceof Float32Array)) throw argumentError('chunk', 'a Float32Array', chunk);
     const due: PitchFrame[] = [];
     for (let at = 0; at < chunk.length; at += PIECE) {
       const piece = chunk.subarray(at, at + PIECE);
-      const bad = notFiniteAt(piece);
-      if (bad >= 0) {
+      try {
+        checkSamples('chunk', piece, at, this.#resampler !== undefined);
+      } catch (error) {
         this.reset();
-        throw argumentError(`chunk[${at + bad}]`, 'finite', piece[bad]);
+        throw error;
       }
       this.#hear(this.#resampler ? this.#resampler.push(piece) : piece, due);
     }

@@ -63,6 +63,8 @@ async function prepare(config: PitchConfig, { store, signal }: Corpus): Promise<
     const seconds = train.seconds.toFixed(2);
     throw new Audio2VecError('ERR_DATASET', `No recording is as long as the ${seconds} s that pitch is learnt from.`);
   }
+  if (train.silent)
+    throw new Audio2VecError('ERR_DATASET', 'The recordings are digital silence: there is no pitch to learn.');
   const graph = objective.training(config);
   const batches = new Batches(graph, objective, config);
   const balance = new LossBalance(objective.balanced(config), 'classes.weight');
