@@ -188,7 +188,7 @@ test('what is wrong is told by name', async () => {
   await expect(whole({ measures: 1 }, 'misspelt')).rejects.toThrow(
     /squeeze gives must be an object of .*measure.*measures/,
   );
-  const finish = async () => ({ model: 'nothing.safetensors', results: {} });
+  const finish = async () => ({ model: 'nothing.safetensors', results: { headline: '' } });
   await expect(whole({ finish }, 'unwritten')).rejects.toThrow(/a file that it wrote into .*nothing\.safetensors/);
   const resume = resumeTraining({ corpus, out: join(folder, 'whole') }).next();
   await expect(resume).rejects.toThrow(/system must be/);
@@ -208,6 +208,28 @@ test('what is wrong is told by name', async () => {
   await expect(gives('finish', undefined)).rejects.toThrow(/what finish of the system squeeze gives must be an object/);
   await expect(gives('step', undefined)).rejects.toThrow(/loss of what step of the training gives must be a number/);
   await expect(gives('step', { loss: 1 })).rejects.toThrow(/parts of what step/);
+  const results = { headline: 'all' };
+  for (const [wrong, name] of [
+    [
+      { results, details: { heldOut: 'mine' } },
+      /details of what finish .* fields that the log of a run has not, got "heldOut"/,
+    ],
+    [{ results: {} }, /results of what finish .*headline/],
+    [{ results: { ...results, tables: [{ a: 1 }] } }, /results of what finish .*tables\[0\]/],
+  ] as const) {
+    const finish = async (_: unknown, { out }: { out: string }) => {
+      await writeSafetensors(join(out, 'm.safetensors'), new Map(), {});
+      return { model: 'm.safetensors', ...wrong };
+    };
+    await expect(whole({ finish }, String(name))).rejects.toThrow(name);
+  }
+  await expect(gives('measure', { acc: '0.5' })).rejects.toThrow(
+    /acc of what measure of the training gives must be a number/,
+  );
+  await expect(whole({ captions: { losses: 'x' } }, 'captions')).rejects.toThrow(
+    /captions of what prepare .* gives must be right .*losses/,
+  );
+  await expect(whole({ setState: undefined }, 'half')).rejects.toThrow(/getState and setState .* both or neither/);
   await expect(whole({ getState: () => 5 }, 'stateless')).rejects.toThrow(
     /what getState of the training gives must be a Map/,
   );

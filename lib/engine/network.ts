@@ -153,7 +153,7 @@ export class Network {
     this.close();
   }
 
-  /** Forward, backward, update; running statistics move.
+  /** Forward, backward, update; running statistics move. By a loss that is not finite, which is returned, nothing moves.
    * @throws `ERR_GRAPH` for a graph without a loss, here and in {@link lossAndGradients} */
   async step(batch: Batch, optimiser: Optimiser): Promise<Losses> {
     const update = nativeUpdate(optimiser);

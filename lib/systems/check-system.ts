@@ -1,6 +1,8 @@
 // A system that comes from outside, and what it prepares for a run, held against their types before anything is computed.
+import { z } from 'zod';
 import { checkFunction, checkObject, checkOptions } from '../util/arguments.js';
 import { argumentError } from '../util/errors.js';
+import { captionsSchema } from './results.js';
 import type { System, Training } from './system.js';
 
 /** @throws `ERR_ARGUMENT` for what is no {@link System} */
@@ -11,6 +13,18 @@ export function checkSystem(system: unknown): asserts system is System {
   for (const [key, value] of Object.entries({ configure, features, prepare })) {
     checkFunction(`${key} of the system ${name}`, value);
   }
+}
+
+/** Throws `ERR_ARGUMENT`, which names the place, unless a value of a system fits the schema once it is JSON. */
+export function checkBy(schema: z.ZodType, name: string, value: unknown): void {
+  let json: string | undefined;
+  try {
+    json = JSON.stringify(value);
+  } catch (cause) {
+    throw argumentError(name, `of what JSON can hold (${(cause as Error).message})`, typeof value);
+  }
+  const { error } = schema.safeParse(json === undefined ? undefined : JSON.parse(json));
+  if (error) throw argumentError(name, `right (${z.prettifyError(error).replaceAll('\n', ' ')})`, value);
 }
 
 const members = [
@@ -28,6 +42,10 @@ export function checkTraining(training: unknown, name: string): asserts training
   checkFunction(of('batch'), batch);
   if (!Array.isArray(heldOut)) throw argumentError(of('heldOut'), 'a list of batches', heldOut);
   checkFunction(of('finish'), finish);
+  if (others.captions !== undefined) checkBy(captionsSchema, of('captions'), others.captions);
+  if ((others.getState === undefined) !== (others.setState === undefined)) {
+    throw argumentError(of('getState and setState'), 'both or neither', others.getState ? 'getState' : 'setState');
+  }
   for (const key of ['step', 'measure', 'warnings', 'getState', 'setState'] as const) {
     if (others[key] !== undefined) checkFunction(of(key), others[key]);
   }

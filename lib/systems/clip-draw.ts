@@ -27,9 +27,11 @@ export class ClipDraw {
       const longest = Array.from(clips).reduce((most, i) => Math.max(most, length(i)), 0);
       throw new Audio2VecError(
         'ERR_DATASET',
-        `${purpose} needs ${atLeast === 1 ? 'a clip' : `${atLeast} clips`} of at least ${span} frames, but of ` +
-          `${clips.length} clips ${usable.length} are that long (the longest has ${longest} frames). ` +
-          'Add longer recordings, or make slices shorter or fewer.',
+        `${purpose} needs ${atLeast === 1 ? 'a clip' : `${atLeast} clips`} of at least ${span} frames, but ` +
+          (clips.length === 0
+            ? 'there is none: add recordings.'
+            : `of ${clips.length} clips ${usable.length} are that long (the longest has ${longest} frames). ` +
+              'Add longer recordings, or make slices shorter or fewer.'),
       );
     }
     this.size = usable.length;

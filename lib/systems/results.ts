@@ -1,4 +1,5 @@
 // What came of a run or a measurement, as data that the command prints and the report draws. Plain JSON.
+import { z } from 'zod';
 
 export interface Results {
   /** One sentence: what was gained. */
@@ -54,3 +55,30 @@ export interface ResultPicture {
   like?: string;
   note?: string;
 }
+
+const text = z.string();
+/** What is not finite is null in JSON. */
+const figure = z.number().nullable();
+const titled = z.looseObject({ title: text });
+
+/** {@link Captions} from outside: of a system of one's own, or of a log. */
+export const captionsSchema = z.looseObject({
+  losses: z.record(text, text).optional(),
+  measures: z.record(text, titled.extend({ axis: text, beside: z.record(text, text).optional() })).optional(),
+});
+
+/** {@link Results} from outside. */
+export const resultsSchema = z.looseObject({
+  headline: text,
+  figures: z.record(text, figure).optional(),
+  tables: z.array(titled.extend({ columns: z.array(titled), rows: z.array(z.array(text)) })).optional(),
+  charts: z
+    .array(
+      titled.extend({
+        ...{ x: text, y: text },
+        series: z.array(z.looseObject({ name: text, points: z.array(z.tuple([figure, figure])) })),
+      }),
+    )
+    .optional(),
+  pictures: z.array(titled.extend({ file: text, array: text })).optional(),
+});

@@ -170,6 +170,11 @@ async function heldOutPoint(
   checkNotDiverged(network.getState(), step);
   const losses = await evaluateAll(network, heldOut);
   const measured = await measure?.(network);
+  if (measured !== undefined) checkObject('what measure of the training gives', measured);
+  for (const [name, value] of Object.entries(measured ?? {})) {
+    if (typeof value !== 'number')
+      throw argumentError(`${name} of what measure of the training gives`, 'a number', value);
+  }
   return losses || measured ? { step, parts: {}, ...losses, ...(measured && { measured }) } : undefined;
 }
 

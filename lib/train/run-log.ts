@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { reasonOf } from '../models/model-file.js';
 import type { PretrainingConfig } from '../systems/audio2vec/config.js';
 import type { TaskReport } from '../systems/audio2vec/held-out.js';
-import type { Captions, Results } from '../systems/results.js';
+import { type Captions, captionsSchema, type Results, resultsSchema } from '../systems/results.js';
 import type { RunConfig } from '../systems/run-config.js';
 import { runFiles } from '../systems/run-files.js';
 import { writeFileAtomic } from '../util/atomic-write.js';
@@ -44,11 +44,6 @@ export interface RunLog<C extends RunConfig = PretrainingConfig> {
 const finite = z.number();
 /** What JSON makes of a value that is not finite. */
 const measured = finite.nullable();
-const caption = z.looseObject({
-  title: z.string(),
-  axis: z.string(),
-  beside: z.record(z.string(), z.string()).optional(),
-});
 /** What readers rely on; systems and tasks have more of their own. */
 const schema = z.looseObject({
   status: z.enum(['running', 'interrupted', 'finished']),
@@ -67,16 +62,16 @@ const schema = z.looseObject({
       measured: z.record(z.string(), measured).optional(),
     }),
   ),
-  captions: z
-    .looseObject({
-      losses: z.record(z.string(), z.string()).optional(),
-      measures: z.record(z.string(), caption).optional(),
-    })
-    .optional(),
+  captions: captionsSchema.optional(),
   model: z.string().optional(),
-  results: z.looseObject({}).optional(),
+  results: resultsSchema.optional(),
   tasks: z.array(z.looseObject({})).optional(),
 });
+
+/** Fields that are the run's own; a system may not name its `details` so. */
+export const ownFields: readonly string[] = [...Object.keys(schema.shape), 'ranks', 'chance'].filter(
+  (f) => f !== 'tasks',
+);
 
 export async function writeRunLog(folder: string, log: RunLog<RunConfig>): Promise<void> {
   await writeFileAtomic(join(folder, runFiles.log), `${JSON.stringify(log, null, 1)}\n`);

@@ -12,7 +12,8 @@ import { native } from '../native/addon.js';
 import { AveragingNetwork, Common } from '../parallel/averaging-network.js';
 import { alone, checkSame, FailedElsewhere, inTurn, onFirst, type Ranks } from '../parallel/ranks.js';
 import { sharedTraining, shareOf } from '../parallel/share.js';
-import { checkTraining } from '../systems/check-system.js';
+import { checkBy, checkTraining } from '../systems/check-system.js';
+import { resultsSchema } from '../systems/results.js';
 import { checkRunConfig, type RunConfig } from '../systems/run-config.js';
 import { runFiles } from '../systems/run-files.js';
 import type { Corpus, Finished, System, Training, Warning } from '../systems/system.js';
@@ -27,7 +28,7 @@ import { curve, emptyHistory } from './history.js';
 import { type Step, trainLoop } from './loop.js';
 import { extend, type RunLength } from './run-length.js';
 import { lockRun } from './run-lock.js';
-import { type RunLog, readRunLog, writeRunLog } from './run-log.js';
+import { ownFields, type RunLog, readRunLog, writeRunLog } from './run-log.js';
 import { StepLog } from './step-log.js';
 
 /** What a run needs besides its configuration. */
@@ -370,8 +371,11 @@ async function* train(
 async function checkFinished(out: string, finished: unknown, system = 'audio2vec'): Promise<Finished> {
   const of = `what finish of the system ${system} gives`;
   checkObject(of, finished);
-  const { model, results } = finished as Partial<Finished>;
-  checkObject(`results of ${of}`, results);
+  const { model, results, details = {} } = finished as Partial<Finished>;
+  checkBy(resultsSchema, `results of ${of}`, results);
+  checkObject(`details of ${of}`, details);
+  const taken = Object.keys(details).find((field) => ownFields.includes(field));
+  if (taken !== undefined) throw argumentError(`details of ${of}`, 'fields that the log of a run has not', taken);
   const found = typeof model === 'string' && (await stat(join(out, model)).catch(() => undefined));
   if (!found) throw argumentError(`model of ${of}`, `a file that it wrote into ${out}`, model);
   return finished as Finished;

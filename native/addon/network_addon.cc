@@ -149,7 +149,8 @@ struct Run {
     if (examples > 0) network.run(plan, examples, inputs, scalars, cache ? &*cache : nullptr, losses);
     if (gradients) network.get_gradients(gradients);
     for (const Output& o : outputs) network.read_output(plan, o.tensor, examples, o.values);
-    if (update) network.update(plan, *update);
+    // A batch that is no number must not move anything.
+    if (update && (examples == 0 || network.finite(plan, losses))) network.update(plan, *update);
   }
 };
 

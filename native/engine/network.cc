@@ -206,6 +206,10 @@ void Network::run(int index, long examples, const std::vector<Input>& inputs, co
   }
 }
 
+bool Network::finite(int index, const double* losses) const {
+  return std::all_of(losses, losses + plans_[index]->spec.losses, [](double loss) { return std::isfinite(loss); });
+}
+
 void Network::update(int index, const UpdateArgs& optimiser) {
   const Plan& plan = *plans_[index];
   if (plan.spec.training)

@@ -56,6 +56,8 @@ class Network {
            double* losses);
   // Moves parameters by the gradients that there are, and running statistics by those of the plan's last run.
   void update(int plan, const UpdateArgs& optimiser);
+  // Whether all losses of a run of it are.
+  bool finite(int plan, const double* losses) const;
   // Bytes that a stream caches from slice to slice.
   size_t cached_bytes(int plan, long hop) const;
   // Gradients by parameter offset: after run() of a training plan its own, until others are set.

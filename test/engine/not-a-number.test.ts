@@ -58,6 +58,8 @@ describe('training', () => {
     await network.lossAndGradients(batch(Number.NaN));
     await expect(network.update({ learningRate: 1 })).rejects.toMatchObject({ code: 'ERR_DIVERGED' });
     expect(network.getState()).toEqual(before);
+    expect((await network.step(batch(Number.NaN), { learningRate: 1 })).loss).toBeNaN();
+    expect(network.getState()).toEqual(before);
     await network.lossAndGradients(batch(1));
     await network.update({ learningRate: 1 });
     expect(network.getState().params).not.toEqual(before.params);

@@ -77,6 +77,11 @@ export function pretrainingConfig(o: PretrainingOptions): PretrainingConfig {
   const augmentation = { ...usual, ...o.augmentation };
   const training = trainingConfig({ ...o, encoder, learningRate: o.learningRate ?? 2e-3, augmentation });
   const task = formatTasks(choices, frames);
+  const alone = choices.find((c) => c.task.negatives === 'batch');
+  if (alone && training.batchSize < 2) {
+    const expected = `at least 2 for ${alone.task.name}, which tells the examples of a batch apart`;
+    throw argumentError('batchSize', expected, training.batchSize);
+  }
   const { heldOut = 0.05, whiten = true } = o;
   if (!(heldOut >= 0 && heldOut < 1)) throw argumentError('heldOut', 'a fraction from 0 to below 1', heldOut);
   if (typeof whiten !== 'boolean') throw argumentError('whiten', 'true or false', whiten);
