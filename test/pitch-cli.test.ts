@@ -44,6 +44,13 @@ it('prints a recording as CSV, with notes if they are wanted', async () => {
   expect(cells[12]![4]).toBe('A3');
   expect(Math.abs(Number(cells[12]![5]))).toBeLessThan(10);
   expect(cells[45]!.slice(3)).toEqual(['0', '', '']);
+  const json = await cli('pitch', join(clips, 'a.wav'), '--notes', '--json');
+  const { note, cents, voiced } = JSON.parse(json.stdout);
+  expect(cents).toHaveLength(note.length);
+  cents.forEach((value: number | null, i: number) => {
+    expect(value === null).toBe(voiced[i] === 0);
+    expect(Math.abs(value ?? 0)).toBeLessThanOrEqual(50);
+  });
 });
 
 it('prints several as JSON lines, and goes on past a bad one', async () => {

@@ -200,7 +200,9 @@ describe('pitch of a recording', () => {
       await expect(refused(bad, { sampleRate })).rejects.toMatchObject(named);
     }
     const ok = new Float32Array(1000);
-    await expect(refused(ok, { threshold: 2 })).rejects.toMatchObject({ message: /threshold/ });
+    for (const threshold of [2, null, '0.5', [], true, 0n] as never[]) {
+      await expect(refused(ok, { threshold })).rejects.toMatchObject({ code: 'ERR_ARGUMENT', message: /threshold/ });
+    }
     await expect(refused(ok, { smoothing: 'much' })).rejects.toMatchObject({ message: /smoothing/ });
     await expect(refused(ok, { sampleRate: 0 })).rejects.toMatchObject({ message: /sampleRate/ });
     const stop = AbortSignal.abort();

@@ -153,7 +153,10 @@ function* jsonLine(file: string, track: HeldTrack, notes: boolean): Iterable<str
     ['confidence', (f) => round(f.confidence, 4)],
     ['voiced', (f) => (f.voiced ? 1 : 0)],
   ];
-  if (notes) columns.push(['note', (f) => (f.voiced ? noteName(f.hz).note : null)]);
+  if (notes) {
+    columns.push(['note', (f) => (f.voiced ? noteName(f.hz).note : null)]);
+    columns.push(['cents', (f) => (f.voiced ? Math.round(noteName(f.hz).cents) : null)]);
+  }
   yield `{"file":${JSON.stringify(file)}`;
   for (const [name, of] of columns) {
     yield `,"${name}":[`;

@@ -31,5 +31,5 @@ export async function readBackgrounds(
     if (room <= 0) break;
   }
   if (pieces.length > 0) return pieces;
-  throw new Audio2VecError('ERR_DATASET', `${folder}: none of the backgrounds can be read.`);
+  throw new Audio2VecError('ERR_DATASET', `${folder}: none of the backgrounds can be read and has sound in it.`);
 }

@@ -1,4 +1,5 @@
 // Answers of the network → pitch over time, frame by frame, the same for whole recordings and streams.
+import { checkNumber } from '../../util/arguments.js';
 import { argumentError } from '../../util/errors.js';
 import { hzOf, midiOf } from './calibration.js';
 import type { PitchModel } from './model.js';
@@ -43,7 +44,7 @@ export function lookahead(smoothing: Smoothing): number {
 export function checkTrackOptions(options: TrackOptions, model: PitchModel): Required<TrackOptions> {
   const classes = model.objective === 'pesto';
   const { threshold = model.threshold, smoothing = classes ? 'viterbi' : 'median', refine = true } = options;
-  if (!(threshold >= 0 && threshold <= 1)) throw argumentError('threshold', 'a number from 0 to 1', threshold);
+  checkNumber('threshold', threshold, 0, 1);
   if (!smoothings.includes(smoothing)) throw argumentError('smoothing', smoothings.join(', '), smoothing);
   if (smoothing === 'viterbi' && !classes) {
     throw argumentError('smoothing', `median or none with a ${model.objective} model`, smoothing);
