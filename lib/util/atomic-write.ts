@@ -21,13 +21,17 @@ export async function writeFileAtomic(file: string, ...parts: readonly (Uint8Arr
   }
 }
 
-/** Throws `ERR_FILE` unless there is a folder for this file that can be written to: before the work that the file is for. */
+/** Throws `ERR_FILE` unless there is a folder for this file that can be written to, and none in its place: before the work
+ * that the file is for. */
 export async function checkWritable(file: string): Promise<void> {
   const folder = dirname(file);
   await access(folder, constants.W_OK).catch((cause) => {
     const reason = cause.code === 'ENOENT' ? `there is no folder ${folder}` : `${folder} is not writable`;
     throw new Audio2VecError('ERR_FILE', `Cannot write ${file}: ${reason}.`, { cause });
   });
+  const there = await stat(file).catch(() => undefined);
+  if (there?.isDirectory())
+    throw new Audio2VecError('ERR_FILE', `Cannot write ${file}: there is a folder of that name.`);
 }
 
 /** A file that appears when it is whole: what is written goes to a temporary file beside it, which is synced and then
