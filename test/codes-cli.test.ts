@@ -112,6 +112,11 @@ test('live sound gives a line for each frame, the codes and vectors of the whole
   expect(await live('-o', 'x.npy')).toMatchObject({ code: 2, stderr: expect.stringContaining('leave out --output') });
 });
 
+test('that nothing came of standard input is told', async () => {
+  const found = await command(['codes', '-', '--model', file], Readable.from([]));
+  expect(found).toEqual({ code: 0, stdout: '', stderr: 'warning: There was no sound on the standard input.\n' });
+});
+
 test('lines of live sound come before it ends', async () => {
   const ended = { value: false };
   const seen: boolean[] = [];

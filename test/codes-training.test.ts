@@ -218,6 +218,7 @@ describe('options', () => {
   test('a corpus of recordings too short is told', async () => {
     await expect(prepareCodes(codesConfig({}), { store: memoryStore([50, 60]) })).rejects.toMatchObject({
       code: 'ERR_DATASET',
+      message: expect.stringMatching(/longest has 60 frames.*shorten segments by --seconds \(now [\d.]+\)/),
     });
   });
 });
