@@ -6,6 +6,7 @@ import { Writable } from 'node:stream';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { jsonLine, Lines } from '../lib/cli/lines.js';
 import { Session } from '../lib/cli/session.js';
+import { inParts } from '../lib/util/text-parts.js';
 
 let folder: string;
 beforeAll(async () => {
@@ -40,21 +41,28 @@ function slow() {
 const sessionWith = (stdout: Writable, signal = new AbortController().signal) =>
   new Session({ stdout, stderr: new Writable({ write: (_chunk, _, done) => done() }), env: {} }, { seed: 1 }, signal);
 
-it('parts of a line are together what JSON.stringify gives, however small they are', () => {
-  const whole = `${JSON.stringify({ ...fields, ...lists })}\n`;
-  for (const most of [1, 40, 1000]) {
-    const parts = [...jsonLine(fields, lists, most)];
-    expect(parts.join('')).toBe(whole);
-    expect(parts.length).toBeGreaterThan(whole.length / (most + 60) - 1);
-  }
-  expect([...jsonLine(fields, lists)]).toEqual([whole]);
+it('parts of a line are together what JSON.stringify gives', () => {
   expect([...jsonLine(fields)]).toEqual([`${JSON.stringify(fields)}\n`]);
+  expect([...jsonLine(fields, lists)]).toEqual([`${JSON.stringify({ ...fields, ...lists })}\n`]);
+  const long = { vectors: Array.from({ length: 20_000 }, (_, i) => [Math.sin(i), i]) };
+  const parts = [...jsonLine(fields, long)];
+  expect(parts.join('')).toBe(`${JSON.stringify({ ...fields, ...long })}\n`);
+  expect(parts.length).toBeGreaterThan(5);
+  for (const part of parts.slice(0, -1)) expect(part.length).toBeLessThan(2 ** 16 + 100);
+});
+
+it('pieces are joined to parts, and none is lost', () => {
+  const pieces = ['ab', 'c', '', 'defg', 'h'];
+  expect([...inParts(pieces, 3)]).toEqual(['abc', 'defg', 'h']);
+  expect([...inParts(pieces, 1)]).toEqual(['ab', 'c', 'defg', 'h']);
+  expect([...inParts(pieces)]).toEqual(['abcdefgh']);
+  expect([...inParts([])]).toEqual([]);
 });
 
 it('a file has all lines when it is whole, and is not there before', async () => {
   const output = join(folder, 'all.jsonl');
   const lines = new Lines(sessionWith(slow().stream), output);
-  await lines.write(jsonLine({ file: 'a.wav' }, lists, 10));
+  await lines.write(jsonLine({ file: 'a.wav' }, lists));
   await lines.write(jsonLine({ file: 'b.wav' }));
   expect(await readdir(folder)).not.toContain('all.jsonl');
   await lines.commit();

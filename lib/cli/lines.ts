@@ -1,32 +1,27 @@
 // Lines of results, written in parts: a line, and all of them together, may be longer than a string can be.
 import { AtomicFile } from '../util/atomic-write.js';
 import type { Audio2VecError } from '../util/errors.js';
+import { inParts } from '../util/text-parts.js';
 import type { Session } from './session.js';
-
-/** Characters from which a part is written. */
-const PART = 2 ** 16;
 
 /** A line of JSON in parts: fields, of which there is at least one, then lists.
  * `{"file":"a.wav","codes":[[3,1],[2,0]]}` */
-export function* jsonLine(
-  fields: object,
-  lists: Readonly<Record<string, Iterable<unknown>>> = {},
-  most = PART,
-): Iterable<string> {
-  let text = JSON.stringify(fields).slice(0, -1);
+export function jsonLine(fields: object, lists: Readonly<Record<string, Iterable<unknown>>> = {}): Iterable<string> {
+  return inParts(jsonPieces(fields, lists));
+}
+
+function* jsonPieces(fields: object, lists: Readonly<Record<string, Iterable<unknown>>>): Iterable<string> {
+  yield JSON.stringify(fields).slice(0, -1);
   for (const [name, values] of Object.entries(lists)) {
-    text += `,${JSON.stringify(name)}:[`;
+    yield `,${JSON.stringify(name)}:[`;
     let comma = '';
     for (const value of values) {
-      text += comma + JSON.stringify(value);
+      yield comma + JSON.stringify(value);
       comma = ',';
-      if (text.length < most) continue;
-      yield text;
-      text = '';
     }
-    text += ']';
+    yield ']';
   }
-  yield `${text}}\n`;
+  yield '}\n';
 }
 
 /** What output says of a recording that could not be read. */

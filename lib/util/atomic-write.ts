@@ -5,12 +5,22 @@ import { access, constants, type FileHandle, open, realpath, rename, rm, stat } 
 import { basename, dirname, join, resolve } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { Audio2VecError } from './errors.js';
+import { inParts } from './text-parts.js';
 
 /** A reader of a pipe is waited for so long. */
 const READER_MS = 3000;
 
 /** Writes `parts` one after the other to `file`, as {@link AtomicFile} does. */
-export async function writeFileAtomic(file: string, ...parts: readonly (Uint8Array | string)[]): Promise<void> {
+export function writeFileAtomic(file: string, ...parts: readonly (Uint8Array | string)[]): Promise<void> {
+  return writeAll(file, parts);
+}
+
+/** The same of pieces of text, which together may be longer than a string can be. */
+export function writeTextAtomic(file: string, pieces: Iterable<string>): Promise<void> {
+  return writeAll(file, inParts(pieces));
+}
+
+async function writeAll(file: string, parts: Iterable<Uint8Array | string>): Promise<void> {
   const out = await AtomicFile.open(file);
   try {
     for (const part of parts) await out.write(part);

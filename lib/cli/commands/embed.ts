@@ -4,6 +4,7 @@ import { writeFileAtomic } from '../../util/atomic-write.js';
 import { counted } from '../../util/counted.js';
 import { csvLine, numbered } from '../../util/csv.js';
 import { writeNpy } from '../../util/npy.js';
+import { inParts } from '../../util/text-parts.js';
 import { failure, jsonLine, Lines } from '../lines.js';
 import { addPcmOptions, isLive, liveInput, type PcmFlags } from '../live-input.js';
 import type * as operations from '../operations/embed.js';
@@ -76,7 +77,7 @@ export function addEmbed(program: Command, run: Runner<typeof operations>): void
         const good = isEmbedded(file);
         if (array !== undefined) held.push(file);
         else if (!table) await lines.write(good ? embeddingLine(file) : jsonLine(failure(file)));
-        else if (good) await lines.write(csvRows(file, summary.files === 0));
+        else if (good) await lines.write(inParts(csvRows(file, summary.files === 0)));
         if (!good) {
           summary.bad++;
           continue;
