@@ -1,5 +1,5 @@
 // `audio2vec codes`: recordings and live sound in, lines and arrays out.
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -47,6 +47,44 @@ test('JSON lines and arrays hold codes, vectors and times', async () => {
   expect(index).toMatchObject({ start: 0.0225, hop: 0.03, files: [{ row: 0, rows: 32 }] });
 });
 
+test('a .jsonl has the lines of stdout, each as JSON.stringify writes it', async () => {
+  const [missing, output] = [join(folder, 'missing.wav'), join(folder, 'out.jsonl')];
+  const flags = ['--model', file, '--vectors', 'context'];
+  const { stdout } = await cli('codes', wav, missing, ...flags);
+  const lines = stdout.split('\n').slice(0, -1);
+  expect(lines.map((line) => JSON.stringify(JSON.parse(line)))).toEqual(lines);
+  expect(lines.map((line) => Object.keys(JSON.parse(line)))).toEqual([
+    ['file', 'start', 'hop', 'bitsPerSecond', 'codes', 'vectors'],
+    ['file', 'error'],
+  ]);
+  const written = await cli('codes', wav, missing, '--json', ...flags, '-o', output);
+  expect(await readFile(output, 'utf8')).toBe(stdout);
+  expect(JSON.parse(written.stdout)).toMatchObject({ files: 1, bad: 1, frames: 32, seconds: 0.96, bitsPerSecond: 200 });
+  // Nothing is left of a file that no recording came to.
+  const empty = await cli('codes', missing, ...flags, '-o', join(folder, 'none.jsonl'));
+  expect(empty.code).toBe(1);
+  expect((await readdir(folder)).filter((name) => name.includes('none'))).toEqual([]);
+});
+
+test('what cannot be written is told before the work', async () => {
+  for (const taken of ['taken.json', 'taken.vectors.npy']) {
+    await mkdir(join(folder, taken));
+    const { code, stderr } = await cli(
+      'codes',
+      wav,
+      '--model',
+      file,
+      '--give',
+      'both',
+      '-o',
+      join(folder, 'taken.npy'),
+    );
+    expect([code, stderr]).toEqual([1, expect.stringContaining(`${taken}: there is a folder of that name`)]);
+    expect(await readdir(folder)).not.toContain('taken.npy');
+    await rm(join(folder, taken), { recursive: true });
+  }
+});
+
 test('live sound gives a line for each frame, the codes and vectors of the whole recording', async () => {
   const data = Buffer.from(sound(20000).buffer);
   const whole = await speech.encode(sound(20000), { vectors: 'latents' });
@@ -72,6 +110,11 @@ test('live sound gives a line for each frame, the codes and vectors of the whole
   const vectors = both.map(({ seconds, vectors }) => ({ seconds, vectors }));
   expect(await lines('--give', 'vectors', '--vectors', 'latents')).toEqual(vectors);
   expect(await live('-o', 'x.npy')).toMatchObject({ code: 2, stderr: expect.stringContaining('leave out --output') });
+});
+
+test('that nothing came of standard input is told', async () => {
+  const found = await command(['codes', '-', '--model', file], Readable.from([]));
+  expect(found).toEqual({ code: 0, stdout: '', stderr: 'warning: There was no sound on the standard input.\n' });
 });
 
 test('lines of live sound come before it ends', async () => {

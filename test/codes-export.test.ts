@@ -1,6 +1,7 @@
 // Speech codes on phones: ONNX and LiteRT give the codes and vectors that the library gives.
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { expect, it } from 'vitest';
 import { exportModel } from '../lib/export/export-model.js';
@@ -18,7 +19,8 @@ import { codesModel, sound } from './helpers/codes.js';
 const speech = SpeechCodes.fromModel(codesModel(), { threads: 1 });
 const deployed = deployedCodes(speech.model, 3);
 const frames = 100;
-const waveform = sound(samplesOf(3 * frames, speech.frontEnd));
+const recordingOf = (logMelFrames: number) => sound(samplesOf(logMelFrames, speech.frontEnd));
+const waveform = recordingOf(3 * frames);
 
 /** What the library says of code frames that the ends of a window do not reach: 4 for codes and latents, 11 for context. */
 async function library() {
@@ -52,6 +54,42 @@ it.each(['features', 'waveform'] as const)('ONNX, from %s', async (input) => {
   const results = await session.run({ [session.inputNames[0]!]: x });
   await expectSame(async (name) => results[name]!.data as Float32Array);
   await session.release();
+});
+
+it('windows of a recording of any length begin at code frames, as the metadata say', async () => {
+  const recording = recordingOf(3 * 337 + 2);
+  const { model } = buildModelOnnx(deployed, { input: 'waveform', samples: 'any' });
+  const { value } = model.metadataProps.find(({ key }) => key === 'audio2vec.slices')!;
+  expect(JSON.parse(value)).toEqual({ frames: 300, hop: 150, step: 3 });
+  const session = await InferenceSession.create(onnxBytes(model));
+  const results = await session.run({ waveform: new Tensor('float32', recording, [1, recording.length]) });
+  await session.release();
+  const whole = await speech.encode(recording);
+  const { books } = speech;
+  const found = results.codes!.data as Float32Array;
+  // The last one ends with the last of 337 code frames.
+  const starts = [0, 50, 100, 150, 200, 237];
+  expect(results.codes!.dims).toEqual([starts.length, frames, books]);
+  for (const [k, start] of starts.entries()) {
+    const inner = (all: ArrayLike<number>, from: number) =>
+      Array.from(all).slice((from + 4) * books, (from + frames - 4) * books);
+    expect(inner(found, k * frames)).toEqual(inner(whole.codes, start));
+  }
+  expect(() => buildModelOnnx(deployed, { input: 'waveform', samples: 'any', hop: 199 })).toThrow(
+    'hop must be a multiple of the 3 frames that outputs stand for, got 199',
+  );
+});
+
+it('a recording of any length is verified before its file is written', async () => {
+  const file = join(await mkdtemp(join(tmpdir(), 'audio2vec-codes-any-')), 'codes.onnx');
+  const { parity } = await exportModel(file, deployed, {
+    input: 'waveform',
+    samples: 'any',
+    clips: [recordingOf(1013)],
+  });
+  expect(parity.outputs.codes!.agreement).toBeGreaterThan(0.99);
+  expect(parity.outputs.context!.relativeError).toBeLessThan(1e-3);
+  await rm(dirname(file), { recursive: true });
 });
 
 it.each([

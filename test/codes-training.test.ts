@@ -150,13 +150,27 @@ describe('measures and warnings', () => {
   test('two codes only', () => {
     expect(warned(() => rng.int(2))).toEqual(['CODEBOOK_COLLAPSE']);
   });
+  test('one book of four that collapsed, though their mean is well used', () => {
+    const four = { books: 4, codes: 32 };
+    const flat = Int32Array.from({ length: 4 * 4000 }, (_, i) => rng.int(i % 4 === 2 ? 3 : 32));
+    const found = codeStatistics([flat], four, 100);
+    expect(found.codebookUse).toBeGreaterThan(0.7);
+    expect(found.worstBookUse).toBeCloseTo(3 / 32, 2);
+    expect(found.topTwoShare).toBeLessThan(0.9);
+    const [warning, ...others] = codeWarnings({ ...found, contrastiveTop1: 0.5 }, 1000, four);
+    expect(warning).toMatchObject({ code: 'CODEBOOK_COLLAPSE', message: expect.stringContaining('only 9.4 %') });
+    expect(others).toEqual([]);
+  });
+  test('nothing is said of what was not measured', () => {
+    expect(codeWarnings({}, 1000, shape)).toEqual([]);
+  });
   test('codes that follow from the place, or from its place in a period', () => {
     expect(warned((t) => Math.floor(t / 7))).toEqual(['CODES_TIED_TO_POSITION']);
     expect(warned((t) => (t % 5) * 3 + rng.int(2))).toEqual(['CODES_TIED_TO_POSITION']);
   });
   test('contrastive accuracy at chance, but not in the beginning', () => {
     const fine = {
-      codebookUse: 0.5,
+      worstBookUse: 0.5,
       topTwoShare: 0.2,
       positionShare: 0,
       contrastiveTop1: 0.04,
@@ -204,7 +218,36 @@ describe('options', () => {
   test('a corpus of recordings too short is told', async () => {
     await expect(prepareCodes(codesConfig({}), { store: memoryStore([50, 60]) })).rejects.toMatchObject({
       code: 'ERR_DATASET',
+      message: expect.stringMatching(/longest has 60 frames.*shorten segments by --seconds \(now [\d.]+\)/),
     });
+  });
+});
+
+describe('warnings of a run', () => {
+  const short = memoryStore([150, 200, 170, 160, 40, 150, 220, 150]);
+
+  test('given minutes, it is judged in the last fifth of the steps that are planned', async () => {
+    const config = codesConfig({ ...small, minutes: 1 });
+    const { training } = await prepareCodes(config, { store: corpus });
+    const codes = (step: number, steps?: number) =>
+      training.warnings!({ worstBookUse: 0.05 }, step, steps).map((w) => w.code);
+    expect(codes(200, 240)).toEqual(['CODEBOOK_COLLAPSE']);
+    for (const steps of [undefined, 300, 5000]) expect(codes(200, steps)).toEqual([]);
+    expect(codes(500, 5000)).toEqual(['CODEBOOK_COLLAPSE']);
+  });
+
+  test('without held-out recordings only short ones are told of', async () => {
+    const out = join(folder, 'none-held-out');
+    const options = { ...small, heldOut: 0, books: 2, codes: 8, dimension: 4, steps: 12 };
+    const warnings = [];
+    for await (const step of train({ system: wav2vecC, corpus: short, out, options })) {
+      expect(step.heldOut).toBeUndefined();
+      warnings.push(...(step.warnings ?? []));
+    }
+    expect(warnings.map((w) => w.code)).toEqual(['SHORT_RECORDINGS']);
+    const log = await readRunLog(out);
+    expect([log.heldOut, log.results!.figures]).toEqual([[], undefined]);
+    expect((await runReport(out)).results!.headline).toContain('no recordings were held out');
   });
 });
 

@@ -142,6 +142,33 @@ test('interrupted in the middle of a round and continued, a run has the bits of 
   }
 });
 
+test('warnings are asked for with the steps that are planned, also where nothing is measured', async () => {
+  const asked: [measured: object, step: number, steps?: number][] = [];
+  const system: System = {
+    ...squeeze,
+    prepare: async (config, given) => ({
+      ...(await squeeze.prepare(config as never, given)),
+      measure: undefined,
+      warnings: (...of) => {
+        asked.push(of);
+        return [];
+      },
+    }),
+  };
+  const run = async (out: string, options: object) => {
+    asked.length = 0;
+    const around = { corpus, out: join(folder, out), checkpointSeconds: 0 };
+    let last = 0;
+    for await (const { step } of train({ system, ...around, options: { threads: 1, ...options } })) last = step;
+    return last;
+  };
+  await run('asked', { steps: 12, evaluateEvery: 4 });
+  expect(asked).toEqual([4, 8, 12].map((step) => [{}, step, 12]));
+  const last = await run('asked-in-time', { minutes: 0.002, evaluateEvery: 10 });
+  expect(asked[0]).toEqual([{}, 10, undefined]);
+  expect(asked.at(-1)).toEqual([{}, last, last]);
+});
+
 test('its state, results and measurements are in the run folder, and its report shows them', async () => {
   const out = join(folder, 'whole');
   expect((await loadCheckpoint(join(out, 'checkpoint.safetensors'))).extra!.get('pool')!.length).toBe(8);

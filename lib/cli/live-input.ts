@@ -42,5 +42,15 @@ export function isLive(command: Command, inputs: readonly string[]): boolean {
 }
 
 export function liveInput(session: Session, { rate, channels, format }: PcmFlags): LiveInput {
-  return { source: session.stdin, rate, channels, format };
+  return { source: stdin(session), rate, channels, format };
+}
+
+/** Standard input; that nothing came of it is told. */
+async function* stdin(session: Session): AsyncIterable<Uint8Array> {
+  let bytes = 0;
+  for await (const chunk of session.stdin) {
+    bytes += chunk.length;
+    yield chunk;
+  }
+  if (bytes === 0) session.warn('There was no sound on the standard input.');
 }

@@ -6,6 +6,7 @@ import type { PitchFrame } from '../systems/pitch/track.js';
 import { AtomicFile } from '../util/atomic-write.js';
 import { noteName } from '../util/notes.js';
 import { NpyRows } from '../util/npy.js';
+import { failure, jsonLine, Lines } from './lines.js';
 import type { PitchFailure, PitchPiece } from './operations/pitch.js';
 import { makeFolder } from './output.js';
 import type { Session } from './session.js';
@@ -29,13 +30,15 @@ export class PitchOutput {
   /** Of the recording at hand. */
   #file: TrackFile | undefined;
   #held: HeldTrack | undefined;
-  #lines: AtomicFile | undefined;
+  readonly #lines: Lines;
   #titled = false;
 
   constructor(
     private readonly session: Session,
     private readonly options: PitchOutputOptions,
-  ) {}
+  ) {
+    this.#lines = new Lines(session, options.output);
+  }
 
   async take(piece: PitchPiece | PitchFailure): Promise<void> {
     const { output, folder, notes, plot } = this.options;
@@ -44,8 +47,7 @@ export class PitchOutput {
       await this.#file?.discard();
       [this.#file, this.#held] = [undefined, undefined];
       this.bad++;
-      const { code, message } = piece.error;
-      if (lines) await this.#line([JSON.stringify({ file: piece.file, error: { code, message } })]);
+      if (lines) await this.#lines.write(jsonLine(failure(piece)));
       return;
     }
     const { frames, file } = piece;
@@ -60,21 +62,20 @@ export class PitchOutput {
     }
     if (!piece.end) return;
     await this.#file?.commit();
-    if (lines) await this.#line(jsonLine(file, this.#held!, notes));
+    if (lines) await this.#lines.write(jsonLine({ file }, columnsOf(this.#held!, notes)));
     if (piece.picture) this.plots.push({ file, frames: this.#held!, ...piece.picture });
     [this.#file, this.#held] = [undefined, undefined];
     this.good++;
   }
 
-  async commit(): Promise<void> {
-    await this.#lines?.commit();
-    this.#lines = undefined;
+  commit(): Promise<void> {
+    return this.#lines.commit();
   }
 
   /** Removes what is not whole. */
   async discard(): Promise<void> {
     await this.#file?.discard();
-    await this.#lines?.discard();
+    await this.#lines.discard();
   }
 
   #pathOf({ name }: PitchPiece): string {
@@ -87,14 +88,6 @@ export class PitchOutput {
     if (!this.#titled) this.session.text(csvTitles(notes));
     this.#titled = true;
     if (frames.length > 0) this.session.text(frames.map((frame) => csvRow(frame, notes)).join('\n'));
-  }
-
-  async #line(parts: Iterable<string>): Promise<void> {
-    const { output } = this.options;
-    if (output === undefined) return this.session.text([...parts].join(''));
-    this.#lines ??= await AtomicFile.open(output);
-    for (const part of parts) await this.#lines.write(part);
-    await this.#lines.write('\n');
   }
 }
 
@@ -142,31 +135,18 @@ function noteOf(hz: number, voiced: boolean): string {
   return `${note},${Math.round(cents)}`;
 }
 
-/** Frames that are turned into text at once. */
-const PART = 4096;
-
-/** A recording as a line of JSON, in parts: each kind of value stands together, so it begins when all frames are known. */
-function* jsonLine(file: string, track: HeldTrack, notes: boolean): Iterable<string> {
-  const columns: [name: string, of: (frame: PitchFrame) => unknown][] = [
-    ['t', (f) => round(f.time, 4)],
-    ['hz', (f) => round(f.hz, 3)],
-    ['confidence', (f) => round(f.confidence, 4)],
-    ['voiced', (f) => (f.voiced ? 1 : 0)],
-  ];
-  if (notes) {
-    columns.push(['note', (f) => (f.voiced ? noteName(f.hz).note : null)]);
-    columns.push(['cents', (f) => (f.voiced ? Math.round(noteName(f.hz).cents) : null)]);
-  }
-  yield `{"file":${JSON.stringify(file)}`;
-  for (const [name, of] of columns) {
-    yield `,"${name}":[`;
-    for (let at = 0; at < track.length; at += PART) {
-      const values = track.slice(at, at + PART).map((frame) => JSON.stringify(of(frame)));
-      yield `${at > 0 ? ',' : ''}${values.join(',')}`;
-    }
-    yield ']';
-  }
-  yield '}';
+/** Lists of a line of JSON. Each kind of value stands together, so the line begins when all frames are known. */
+function columnsOf(track: HeldTrack, notes: boolean): Record<string, Iterable<unknown>> {
+  return {
+    t: track.map((f) => round(f.time, 4)),
+    hz: track.map((f) => round(f.hz, 3)),
+    confidence: track.map((f) => round(f.confidence, 4)),
+    voiced: track.map((f) => (f.voiced ? 1 : 0)),
+    ...(notes && {
+      note: track.map((f) => (f.voiced ? noteName(f.hz).note : null)),
+      cents: track.map((f) => (f.voiced ? Math.round(noteName(f.hz).cents) : null)),
+    }),
+  };
 }
 
 function round(x: number, digits: number): number {

@@ -1,4 +1,5 @@
 // What every command gets: where to print, how to show progress, when to stop.
+import { once } from 'node:events';
 import { addAbortSignal, Readable } from 'node:stream';
 import { SingleBar } from 'cli-progress';
 
@@ -94,6 +95,13 @@ export class Session {
   text(line: string): void {
     this.clearBar();
     this.io.stdout.write(`${line}\n`);
+  }
+
+  /** A result in parts, its end of the line included; each is written before the next is asked for. */
+  async parts(parts: Iterable<string>): Promise<void> {
+    this.clearBar();
+    const { stdout } = this.io;
+    for (const part of parts) if (!stdout.write(part)) await once(stdout, 'drain', { signal: this.signal });
   }
 
   /** Something to know that is not the result. Silent with `--quiet`. */

@@ -26,7 +26,7 @@ export interface ExportModelOptions {
   /** Of a waveform: each row exactly what the model takes (default), or one recording of any length that is cut into
    * slices (ONNX only). */
   samples?: 'slice' | 'any';
-  /** For `samples: 'any'`: frames from slice to slice; default: half a slice. */
+  /** For `samples: 'any'`: frames from slice to slice, a multiple of the model's `step`; default: half a slice. */
   hop?: number;
   /** A fixed number of rows, which phone accelerators want, or `dynamic`. Default: `dynamic` for ONNX, 1 for LiteRT. */
   batch?: number | 'dynamic';

@@ -112,7 +112,7 @@ async function exampleCases(
 async function recordingCases(model: PreparedModel, clips: readonly Float32Array[], options: ModelCaseOptions) {
   const input = model.inputs[0] as WithFrontEnd;
   const [frames, width] = input.frames!;
-  const hop = checkHop(options.hop, frames);
+  const hop = checkHop(options.hop, frames, input.step);
   const each = Math.max(1, Math.ceil(mostSlices / clips.length));
   const most = samplesOf(frames + (each - 1) * hop, input.frontEnd);
   const cases: ModelCase[] = [];
@@ -120,7 +120,7 @@ async function recordingCases(model: PreparedModel, clips: readonly Float32Array
     const samples = clip.slice(0, most);
     const least = samplesOf(frames, input.frontEnd);
     const all = await featuresOf(samples.length < least ? exactly(samples, input) : samples, input, options);
-    const starts = sliceStarts(all.length / width, frames, hop);
+    const starts = sliceStarts(all.length / width, frames, hop, input.step);
     const slices = Array.from(starts, (from) => [all.slice(from * width, (from + frames) * width)]);
     const features = { ...model, inputs: [{ ...input, waveform: undefined }] };
     const native = nativeModel(features, slices.length, options);

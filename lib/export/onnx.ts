@@ -30,7 +30,7 @@ export interface ModelOnnxOptions {
    * `any`: `waveform` is one recording `[1, samples]` of any length, cut into slices as `Encoder.timestampEmbeddings`
    * says; the outputs are `[slices, …]`. */
   samples?: 'slice' | 'any';
-  /** For `samples: 'any'`: frames from slice to slice; default: half a slice. */
+  /** For `samples: 'any'`: frames from slice to slice, a multiple of the model's `step`; default: half a slice. */
   hop?: number;
 }
 
@@ -68,12 +68,13 @@ export function buildModelOnnx(
   const b = new OnnxBuilder();
   const writer = new OnnxWriter(b);
   for (const { name } of outputs) b.reserve(name);
-  const { rows, features } = emitInputs(b, prepared, options);
+  const { rows, features, slices } = emitInputs(b, prepared, options);
   releaseOwnNames(b, outputs);
   const laidOut = new Map(inputs.map((input, i) => [input.node, emitLayout(b, input, features[i]!)]));
   const values = emitLayers(writer, layers, laidOut);
   for (const output of outputs) emitOutput(b, output, values.get(output.node)!, rows);
-  const metadata = Object.entries(deployed.metadata).map(([key, text]) => [`audio2vec.${key}`, text]);
+  const about = { ...deployed.metadata, ...(slices && { slices: JSON.stringify(slices) }) };
+  const metadata = Object.entries(about).map(([key, text]) => [`audio2vec.${key}`, text]);
   return {
     model: b.build(`audio2vec_${deployed.kind}`, Object.fromEntries(metadata)),
     ranged: new Map([...writer.ranged].map((name) => [name, b.nameInFile(name)])),
@@ -89,7 +90,10 @@ function emitInputs(b: OnnxBuilder, { inputs }: PreparedModel, options: ModelOnn
   if (options.hop !== undefined && samples !== 'any')
     throw argumentError('hop', 'left out unless samples is "any"', options.hop);
   if (samples !== 'slice' && samples !== 'any') throw argumentError('samples', '"slice" or "any"', samples);
-  if (samples === 'any') return { rows: 'slices', features: [emitRecording(b, inputs, kind, options)] };
+  if (samples === 'any') {
+    const { value, slices } = emitRecording(b, inputs, kind, options);
+    return { rows: 'slices', features: [value], slices };
+  }
   const rows: Dim = batch === 'dynamic' ? 'N' : batch;
   const features = inputs.map((input) => {
     let x = b.input(input.name, [rows, ...(input.rows > 1 ? [input.rows] : []), ...input.sizes]);
@@ -110,10 +114,12 @@ function emitRecording(b: OnnxBuilder, inputs: readonly FileInput[], kind: Model
   const { batch } = options;
   if (batch !== undefined && batch !== 1) throw argumentError('batch', '1 with samples "any"', batch);
   const [frames, width] = input.frames!;
-  const hop = checkHop(options.hop, frames);
+  const { step } = input;
+  const hop = checkHop(options.hop, frames, step);
   const filled = emitFillUp(b, b.input(input.name, [1, 'samples']), input.sizes[0]!);
   const all = emitFrontEnd(onnxFrontEndWriter(b), filled, 'any', input.waveform);
-  return emitNormalized(b, input, emitSlices(b, all, { frames, width, hop }));
+  const value = emitNormalized(b, input, emitSlices(b, all, { frames, width, hop, step }));
+  return { value, slices: { frames, hop, step } };
 }
 
 function emitNormalized(b: OnnxBuilder, { mean, std }: FileInput, x: string): string {

@@ -22,6 +22,8 @@ export interface FileInput {
   sizes: readonly number[];
   /** Frames and values in each, before they become the node's shape. */
   frames?: readonly [number, number];
+  /** Slices of a recording of any length begin at multiples of it. */
+  step: number;
   /** If it is a waveform. */
   waveform?: FrontEndConfig;
   frontEnd?: FrontEndConfig;
@@ -84,7 +86,7 @@ export function prepareModel(deployed: DeployedModel, input: ModelInput = 'featu
 }
 
 function fileInput(given: DeployedInput, node: Node, input: ModelInput, only: boolean): FileInput {
-  const { frontEnd, mean, std, name = given.node } = given;
+  const { frontEnd, step = 1, mean, std, name = given.node } = given;
   const { shape, rows } = node;
   const frames = shape.length === 3 ? ([shape[0], shape[1] * shape[2]] as const) : undefined;
   const width = frames?.[1] ?? shape[0];
@@ -96,8 +98,9 @@ function fileInput(given: DeployedInput, node: Node, input: ModelInput, only: bo
       throw argumentError(`${key} of ${given.node}`, `${width} values`, values.length);
   }
   if (!mean !== !std) throw argumentError(`mean and std of ${given.node}`, 'given both or neither', 'one of them');
+  if (!(Number.isInteger(step) && step > 0)) throw argumentError(`step of ${given.node}`, 'a positive integer', step);
   const waveform = input === 'waveform' ? frontEnd : undefined;
-  const common = { node: given.node, shape, rows, frames, frontEnd, mean, std };
+  const common = { node: given.node, shape, rows, frames, step, frontEnd, mean, std };
   if (!waveform) return { ...common, name, sizes: frames ?? [width] };
   return { ...common, name: only ? 'waveform' : name, waveform, sizes: [samplesOf(shape[0], waveform)] };
 }

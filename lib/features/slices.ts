@@ -4,12 +4,13 @@ import { type FrontEndConfig, frontEndOf } from './front-ends.js';
 
 /** First frames of the slices of a recording: one every `hop` frames. If frames are left over at the end, one more
  * slice ends with the last of them, so that nothing is missed; not so when `hop` is longer than a slice, because then
- * frames are left out on purpose. A recording shorter than a slice has one that starts with it. */
-export function sliceStarts(frames: number, slice: number, hop: number): Float64Array {
+ * frames are left out on purpose. A recording shorter than a slice has one that starts with it.
+ * @param step of which `hop` is a multiple: that one more slice begins at a multiple too, and leaves out fewer than `step` */
+export function sliceStarts(frames: number, slice: number, hop: number, step = 1): Float64Array {
   const whole = frames < slice ? 1 : 1 + Math.floor((frames - slice) / hop);
-  const covered = (whole - 1) * hop + slice;
-  const last = covered < frames && hop <= slice ? 1 : 0;
-  return Float64Array.from({ length: whole + last }, (_, i) => (i < whole ? i * hop : frames - slice));
+  const lastStart = Math.floor((frames - slice) / step) * step;
+  const last = lastStart > (whole - 1) * hop && hop <= slice ? 1 : 0;
+  return Float64Array.from({ length: whole + last }, (_, i) => (i < whole ? i * hop : lastStart));
 }
 
 /** Middle of a slice in seconds from the start of the recording. */
@@ -48,11 +49,12 @@ export function hopFrames({ hopSeconds, hop }: HopOptions, slice: number, frontE
 
 const LONGEST_HOP = 2 ** 20; // frames
 
-/** Frames from slice to slice: what was asked for, or half a slice. */
-export function checkHop(hop: number | undefined, slice: number): number {
-  if (hop === undefined) return Math.max(1, Math.floor(slice / 2));
+/** Frames from slice to slice: what was asked for, or half a slice; a multiple of `step`. */
+export function checkHop(hop: number | undefined, slice: number, step = 1): number {
+  if (hop === undefined) return Math.max(1, Math.floor(slice / 2 / step)) * step;
   if (!Number.isInteger(hop) || hop < 1 || hop > LONGEST_HOP) {
     throw argumentError('hop', `an integer from 1 to ${LONGEST_HOP} (frames)`, hop);
   }
+  if (hop % step !== 0) throw argumentError('hop', `a multiple of the ${step} frames that outputs stand for`, hop);
   return hop;
 }

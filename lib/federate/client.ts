@@ -91,7 +91,7 @@ export class FederatedClient {
     const loop = trainLoop({
       network,
       config,
-      training: { ...training, heldOut: [], measure: undefined, step: this.step(shared) },
+      training: { ...training, heldOut: [], measure: undefined, warnings: undefined, step: this.step(shared) },
       progress,
       save: async () => {}, // a round that is interrupted is taken again
       saveEvery: Number.POSITIVE_INFINITY,

@@ -43,6 +43,9 @@ export interface DeployedInput {
   name?: string;
   /** Given, the file may take a waveform instead of features. */
   frontEnd?: FrontEndConfig;
+  /** Frames from one row of the outputs to the next: of a recording of any length, slices begin at multiples of it.
+   * Default 1. */
+  step?: number;
   /** Per value of a frame; left out: not normalised. */
   mean?: Float32Array;
   std?: Float32Array;

@@ -19,8 +19,15 @@ export class ClipDraw {
   private readonly cumulative: Float64Array;
 
   /** @param clips indices of the clips to draw from; those shorter than `span` frames are left out
-   * @param purpose named in the `ERR_DATASET` thrown when fewer than `atLeast` clips are long enough */
-  constructor(clipStarts: Float64Array, clips: ArrayLike<number>, span: number, purpose: string, atLeast = 1) {
+   * @param purpose named in the `ERR_DATASET` thrown when fewer than `atLeast` clips are long enough, as is the `remedy` */
+  constructor(
+    clipStarts: Float64Array,
+    clips: ArrayLike<number>,
+    span: number,
+    purpose: string,
+    atLeast = 1,
+    remedy = 'make slices shorter or fewer',
+  ) {
     const length = (i: number) => clipStarts[i + 1]! - clipStarts[i]!;
     const usable = Array.from(clips).filter((i) => length(i) >= span);
     if (usable.length < atLeast) {
@@ -31,7 +38,7 @@ export class ClipDraw {
           (clips.length === 0
             ? 'there is none: add recordings.'
             : `of ${clips.length} clips ${usable.length} are that long (the longest has ${longest} frames). ` +
-              'Add longer recordings, or make slices shorter or fewer.'),
+              `Add longer recordings, or ${remedy}.`),
       );
     }
     this.size = usable.length;

@@ -76,8 +76,10 @@ export interface Training {
   measure?(network: TrainableNetwork): Promise<Record<string, number>>;
   /** What the report calls losses and measured figures; default: their names. */
   captions?: Captions;
-  /** What is wrong with a run that goes on, such as a codebook that collapsed; shown once for each code. */
-  warnings?(measured: Readonly<Record<string, number>>, step: number): readonly Warning[];
+  /** What is wrong with a run that goes on, such as a codebook that collapsed; shown once for each code. Asked whenever
+   * held-out losses are due; `measured` is empty where nothing is. `steps`: of the whole run, given `minutes` an estimate,
+   * undefined at first. */
+  warnings?(measured: Readonly<Record<string, number>>, step: number, steps: number | undefined): readonly Warning[];
   /** Every `steps` steps, and at the first, the step under way ends and `begin` is awaited before the next batch is drawn:
    * to make new training data with the network as it is. */
   rounds?: { steps: number; begin(network: TrainableNetwork, round: number): Promise<void> };

@@ -126,9 +126,10 @@ export async function* trainLoop(o: LoopOptions): AsyncGenerator<Step, void> {
         planned = planSteps(config.minutes * 60, progress, speed.perSecond, planned);
       }
 
-      const point = isDue(config, progress) ? await heldOutPoint(network, training, progress.step) : undefined;
+      const due = isDue(config, progress);
+      const point = due ? await heldOutPoint(network, training, progress.step) : undefined;
       if (point) progress.history.heldOut.push(point);
-      const found = (point?.measured && training.warnings?.(point.measured, progress.step)) ?? [];
+      const found = (due && training.warnings?.(point?.measured ?? {}, progress.step, progress.steps)) || [];
       const warnings = found.filter(({ code }) => !warned.has(code));
       for (const { code } of warnings) warned.add(code);
       const report: Step = {

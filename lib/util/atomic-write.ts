@@ -5,12 +5,22 @@ import { access, constants, type FileHandle, open, realpath, rename, rm, stat } 
 import { basename, dirname, join, resolve } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { Audio2VecError } from './errors.js';
+import { inParts } from './text-parts.js';
 
 /** A reader of a pipe is waited for so long. */
 const READER_MS = 3000;
 
 /** Writes `parts` one after the other to `file`, as {@link AtomicFile} does. */
-export async function writeFileAtomic(file: string, ...parts: readonly (Uint8Array | string)[]): Promise<void> {
+export function writeFileAtomic(file: string, ...parts: readonly (Uint8Array | string)[]): Promise<void> {
+  return writeAll(file, parts);
+}
+
+/** The same of pieces of text, which together may be longer than a string can be. */
+export function writeTextAtomic(file: string, pieces: Iterable<string>): Promise<void> {
+  return writeAll(file, inParts(pieces));
+}
+
+async function writeAll(file: string, parts: Iterable<Uint8Array | string>): Promise<void> {
   const out = await AtomicFile.open(file);
   try {
     for (const part of parts) await out.write(part);
@@ -21,13 +31,17 @@ export async function writeFileAtomic(file: string, ...parts: readonly (Uint8Arr
   }
 }
 
-/** Throws `ERR_FILE` unless there is a folder for this file that can be written to: before the work that the file is for. */
+/** Throws `ERR_FILE` unless there is a folder for this file that can be written to, and none in its place: before the work
+ * that the file is for. */
 export async function checkWritable(file: string): Promise<void> {
   const folder = dirname(file);
   await access(folder, constants.W_OK).catch((cause) => {
     const reason = cause.code === 'ENOENT' ? `there is no folder ${folder}` : `${folder} is not writable`;
     throw new Audio2VecError('ERR_FILE', `Cannot write ${file}: ${reason}.`, { cause });
   });
+  const there = await stat(file).catch(() => undefined);
+  if (there?.isDirectory())
+    throw new Audio2VecError('ERR_FILE', `Cannot write ${file}: there is a folder of that name.`);
 }
 
 /** A file that appears when it is whole: what is written goes to a temporary file beside it, which is synced and then

@@ -2,6 +2,7 @@ import { type Command, Option } from 'commander';
 import { checkWritable, writeFileAtomic } from '../../util/atomic-write.js';
 import { counted } from '../../util/counted.js';
 import { writeNpy } from '../../util/npy.js';
+import { failure, jsonLine, Lines } from '../lines.js';
 import { addPcmOptions, isLive, liveInput, type PcmFlags } from '../live-input.js';
 import type * as operations from '../operations/codes.js';
 import type { CodedFile, CodesResult } from '../operations/codes.js';
@@ -63,25 +64,36 @@ export function addCodes(program: Command, run: Runner<typeof operations>): void
       }
       return;
     }
-    if (output !== undefined) await checkWritable(output);
+    const arrays = output !== undefined && /\.npy$/i.test(output) ? arrayFiles(output, give) : undefined;
+    if (output !== undefined) for (const file of Object.values(arrays ?? { output })) await checkWritable(file);
     const request = { ...session.common, inputs, model, vectors };
-    const files: CodesResult[] = [];
-    for await (const file of codes(request, session)) {
-      if (output === undefined) session.line(jsonLine(file, give));
-      else files.push(file);
+    const lines = new Lines(session, output);
+    const held: CodesResult[] = []; // an array begins with its length
+    const summary = { output, files: 0, bad: 0, frames: 0, seconds: 0, bitsPerSecond: 0 };
+    try {
+      for await (const file of codes(request, session)) {
+        if (arrays) held.push(file);
+        else await lines.write(isCoded(file) ? codesLine(file, give) : jsonLine(failure(file)));
+        if (!isCoded(file)) {
+          summary.bad++;
+          continue;
+        }
+        summary.files++;
+        summary.frames += file.codes.length / file.books;
+        summary.seconds = summary.frames * file.hop;
+        summary.bitsPerSecond = file.bitsPerSecond;
+      }
+      if (arrays) await writeArrays(arrays, held);
+      await lines.commit();
+    } finally {
+      await lines.discard();
     }
     if (output === undefined) return;
-    if (/\.npy$/i.test(output)) await writeArrays(output, files, give);
-    else await writeFileAtomic(output, files.map((f) => `${JSON.stringify(jsonLine(f, give))}\n`).join(''));
-    const good = files.filter(isCoded);
-    const frames = good.reduce((sum, f) => sum + f.codes.length / f.books, 0);
-    const bad = files.length - good.length;
-    const { bitsPerSecond = 0, hop = 0 } = good[0] ?? {};
-    const summary = { output, files: good.length, bad, frames, seconds: frames * hop, bitsPerSecond };
+    const { files, bad, frames, seconds, bitsPerSecond } = summary;
     session.result(
       summary,
-      `${output}: ${counted(frames, 'frame')} (${summary.seconds.toFixed(1)} s at ${Math.round(bitsPerSecond)} bits per second) ` +
-        `from ${counted(good.length, 'file')}${bad ? `; ${bad} could not be read` : ''}`,
+      `${output}: ${counted(frames, 'frame')} (${seconds.toFixed(1)} s at ${Math.round(bitsPerSecond)} bits per second) ` +
+        `from ${counted(files, 'file')}${bad ? `; ${bad} could not be read` : ''}`,
     );
   });
 }
@@ -90,40 +102,56 @@ function isCoded(file: CodesResult): file is CodedFile {
   return file.error === undefined;
 }
 
-function jsonLine(result: CodesResult, give: Given): object {
-  if (!isCoded(result)) return { file: result.file, error: { code: result.error.code, message: result.error.message } };
-  const { file, start, hop, codes, books, vectors, width, bitsPerSecond } = result;
+function codesLine(of: CodedFile, give: Given): Iterable<string> {
+  const { file, start, hop, codes, books, vectors, width, bitsPerSecond } = of;
+  return jsonLine(
+    { file, start, hop, bitsPerSecond },
+    {
+      ...(give !== 'vectors' && { codes: rowsOf(codes, books) }),
+      ...(vectors && { vectors: rowsOf(vectors, width) }),
+    },
+  );
+}
+
+function* rowsOf(values: Uint16Array | Float32Array, width: number): Iterable<number[]> {
+  for (let at = 0; at < values.length; at += width) yield [...values.subarray(at, at + width)];
+}
+
+/** What `-o codes.npy` writes. */
+interface ArrayFiles {
+  codes?: string;
+  vectors?: string;
+  index: string;
+}
+
+function arrayFiles(output: string, give: Given): ArrayFiles {
+  const named = (ending: string) => output.replace(/\.npy$/i, ending);
   return {
-    ...{ file, start, hop, bitsPerSecond },
-    ...(give !== 'vectors' && { codes: rowsOf(codes, books) }),
-    ...(vectors && { vectors: rowsOf(vectors, width) }),
+    ...(give !== 'vectors' && { codes: output }),
+    ...(give !== 'codes' && { vectors: give === 'both' ? named('.vectors.npy') : output }),
+    index: named('.json'),
   };
 }
 
-function rowsOf(values: Uint16Array | Float32Array, width: number): number[][] {
-  return Array.from({ length: values.length / width }, (_, i) => [...values.subarray(i * width, (i + 1) * width)]);
-}
-
 /** All frames in one array; the index beside it says which are of which recording. */
-async function writeArrays(output: string, all: readonly CodesResult[], give: Given): Promise<void> {
+async function writeArrays(to: ArrayFiles, all: readonly CodesResult[]): Promise<void> {
   const files = all.filter(isCoded);
   const [{ books = 1, width = 1, start = 0, hop = 0, bitsPerSecond = 0 } = {}] = files;
   const total = files.reduce((sum, f) => sum + f.codes.length / f.books, 0);
-  const codes = new Uint16Array(total * books);
-  const vectors = new Float32Array(give === 'codes' ? 0 : total * width);
+  const codes = new Uint16Array(to.codes === undefined ? 0 : total * books);
+  const vectors = new Float32Array(to.vectors === undefined ? 0 : total * width);
   const index: { file: string; row: number; rows: number }[] = [];
   let row = 0;
   for (const file of files) {
     const rows = file.codes.length / books;
-    codes.set(file.codes, row * books);
+    if (to.codes !== undefined) codes.set(file.codes, row * books);
     if (file.vectors) vectors.set(file.vectors, row * width);
     index.push({ file: file.file, row, rows });
     row += rows;
   }
-  if (give !== 'vectors') await writeNpy(output, codes, [total, books]);
-  const vectorFile = give === 'both' ? output.replace(/\.npy$/i, '.vectors.npy') : output;
-  if (give !== 'codes') await writeNpy(vectorFile, vectors, [total, width]);
-  const bad = all.filter((f) => !isCoded(f)).map((f) => jsonLine(f, give));
+  if (to.codes !== undefined) await writeNpy(to.codes, codes, [total, books]);
+  if (to.vectors !== undefined) await writeNpy(to.vectors, vectors, [total, width]);
+  const bad = all.filter((f) => !isCoded(f)).map(failure);
   const about = { start, hop, bitsPerSecond, files: index, bad };
-  await writeFileAtomic(output.replace(/\.npy$/i, '.json'), `${JSON.stringify(about, null, 1)}\n`);
+  await writeFileAtomic(to.index, `${JSON.stringify(about, null, 1)}\n`);
 }

@@ -2,8 +2,10 @@ import type { Command } from 'commander';
 import type { ReadOut } from '../../models/read-out.js';
 import { writeFileAtomic } from '../../util/atomic-write.js';
 import { counted } from '../../util/counted.js';
-import { type CsvValue, csvLine, numbered } from '../../util/csv.js';
+import { csvLine, numbered } from '../../util/csv.js';
 import { writeNpy } from '../../util/npy.js';
+import { inParts } from '../../util/text-parts.js';
+import { failure, jsonLine, Lines } from '../lines.js';
 import { addPcmOptions, isLive, liveInput, type PcmFlags } from '../live-input.js';
 import type * as operations from '../operations/embed.js';
 import type { EmbeddedFile } from '../operations/embed.js';
@@ -65,62 +67,60 @@ export function addEmbed(program: Command, run: Runner<typeof operations>): void
       return;
     }
     const request = { ...session.common, inputs, model, readOut, timestamps, hopSeconds };
-    const files: EmbedResult[] = [];
-    let titles = csv;
-    for await (const file of embed(request, session)) {
-      if (output !== undefined) files.push(file);
-      else if (!csv) session.line(jsonLine(file));
-      else if (isEmbedded(file)) {
-        for (const row of csvRows([file], titles)) session.text(row);
-        titles = false;
+    const table = output === undefined ? csv : output.endsWith('.csv');
+    const array = output?.endsWith('.npy') ? output : undefined;
+    const lines = new Lines(session, output);
+    const held: EmbedResult[] = []; // an array begins with its length
+    const summary = { output, files: 0, bad: 0, rows: 0, dim: 0 };
+    try {
+      for await (const file of embed(request, session)) {
+        const good = isEmbedded(file);
+        if (array !== undefined) held.push(file);
+        else if (!table) await lines.write(good ? embeddingLine(file) : jsonLine(failure(file)));
+        else if (good) await lines.write(inParts(csvRows(file, summary.files === 0)));
+        if (!good) {
+          summary.bad++;
+          continue;
+        }
+        summary.files++;
+        summary.rows += file.embeddings.length / file.dim;
+        summary.dim = file.dim;
       }
+      if (array !== undefined) await writeArray(array, held);
+      await lines.commit();
+    } finally {
+      await lines.discard();
     }
     if (output === undefined) return;
-    const good = files.filter(isEmbedded);
-    if (output.endsWith('.npy')) await writeArray(output, files);
-    else {
-      const lines = output.endsWith('.csv') ? csvRows(good, true) : files.map((f) => JSON.stringify(jsonLine(f)));
-      await writeFileAtomic(output, `${lines.join('\n')}\n`);
-    }
-    const rows = good.reduce((sum, f) => sum + f.embeddings.length / f.dim, 0);
-    const dim = good[0]?.dim ?? 0;
-    const bad = files.length - good.length;
+    const { files, bad, rows, dim } = summary;
     session.result(
-      { output, files: good.length, bad, rows, dim },
-      `${output}: ${rows} × ${dim} from ${counted(good.length, 'file')}${bad ? `; ${bad} could not be read` : ''}`,
+      summary,
+      `${output}: ${rows} × ${dim} from ${counted(files, 'file')}${bad ? `; ${bad} could not be read` : ''}`,
     );
   });
 }
 
 /** `file,e0,e1,…`; for slices `file,seconds,e0,e1,…`. */
-function csvRows(files: readonly EmbeddedFile[], titles: boolean): string[] {
-  const [first] = files;
-  const rows: CsvValue[][] =
-    titles && first ? [['file', ...(first.seconds ? ['seconds'] : []), ...numbered('e', first.dim)]] : [];
-  for (const { file, embeddings, dim, seconds } of files) {
-    for (let at = 0, i = 0; at < embeddings.length; at += dim, i++) {
-      rows.push([file, ...(seconds ? [seconds[i]] : []), ...embeddings.subarray(at, at + dim)]);
-    }
+function* csvRows({ file, embeddings, dim, seconds }: EmbeddedFile, titles: boolean): Iterable<string> {
+  if (titles) yield `${csvLine(['file', ...(seconds ? ['seconds'] : []), ...numbered('e', dim)])}\n`;
+  for (let at = 0, i = 0; at < embeddings.length; at += dim, i++) {
+    yield `${csvLine([file, ...(seconds ? [seconds[i]] : []), ...embeddings.subarray(at, at + dim)])}\n`;
   }
-  return rows.map(csvLine);
 }
 
 function isEmbedded(file: EmbedResult): file is EmbeddedFile {
   return file.error === undefined;
 }
 
-function jsonLine(result: EmbedResult): object {
-  if (!isEmbedded(result)) return failure(result);
-  const { file, embeddings, dim, seconds } = result;
-  if (!seconds) return { file, embedding: [...embeddings] };
-  return {
-    file,
-    slices: seconds.map((s, i) => ({ seconds: s, embedding: [...embeddings.subarray(i * dim, (i + 1) * dim)] })),
-  };
+function embeddingLine({ file, embeddings, dim, seconds }: EmbeddedFile): Iterable<string> {
+  if (!seconds) return jsonLine({ file, embedding: [...embeddings] });
+  return jsonLine({ file }, { slices: slicesOf(embeddings, dim, seconds) });
 }
 
-function failure({ file, error }: FailedFile): object {
-  return { file, error: { code: error.code, message: error.message } };
+function* slicesOf(embeddings: Float32Array, dim: number, times: readonly number[]): Iterable<object> {
+  for (const [i, seconds] of times.entries()) {
+    yield { seconds, embedding: [...embeddings.subarray(i * dim, (i + 1) * dim)] };
+  }
 }
 
 /** All rows in one array `[rows, dim]`; the index beside it says which row is what. */

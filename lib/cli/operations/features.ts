@@ -4,7 +4,7 @@ import { features as featuresOf } from '../../features/compute.js';
 import { defaultFrontEnd, type FrontEndConfig } from '../../features/front-end-config.js';
 import { frameTime, frameWidth } from '../../features/front-ends.js';
 import { loadEncoderModel } from '../../models/encoder-model.js';
-import { writeFileAtomic } from '../../util/atomic-write.js';
+import { writeTextAtomic } from '../../util/atomic-write.js';
 import { csvLine, numbered } from '../../util/csv.js';
 import { argumentError } from '../../util/errors.js';
 import { writeNpy } from '../../util/npy.js';
@@ -46,7 +46,7 @@ export async function features(request: FeaturesRequest, during: During): Promis
     const bands = frameWidth(frontEnd);
     const frames = values.length / bands;
     await mkdir(dirname(output), { recursive: true });
-    if (request.csv) await writeFileAtomic(output, csvOfFrames(values, frontEnd));
+    if (request.csv) await writeTextAtomic(output, csvOfFrames(values, frontEnd));
     else await writeNpy(output, values, [frames, bands]);
     written.push({ input: file, output, frames, bands });
   }
@@ -55,13 +55,12 @@ export async function features(request: FeaturesRequest, during: During): Promis
 }
 
 /** `seconds,b0,b1,…`: a line for each frame, with the time of its middle. */
-function csvOfFrames(values: Float32Array, frontEnd: FrontEndConfig): string {
+function* csvOfFrames(values: Float32Array, frontEnd: FrontEndConfig): Iterable<string> {
   const bands = frameWidth(frontEnd);
-  const lines = [csvLine(['seconds', ...numbered('b', bands)])];
+  yield `${csvLine(['seconds', ...numbered('b', bands)])}\n`;
   for (let frame = 0, at = 0; at < values.length; frame++, at += bands) {
-    lines.push(csvLine([frameTime(frame, frontEnd), ...values.subarray(at, at + bands)]));
+    yield `${csvLine([frameTime(frame, frontEnd), ...values.subarray(at, at + bands)])}\n`;
   }
-  return `${lines.join('\n')}\n`;
 }
 
 function outputFiles(files: readonly Found[], output: string, ending: '.csv' | '.npy'): Map<string, string> {

@@ -1,6 +1,6 @@
 // Files of parameters: .json (values by name), .jsonl (a line for each frame), .npy (a row for each frame).
 import { extname } from 'node:path';
-import { writeFileAtomic } from '../../util/atomic-write.js';
+import { writeFileAtomic, writeTextAtomic } from '../../util/atomic-write.js';
 import { Audio2VecError, argumentError } from '../../util/errors.js';
 import { readNpy, writeNpy } from '../../util/npy.js';
 import { readWholeFile } from '../../util/read-file.js';
@@ -114,7 +114,7 @@ export async function writeParameterFile(
   process: ForwardProcess,
 ): Promise<string[]> {
   if (!file.endsWith('.npy')) {
-    await writeFileAtomic(file, lines(values, process));
+    await writeTextAtomic(file, lines(values, process));
     return [file];
   }
   const width = process.frameParameters.length;
@@ -125,15 +125,17 @@ export async function writeParameterFile(
   return [file, beside];
 }
 
-function lines({ frames, utterance }: Trajectories, process: ForwardProcess): string {
+function* lines({ frames, utterance }: Trajectories, process: ForwardProcess): Iterable<string> {
   const { frameParameters, hop, sampleRate } = process;
   const width = frameParameters.length;
-  const rows = Array.from({ length: frames.length / width }, (_, i) => ({
-    time: rounded((i * hop) / sampleRate),
-    ...(i === 0 && onceByName({ utterance }, process)),
-    ...Object.fromEntries(frameParameters.map(({ name }, c) => [name, rounded(frames[i * width + c]!)])),
-  }));
-  return `${rows.map((row) => JSON.stringify(row)).join('\n')}\n`;
+  for (let i = 0; i < frames.length / width; i++) {
+    const row = {
+      time: rounded((i * hop) / sampleRate),
+      ...(i === 0 && onceByName({ utterance }, process)),
+      ...Object.fromEntries(frameParameters.map(({ name }, c) => [name, rounded(frames[i * width + c]!)])),
+    };
+    yield `${JSON.stringify(row)}\n`;
+  }
 }
 
 /** Trajectories by name. */

@@ -31,4 +31,9 @@ export class HeldTrack {
       return { time: time!, hz: hz!, confidence: confidence!, voiced: voiced === 1 };
     });
   }
+
+  /** Something of each frame, one after the other. */
+  *map<T>(of: (frame: PitchFrame) => T): Iterable<T> {
+    for (let at = 0; at < this.#length; at += 1024) yield* this.slice(at, at + 1024).map(of);
+  }
 }

@@ -33,7 +33,8 @@ export class SegmentBatches {
   ) {
     const { seed, quantiser, books, codes } = config;
     this.root = new Random(seed).fork(`${label} segments`);
-    this.draw = new ClipDraw(store.clipStarts, clips, framesPerCode * length, 'A training segment');
+    const remedy = `shorten segments by --seconds (now ${config.seconds})`;
+    this.draw = new ClipDraw(store.clipStarts, clips, framesPerCode * length, 'A training segment', 1, remedy);
     if (quantiser === 'gumbel') {
       this.noise = gumbelNoise(this.root.fork('noise'), Math.max(noiseTable, 2 * length * books * codes));
     }

@@ -20,7 +20,7 @@ export function deployedCodes(model: CodesModel, seconds = 4): DeployedModel {
     kind: 'codes',
     graph,
     weights: new Map([...weights, [`${index.name}.weight`, places]]),
-    inputs: [{ node: input.name, frontEnd, mean, std }],
+    inputs: [{ node: input.name, frontEnd, step: framesPerCode, mean, std }],
     outputs: [
       { name: 'codes', node: index.name, discrete: true },
       { name: 'latents', node: nodes.latents },

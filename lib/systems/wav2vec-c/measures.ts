@@ -14,6 +14,8 @@ import { framesPerCode } from './options.js';
 export interface CodeMeasures extends Record<string, number> {
   /** e^entropy of the codes' frequencies over the size of the book, mean of the books. */
   codebookUse: number;
+  /** The same of the worst book. */
+  worstBookUse: number;
   /** Of all frames, those with one of a book's two commonest codes; of the worst book. */
   topTwoShare: number;
   /** Masked frames whose own codes come first among all candidates, and how many would by chance: distractors are drawn
@@ -38,7 +40,12 @@ export const codesCaptions: Captions = {
     diversity: 'codes used alike (diversity)',
   },
   measures: {
-    codebookUse: { title: 'How evenly codes are used', axis: 'perplexity, % of the size of a book', share: true },
+    codebookUse: {
+      title: 'How evenly codes are used',
+      axis: 'perplexity, % of the size of a book',
+      share: true,
+      beside: { worstBookUse: 'the worst book' },
+    },
     topTwoShare: {
       title: 'Frames with one of the two commonest codes of a book, the worst one',
       axis: '% of frames',
@@ -182,7 +189,12 @@ export function codeStatistics(
     const known = starts.length * length === frames ? placeInformation(book, codes, length, starts) : 0;
     return Math.max(known, positionInformation(book, codes, length)) / Math.max(1e-9, entropy(c));
   });
-  return { codebookUse: mean(use), topTwoShare: Math.max(...top), positionShare: Math.max(0, ...tied) };
+  return {
+    codebookUse: mean(use),
+    worstBookUse: Math.min(...use),
+    topTwoShare: Math.max(...top),
+    positionShare: Math.max(0, ...tied),
+  };
 }
 
 /** Places, of which there are `length` in a segment, are taken together in so many parts. */
@@ -240,22 +252,23 @@ function entropy(counts: Float64Array): number {
 /** Steps before which nothing is said; of a shorter run, four fifths of it. */
 const patience = 500;
 
-/** What is wrong with a run that goes on, or has ended. `steps` and `codes`: as in its options. */
+/** What is wrong with a run that goes on, or has ended; nothing of what was not measured.
+ * @param run `steps` of the whole run, as far as they are known; `codes` of a book */
 export function codeWarnings(
   measured: Readonly<Record<string, number>>,
   step: number,
   { steps = Infinity, codes }: { steps?: number; codes: number },
 ): Warning[] {
   if (step < Math.min(patience, 0.8 * steps)) return [];
-  const { codebookUse = 1, topTwoShare = 0, positionShare = 0 } = measured;
+  const { worstBookUse = 1, topTwoShare = 0, positionShare = 0 } = measured;
   const { contrastiveTop1 = 1, contrastiveChance: chance = 0 } = measured;
   const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
   const found: Warning[] = [];
-  if (codebookUse < 0.1 || (codes > 2 && topTwoShare > 0.9)) {
+  if (worstBookUse < 0.1 || (codes > 2 && topTwoShare > 0.9)) {
     found.push({
       code: 'CODEBOOK_COLLAPSE',
       message:
-        `The codes are used as if there were only ${percent(codebookUse)} of them, and the two commonest cover ` +
+        `Codes of the worst book are used as if there were only ${percent(worstBookUse)} of them; two of a book cover ` +
         `${percent(topTwoShare)} of all frames. Raise --diversity or --restart-below, or take a lower learning rate.`,
     });
   }

@@ -25,7 +25,7 @@ export const wav2vecC: System<CodesOptions, CodesConfig> = {
       async finish(network: TrainableNetwork, run: FinishedRun) {
         const { shape, length, clips } = prepared;
         const { seed, threads } = config;
-        const measured = prepared.training.heldOut.length > 0 ? await prepared.training.measure!(network) : {};
+        const measured = (await prepared.training.measure?.(network)) ?? {};
         const model = {
           ...{ shape, frontEnd: store.frontEnd, mean: store.mean, std: store.std },
           weights: codesWeights(

@@ -50,8 +50,8 @@ export async function prepareCodes(config: CodesConfig, { store }: Corpus): Prom
       return batch;
     },
     captions: codesCaptions,
-    measure: (network) => measureCodes(network, heldOut, shape, length),
-    warnings: (measured, step) => [...tooShort, ...codeWarnings(measured, step, config)],
+    ...(heldOut.length > 0 && { measure: (network) => measureCodes(network, heldOut, shape, length) }),
+    warnings: (measured, step, steps) => [...tooShort, ...codeWarnings(measured, step, { steps, codes: config.codes })],
     rounds: {
       steps: codebookSteps,
       async begin(network, round) {
