@@ -81,7 +81,7 @@ it('own-task.mjs is a task of the command, which asks for it again to go on', as
   expect(heldOut.map((h: { task: string }) => h.task)).toEqual(['contrastive', 'slice-order']);
   const without = await pretrain('--resume');
   expect(without.code).toBe(2);
-  expect(without.stderr).toContain(`give it again, --task ${module}`);
+  expect(without.stderr).toContain(`give it again, --task '${module}'`);
   expect((await pretrain('--resume', '--task', module)).code).toBe(0);
 });
 

@@ -70,8 +70,11 @@ export function checkOptions<T extends object>(name: string, value: T, known: re
   if (other !== undefined) throw argumentError(name, `an object of ${known.join(', ')}`, other);
   const { signal } = value as { signal?: unknown };
   if (signal !== undefined && !isSignal(signal)) throw argumentError('signal', 'an AbortSignal', signal);
-  for (const [key, called] of Object.entries(value)) {
-    if (/^on[A-Z]/.test(key) && called !== undefined) checkFunction(key, called);
+  // Others are not read here: they might be computed, and whoever uses them reads them once.
+  for (const key of Object.keys(value)) {
+    if (!/^on[A-Z]/.test(key)) continue;
+    const called = value[key as keyof T];
+    if (called !== undefined) checkFunction(key, called);
   }
 }
 

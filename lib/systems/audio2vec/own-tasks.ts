@@ -31,7 +31,7 @@ export function checkOwnTasks({ task, taskModules = {} }: PretrainingConfig, own
   throw new Audio2VecError(
     'ERR_ARGUMENT',
     `The run in ${out} was begun with ${missing.map((name) => `the task "${name}"`).join(' and ')}, not of this package: ` +
-      `give again ${how}.`,
+      `give ${missing.length === 1 ? 'it' : 'them'} again, ${how}.`,
   );
 }
 
