@@ -37,11 +37,14 @@ if (folders.length === 0 || !given.corpus || !given.out) {
 const { corpus, out, only } = given;
 const [steps, clients, threads] = [given.steps, given.clients, given.threads].map(Number);
 
-/** Steps of a client in a round; rounds follow from the number of steps in all. */
-const localSteps = 3;
-const rounds = Math.round(steps / (clients * localSteps));
+/** Share of the clients in a round and the steps of each; rounds follow from the number of steps in all. Few clients a round make
+ * many rounds, so that the weights move often. */
+const fraction = 0.1;
+const localSteps = 10;
+const rounds = Math.round(steps / (clients * fraction * localSteps));
 const training = { task: 'contrastive', batchSize: 64, threads, seed: 1, heldOut: 0.05 };
-const federated = { training, clients, rounds, localSteps };
+// The usual 100 steps until the learning rate is at its peak would be a third of a client's steps.
+const federated = { training: { ...training, warmUp: 2 * localSteps }, clients, fraction, rounds, localSteps };
 const adam = { rule: 'fedadam' };
 
 const runs = {
@@ -129,7 +132,9 @@ const rows = Object.entries(found).map(([name, figures]) => [
   mean(figures).toFixed(1),
   whole ? `${((100 * mean(figures)) / mean(whole)).toFixed(0)} %` : '–',
 ]);
-console.log(`${steps} steps in all, ${clients} clients, ${rounds} rounds of ${localSteps} steps each`);
+console.log(
+  `${steps} steps in all, ${clients} clients, a tenth of them in each of ${rounds} rounds, ${localSteps} steps each`,
+);
 const titles = ['trained on', 'ε', ...tasks, 'mean', 'of all at once'];
 console.log(
   markdownTable(
