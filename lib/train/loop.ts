@@ -168,7 +168,7 @@ async function heldOutPoint(
   { heldOut, measure }: LoopOptions['training'],
   step: number,
 ): Promise<HeldOutPoint | undefined> {
-  checkNotDiverged(network.getState(), step);
+  if (measure) checkNotDiverged(network.getState(), step); // it may make a model of the weights
   const losses = await evaluateAll(network, heldOut);
   const measured = await measure?.(network);
   if (measured !== undefined) checkObject('what measure of the training gives', measured);
