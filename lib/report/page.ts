@@ -20,6 +20,9 @@ export interface Page {
   data?: unknown;
 }
 
+/** Style sheets of all pages; what comes later wins. */
+const sheets = ['page.css', 'report.css', 'map.css', 'facts.css'];
+
 /** The page as text. Strings may be hostile; none of them can become markup or script. */
 export function renderPage({ title, subtitle, main, styles = [], scripts = [], data }: Page): string {
   // Nothing may be loaded, and only these scripts may run, whatever else should get into the page.
@@ -33,7 +36,7 @@ export function renderPage({ title, subtitle, main, styles = [], scripts = [], d
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <title>${title}</title>
-${[assetFile('page.css'), assetFile('report.css'), ...styles].map((style) => html`<style>${style}</style>`)}
+${[...sheets.map(assetFile), ...styles].map((style) => html`<style>${style}</style>`)}
 </head>
 <body>
 <header><h1>${name(title)}</h1>${subtitle === undefined ? '' : html`<p>${name(subtitle)}</p>`}</header>
