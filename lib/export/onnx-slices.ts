@@ -43,8 +43,8 @@ function emitSize(b: OnnxBuilder, x: string, axis: number): string {
 
 /** Appends silence to `[1, samples]` until it has at least `least` samples. */
 export function emitFillUp(b: OnnxBuilder, x: string, least: number): string {
-  const size = b.node('Gather', 'waveform.size', [b.node('Shape', 'waveform.shape', [x]), b.ints(1)], { axis: 0 });
-  const missing = b.node('Max', 'silence', [b.node('Sub', 'silence.missing', [b.ints(least), size]), b.ints(0)]);
-  const pads = b.node('Concat', 'silence.pads', [b.ints(0, 0, 0), missing], { axis: 0 });
+  const missing = b.node('Sub', 'silence.missing', [b.ints(least), emitSize(b, x, 1)]);
+  const silence = b.node('Max', 'silence', [missing, b.ints(0)]);
+  const pads = b.node('Concat', 'silence.pads', [b.ints(0, 0, 0), silence], { axis: 0 });
   return b.node('Pad', 'waveform.filled', [x, pads]);
 }

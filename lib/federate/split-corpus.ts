@@ -25,10 +25,10 @@ type Splitter = (files: readonly string[], clients: number, options: { alpha: nu
 
 /** Clients that come out without recordings are left out. */
 function byFolder(files: readonly string[], clients: number): Share[] {
-  const deepest = Math.max(...files.map((file) => file.split('/').length - 1));
-  let depth = 1;
-  while (depth < deepest && folderMap(files, depth).size < clients) depth++;
-  const folders = [...folderMap(files, depth)].sort(([, a], [, b]) => b.length - a.length);
+  const deepest = files.reduce((most, file) => Math.max(most, file.split('/').length - 1), 1);
+  let found = folderMap(files);
+  for (let depth = 2; depth <= deepest && found.size < clients; depth++) found = folderMap(files, depth);
+  const folders = [...found].sort(([, a], [, b]) => b.length - a.length);
   if (folders.length < clients) {
     const message = `The corpus has ${folders.length} folders: too few to be split by folder between ${clients} clients.`;
     throw new Audio2VecError('ERR_DATASET', message);

@@ -61,19 +61,18 @@ export const surroundings: readonly (keyof Surroundings)[] = [
   ...(['createNetwork', 'ranks'] as const),
 ];
 
-/** Throws `ERR_ARGUMENT` for a corpus or a folder that cannot be one. */
+/** Throws `ERR_ARGUMENT` for a corpus or a folder that cannot be one, or another member that is wrong; functions to be called
+ * back and the signal have been checked as options are. */
 export function checkSurroundings({ corpus, out, ...others }: Surroundings): void {
   const isStore = typeof corpus === 'object' && corpus !== null && 'clipStarts' in corpus && 'mean' in corpus;
   if (!isStore && (typeof corpus !== 'string' || corpus === '')) {
     throw argumentError('corpus', 'a folder of recordings or a feature store', corpus);
   }
   if (typeof out !== 'string' || out === '') throw argumentError('out', 'a folder for the run', out);
-  const { checkpointSeconds, tensorboard, ranks } = others;
+  const { checkpointSeconds, tensorboard, createNetwork, ranks } = others;
   if (checkpointSeconds !== undefined) checkNumber('checkpointSeconds', checkpointSeconds, 0);
   if (tensorboard !== undefined) checkBoolean('tensorboard', tensorboard);
-  for (const key of ['onFile', 'onCorpus', 'createNetwork'] as const) {
-    if (others[key] !== undefined) checkFunction(key, others[key]);
-  }
+  if (createNetwork !== undefined) checkFunction('createNetwork', createNetwork);
   if (ranks !== undefined) checkObject('ranks', ranks);
 }
 

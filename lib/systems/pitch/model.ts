@@ -7,6 +7,7 @@ import { Graph } from '../../graph/graph.js';
 import { checkWeights } from '../../models/model-arrays.js';
 import { openModelFile, reasonOf } from '../../models/model-file.js';
 import { TensorReader } from '../../models/tensor-reader.js';
+import { checkNumber } from '../../util/arguments.js';
 import { argumentError } from '../../util/errors.js';
 import { readWholeFile } from '../../util/read-file.js';
 import { type Tensor, writeSafetensors } from '../../util/safetensors.js';
@@ -130,7 +131,7 @@ export function checkPitchModel(model: PitchModel): void {
   for (const [name, value] of Object.entries({ offset, slope, threshold })) {
     if (!Number.isFinite(value)) throw argumentError(`model ${name}`, 'a finite number', value);
   }
-  if (!(threshold >= 0 && threshold <= 1)) throw argumentError('model threshold', 'a number from 0 to 1', threshold);
+  checkNumber('model threshold', threshold, 0, 1);
   checkWeights(weights, pitchGraph(model, framesAtLeast(model)).graph.params);
 }
 

@@ -148,16 +148,15 @@ export function checkExample(
   };
   demand('slices', wanted.count, example?.slices?.length);
   demand('targets', wanted.targets, example.target?.length ?? 0);
+  // Called for every example of every batch: without arrays of its own.
+  for (let i = 0; i < wanted.count; i++) checkWithin(task, example.slices[i]!, frames, clip, others);
   for (let i = 0; i < wanted.targets; i++) {
-    const value = example.target![i];
+    const value = example.target![i]!;
     if (!Number.isFinite(value)) {
       throw argumentError(`target[${i}] that sample() of the task ${task.name} draws`, 'a finite number', value);
     }
+    if (task.target === 'slices') checkWithin(task, value, frames, clip, others);
   }
-  // Called for every example of every batch: without arrays of its own.
-  for (let i = 0; i < wanted.count; i++) checkWithin(task, example.slices[i]!, frames, clip, others);
-  if (task.target !== 'slices') return;
-  for (let i = 0; i < wanted.targets; i++) checkWithin(task, example.target![i]!, frames, clip, others);
 }
 
 function checkWithin(task: Task, at: number, frames: number, clip: Clip, others?: readonly Clip[]): void {
